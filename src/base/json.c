@@ -1,0 +1,162 @@
+/*
+ * JSON output (RFC 8259). Wrong nesting is a bug of ours and asserted; text
+ * is escaped so far that it may also stand in a script.
+ */
+#include "base/json.h"
+#include "base/utf8.h"
+
+#include <inttypes.h>
+
+void
+json_init(struct json *j, struct buf *out)
+{
+	*j = (struct json){.out = out, .first[0] = true};
+}
+
+/* The comma before a value, unless a key stands before it. */
+static void
+separate(struct json *j)
+{
+	if (j->after_key) {
+		j->after_key = false;
+		return;
+	}
+	if (!j->first[j->depth])
+		buf_u8(j->out, ',');
+	j->first[j->depth] = false;
+}
+
+static void
+begin(struct json *j, uint8_t bracket)
+{
+	separate(j);
+	buf_u8(j->out, bracket);
+	must(j->depth + 1 < (int)ARRAY_LEN(j->first));
+	j->first[++j->depth] = true;
+}
+
+static void
+end(struct json *j, uint8_t bracket)
+{
+	must(j->depth > 0 && !j->after_key);
+	j->depth--;
+	buf_u8(j->out, bracket);
+}
+
+void
+json_object(struct json *j)
+{
+	begin(j, '{');
+}
+
+void
+json_array(struct json *j)
+{
+	begin(j, '[');
+}
+
+void
+json_end_object(struct json *j)
+{
+	end(j, '}');
+}
+
+void
+json_end_array(struct json *j)
+{
+	end(j, ']');
+}
+
+static bool
+is_plain(uint32_t c)
+{
+	return c >= 0x20 && c != '"' && c != '\\' && c != '<' && c != 0x7f &&
+	       c != 0x2028 && c != 0x2029;
+}
+
+static void
+put_escaped(struct buf *out, uint32_t c)
+{
+	switch (c) {
+	case '"':
+		buf_text(out, "\\\"");
+		break;
+	case '\\':
+		buf_text(out, "\\\\");
+		break;
+	case '\n':
+		buf_text(out, "\\n");
+		break;
+	case '\r':
+		buf_text(out, "\\r");
+		break;
+	case '\t':
+		buf_text(out, "\\t");
+		break;
+	default:
+		buf_printf(out, "\\u%04x", (unsigned)c);
+	}
+}
+
+static void
+put_string(struct buf *out, struct str s)
+{
+	size_t at = 0, plain = 0, n;
+	uint32_t c = 0;
+
+	buf_u8(out, '"');
+	while (at < s.n) {
+		n = utf8_next(str_of(s.p + at, s.n - at), &c);
+		if (n > 0 && is_plain(c)) {
+			at += n;
+			continue;
+		}
+		buf_add(out, str_of(s.p + plain, at - plain));
+		if (n == 0)
+			buf_text(out, "\xef\xbf\xbd");
+		else
+			put_escaped(out, c);
+		at += n > 0 ? n : 1;
+		plain = at;
+	}
+	if (at > plain)
+		buf_add(out, str_of(s.p + plain, at - plain));
+	buf_u8(out, '"');
+}
+
+void
+json_key(struct json *j, const char *key)
+{
+	must(j->depth > 0 && !j->after_key);
+	separate(j);
+	put_string(j->out, str_from(key));
+	buf_u8(j->out, ':');
+	j->after_key = true;
+}
+
+void
+json_str(struct json *j, struct str s)
+{
+	separate(j);
+	put_string(j->out, s);
+}
+
+void
+json_text(struct json *j, const char *text)
+{
+	json_str(j, str_from(text));
+}
+
+void
+json_i64(struct json *j, int64_t v)
+{
+	separate(j);
+	buf_printf(j->out, "%" PRId64, v);
+}
+
+void
+json_bool(struct json *j, bool v)
+{
+	separate(j);
+	buf_text(j->out, v ? "true" : "false");
+}

@@ -1,0 +1,90 @@
+/*
+ * Every cap in the program, with its reason. Buffers, arenas and counts are
+ * born with one of these.
+ */
+#ifndef BASE_LIMIT_H
+#define BASE_LIMIT_H
+
+#define KIB (1024UL)
+#define MIB (1024UL * KIB)
+#define GIB (1024UL * MIB)
+
+/* PS3.8 9.3.1 allows 4 GiB; what we announce (Maximum Length Received). One
+ * read and one write a PDU; larger gains nothing measurable. */
+#define LIMIT_PDU_IN (256 * KIB)
+/* We send at most this much even if the peer takes more. */
+#define LIMIT_PDU_OUT (1 * MIB)
+/* Smallest maximum length a peer may announce and still be served (0 means
+ * no limit): six bytes are the PDV header itself. */
+#define LIMIT_PDU_OUT_MIN 128
+/* 128 contexts with 60 transfer syntaxes each stay under this. */
+#define LIMIT_ASSOCIATE_PDU (256 * KIB)
+/* Odd ids 1..255: PS3.8 9.3.2.2. */
+#define LIMIT_CONTEXTS          128
+#define LIMIT_TRANSFER_SYNTAXES 64
+/* A command set is a few hundred bytes; error comments and AT lists included.
+ */
+#define LIMIT_COMMAND_SET (64 * KIB)
+/* C-FIND, C-GET and C-MOVE identifiers with long UID lists. */
+#define LIMIT_IDENTIFIER (4 * MIB)
+/* Everything kept in memory while one message is served. */
+#define LIMIT_EXCHANGE    (16 * MIB)
+#define LIMIT_ASSOC_ARENA (512 * KIB)
+/* Nested sequences: real objects stay under 10 (PS3.5 sets no bound). */
+#define LIMIT_SQ_DEPTH 64
+/* Elements in one data set, all levels: multi-frame functional groups of
+ * 30,000 frames need about 900,000. */
+#define LIMIT_ELEMENTS 4000000
+/* The value of one element kept for indexing. */
+#define LIMIT_INDEX_VALUE (16 * KIB)
+/* A data set read whole (headers for queries and dumps), without big values. */
+#define LIMIT_HEADER (64 * MIB)
+/* Values above this are skipped when a header is read whole. */
+#define LIMIT_HEADER_VALUE (64 * KIB)
+/* One object; above it nothing real exists, and offsets stay in 63 bits. */
+#define LIMIT_OBJECT (64 * GIB)
+/* Inflated size of a deflated data set, and the ratio above which it is
+ * called a bomb once 64 MiB have come out (PS3.5 A.5). */
+#define LIMIT_INFLATED      (1 * GIB)
+#define LIMIT_INFLATE_RATIO 200
+#define LIMIT_INFLATE_FREE  (64 * MIB)
+/* Part 10 file meta information (PS3.10 7.1). */
+#define LIMIT_META (64 * KIB)
+/* A log line and a comment in an answer. */
+#define LIMIT_LOG_LINE (4 * KIB)
+/* Zip imports: entries, total inflated bytes, nesting of zips. */
+#define LIMIT_ZIP_ENTRIES 1000000
+#define LIMIT_ZIP_BYTES   (256 * GIB)
+/* Rows fetched at once while a query is answered; no cursor stays open. */
+#define LIMIT_ROWS 500
+
+/* Block in which data move from socket to disk. */
+#define BLOCK_IO (256 * KIB)
+/* Start write-back each time this much of an object has been written. */
+#define BLOCK_WRITEBACK (2 * MIB)
+
+/* Deadlines, in milliseconds. ARTIM (PS3.8 9.1.5) and a whole A-ASSOCIATE-RQ.
+ */
+#define WAIT_ARTIM_MS 10000
+/* No byte at all inside a message; the setting dicom.timeout_s replaces it. */
+#define WAIT_PROGRESS_MS 30000
+/* After WAIT_RATE_GRACE_MS of one message a peer must have kept up this rate.
+ */
+#define WAIT_RATE_GRACE_MS 20000
+#define LIMIT_RATE_BYTES_S 1024
+/* An association between messages. */
+#define WAIT_IDLE_MS (30 * 60 * 1000)
+/* A worker keeps a connection this long for its next message if nobody waits.
+ */
+#define WAIT_LINGER_MS 5
+
+/* Worker threads of the DICOM pool: a stalled peer holds one for at most
+ * WAIT_PROGRESS_MS; 256 stacks touch about 8 MiB. */
+#define LIMIT_WORKERS_DICOM 256
+/* Running exchanges per address that is neither loopback nor a known node. */
+#define LIMIT_RUNNING_PER_ADDRESS 16
+/* Open connections; more are closed at once. The process keeps descriptors for
+ * files and the database beside them. */
+#define LIMIT_CONNECTIONS 15000
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * UTF-8 text: validity, and the folding that makes names compare regardless of
+ * case and accents (through utf8proc).
+ */
+#ifndef BASE_UTF8_H
+#define BASE_UTF8_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+bool utf8_valid(struct str s);
+/* Copy with every invalid byte replaced by U+FFFD; output is always valid. */
+void utf8_repair(struct str s, struct buf *out);
+/* Case folded, compatibility decomposed, marks stripped, spaces collapsed.
+ * Input that is not valid UTF-8 is repaired first. */
+struct str utf8_fold(struct arena *a, struct str s);
+/* The largest prefix of at most n bytes that ends at a character. */
+struct str utf8_cut(struct str s, size_t n);
+/* Decode the character at s.p; 1 to 4 bytes, or 0 at a bad byte or the end. */
+size_t utf8_next(struct str s, uint32_t *code_point);
+
+#endif

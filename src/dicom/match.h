@@ -1,0 +1,38 @@
+/*
+ * C-FIND attribute matching (PS3.4 C.2.2.2) on UTF-8 values: single value,
+ * list of UID, universal, wild card, range, multiple values. Names compare
+ * regardless of case and accents. Linear in time for every pattern.
+ */
+#ifndef DICOM_MATCH_H
+#define DICOM_MATCH_H
+
+#include "base/arena.h"
+#include "dicom/dict.h"
+
+enum match_kind {
+	MATCH_UNIVERSAL, /* empty, or only '*' */
+	MATCH_SINGLE,
+	MATCH_WILD,
+	MATCH_RANGE,
+	MATCH_UID_LIST
+};
+
+/* What the key asks, by VR (PS3.4 C.2.2.2.1 .. .6). */
+enum match_kind match_kind(enum vr vr, struct str key);
+
+/* Pattern with * and ?; folded: both sides through utf8_fold() before. '?' is
+ * one character, not one byte. */
+bool match_wild(struct str pattern, struct str value);
+
+/* Split a range key "a-b", "-b", "a-": open ends are empty. False when the key
+ * is not a range. Dates, times and date-times (a zone's minus sign in DT is
+ * not a separator). */
+bool match_range_split(enum vr vr, struct str key, struct str *from,
+    struct str *to);
+
+/* Does a value (maybe multi-valued, maybe empty) match the key? An empty or
+ * absent value matches only universal keys and "*". */
+bool match_value(
+    struct arena *scratch, enum vr vr, struct str key, struct str value);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * Value types with a grammar of their own: UIDs, dates, times, person names.
+ */
+#ifndef DICOM_VALUE_H
+#define DICOM_VALUE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+#define UID_ROOM 65 /* PS3.5 9.1: at most 64 characters */
+
+/* PS3.5 9.1: digits and dots, no leading zeros, at most 64. */
+bool uid_valid(struct str uid);
+/* "2.25." and a random UUID (PS3.5 B.2). */
+void uid_new(char out[UID_ROOM]);
+/* "2.25." and 127 bits of a hash of seed: the same seed, the same UID. */
+void uid_from_hash(struct str seed, char out[UID_ROOM]);
+
+/* DA as YYYYMMDD (also the old YYYY.MM.DD): eight digits that are a day in
+ * the calendar. */
+bool date_parse(struct str da, char out[9]);
+/* TM to "HHMMSS.FFFFFF" with missing parts 0 (end false) or at their greatest
+ * (end true), so that text order is time order; also the old HH:MM:SS. */
+bool time_parse(struct str tm, bool end, char out[14]);
+
+/* PN: one component group, trailing ^ and spaces removed from each component;
+ * the alphabetic group of a value (before the first '='). */
+struct str pn_alphabetic(struct str pn);
+/* Folded key of a whole PN value for comparing: components joined with '^',
+ * trailing empty ones dropped, groups joined with '='. */
+struct str pn_key(struct arena *a, struct str utf8_pn);
+
+#endif

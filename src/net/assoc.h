@@ -1,0 +1,117 @@
+/*
+ * Associations (PS3.8 section 7 and 9, PS3.7 Annex D): accept one, request
+ * one, release, abort. The state machine is PS3.8 Table 9-10 (ul.def); the
+ * driver is straight-line and whatever the table does not foresee is AA-8.
+ *
+ * An association is owned by exactly one worker, or parked; nothing in it is
+ * locked. What is worth keeping between messages stands here.
+ */
+#ifndef NET_ASSOC_H
+#define NET_ASSOC_H
+
+#include "dicom/dict.h"
+#include "net/conn.h"
+#include "net/pdu.h"
+#include "net/ul.h"
+
+enum assoc_end {
+	ASSOC_OPEN,
+	ASSOC_REJECTED,	 /* refused in the handshake */
+	ASSOC_RELEASED,	 /* orderly */
+	ASSOC_ABORTED_BY_PEER,
+	ASSOC_ABORTED_BY_US,
+	ASSOC_LOST	 /* the connection broke or went silent */
+};
+
+struct assoc_context {
+	uint8_t id;
+	uint8_t result;	     /* enum context_result */
+	struct str abstract; /* NUL-terminated in the association's arena */
+	struct str syntax;   /* the accepted one; likewise */
+	struct syntax layout;
+	bool peer_scu, peer_scp; /* what the peer may be, as negotiated */
+	struct str extended; /* accepted extended negotiation, maybe empty */
+};
+
+struct assoc {
+	struct conn *conn;
+	struct arena arena; /* lives as long as the association */
+	enum ul_state state;
+	enum assoc_end end;
+	bool requestor; /* we asked for it */
+	char calling[17], called[17];
+	struct assoc_context *contexts;
+	size_t context_count;
+	uint32_t max_out; /* greatest PDU length field we may send */
+	uint16_t async_invoked, async_performed;
+	struct str peer_implementation_uid, peer_implementation_version;
+	struct pdu_reject reject; /* valid when end is ASSOC_REJECTED */
+	uint16_t next_message_id;
+	/* The message being read: see dimse.h. */
+	struct buf command;
+	struct buf out; /* PDU being built; given back when idle */
+	uint32_t pdu_left, pdv_left;
+	bool pdv_last, pdv_command, message_open;
+	uint8_t pdv_context;
+};
+
+/* What the acceptor's owner decides. */
+struct assoc_policy {
+	/* Refuse as a whole: return false with *reject filled and reason in
+	 * words in *e. */
+	bool (*admit)(void *ctx, const struct conn *c,
+	    const struct pdu_associate *rq, struct pdu_reject *reject,
+	    struct err *e);
+	/* One context: return the index of the chosen transfer syntax, or -1
+	 * with *result set. *may_scp: the peer proposes to be SCP of this
+	 * class; leave or clear. extended: the peer's proposal, replaced by
+	 * our answer (empty for none). */
+	int (*choose)(void *ctx, const struct pdu_associate *rq,
+	    const struct pdu_context *context, uint8_t *result,
+	    bool *may_scp, struct str *extended);
+	uint32_t max_length; /* to announce */
+	/* Greatest asynchronous window we grant as performer; what a peer asks
+	 * is answered with the lesser. */
+	uint16_t async_performed;
+};
+
+/* Read the A-ASSOCIATE-RQ and answer it, within WAIT_ARTIM_MS. Takes the
+ * connection in every case. On failure *out is NULL or, where the peer could
+ * be named, an association with end set, to be recorded and freed. An HTTP
+ * request or a TLS hello fails with a text that says so. */
+bool assoc_accept(struct assoc **out, struct conn *c,
+    const struct assoc_policy *policy, void *ctx, struct err *e);
+
+struct assoc_request {
+	const char *host;
+	uint16_t port;
+	const char *calling, *called;
+	const struct pdu_context *contexts; /* ids are filled in: 1, 3, … */
+	size_t context_count;
+	const struct pdu_role *roles;
+	size_t role_count;
+	uint16_t async_invoked; /* 0 or 1: do not ask for a window */
+	uint32_t max_length;	/* 0: LIMIT_PDU_IN */
+	int timeout_ms;
+};
+bool assoc_request(
+    struct assoc **out, const struct assoc_request *rq, struct err *e);
+
+/* Orderly end by us: A-RELEASE-RQ, collision handled, waits for the answer. */
+bool assoc_release(struct assoc *a, struct err *e);
+/* A-ABORT, then close. */
+void assoc_abort(struct assoc *a, uint8_t source, uint8_t reason);
+/* Closes whatever is open, frees everything. */
+void assoc_free(struct assoc **);
+/* Give back buffers before parking; only when nothing is buffered. */
+void assoc_idle(struct assoc *a);
+
+/* NULL when the id was not negotiated or not accepted. */
+const struct assoc_context *assoc_context(const struct assoc *a, uint8_t id);
+/* The first accepted context for an abstract and (if not empty) transfer
+ * syntax; NULL when none. */
+const struct assoc_context *assoc_find_context(
+    const struct assoc *a, struct str abstract, struct str syntax);
+const char *assoc_end_text(enum assoc_end end);
+
+#endif

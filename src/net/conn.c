@@ -1,0 +1,554 @@
+/*
+ * Connections over non-blocking sockets.
+ *
+ * Every operation tries first and only then waits, in one place (wait_for),
+ * where all the deadlines meet: progress, the minimum rate of a message, the
+ * hard deadline, and the stop of the whole process. Time that the peer is not
+ * responsible for (our disk, our processor) never counts against its rate.
+ *
+ * The input buffer starts small, which is enough for messages without bulk
+ * data, and becomes BLOCK_IO large when one read fills it.
+ */
+#include "net/conn.h"
+
+#include "base/clock.h"
+#include "base/limit.h"
+#include "base/os.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define ROOM_FIRST  (16 * KIB)
+#define PEEK_MAX    16
+#define DRAIN_ROOM  (16 * KIB)
+#define DRAIN_CLOSE 64 /* reads when a connection is closed for good */
+
+/* Readable, for ever, once the process stops. */
+static int stop_fd = -1;
+static pthread_once_t stop_once = PTHREAD_ONCE_INIT;
+static atomic_bool stopped;
+
+static void
+open_stop(void)
+{
+	stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+}
+
+void
+conn_stop_all(void)
+{
+	uint64_t one = 1;
+
+	pthread_once(&stop_once, open_stop);
+	atomic_store(&stopped, true);
+	if (stop_fd >= 0)
+		(void)!write(stop_fd, &one, sizeof(one));
+}
+
+/* Poll for events until the deadline or the stop: 1 when there are some, 0
+ * when not. */
+static int
+poll_until(int fd, short events, int64_t deadline_ms)
+{
+	struct pollfd fds[2] = {{.fd = fd, .events = events}};
+	int64_t left;
+	int n;
+
+	pthread_once(&stop_once, open_stop);
+	fds[1].fd = stop_fd;
+	fds[1].events = POLLIN;
+	for (;;) {
+		left = deadline_ms - clock_mono_ms();
+		if (left < 0)
+			left = 0;
+		if (left > INT32_MAX)
+			left = INT32_MAX;
+		n = poll(fds, 2, (int)left);
+		if (n > 0 && fds[0].revents != 0)
+			return 1;
+		if (n >= 0 || errno != EINTR || atomic_load(&stopped))
+			return 0;
+	}
+}
+
+static void
+set_address(struct conn_peer *peer, const struct sockaddr_storage *from)
+{
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)from;
+	const struct sockaddr_in *four = (const struct sockaddr_in *)from;
+	struct in_addr v4;
+
+	str_copy(peer->address, sizeof(peer->address), STR("local"));
+	peer->loopback = true;
+	if (from->ss_family == AF_INET) {
+		v4 = four->sin_addr;
+		peer->port = ntohs(four->sin_port);
+	} else if (from->ss_family == AF_INET6) {
+		peer->port = ntohs(six->sin6_port);
+		if (!IN6_IS_ADDR_V4MAPPED(&six->sin6_addr)) {
+			(void)inet_ntop(AF_INET6, &six->sin6_addr,
+			    peer->address, sizeof(peer->address));
+			peer->loopback = IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
+			return;
+		}
+		memcpy(&v4, six->sin6_addr.s6_addr + 12, sizeof(v4));
+	} else {
+		return;
+	}
+	(void)inet_ntop(AF_INET, &v4, peer->address, sizeof(peer->address));
+	peer->loopback = (ntohl(v4.s_addr) >> 24) == 127;
+}
+
+static uint16_t
+local_port(int fd)
+{
+	struct sockaddr_storage own = {0};
+	socklen_t n = sizeof(own);
+
+	if (getsockname(fd, (struct sockaddr *)&own, &n) != 0)
+		return 0;
+	if (own.ss_family == AF_INET)
+		return ntohs(((struct sockaddr_in *)&own)->sin_port);
+	if (own.ss_family == AF_INET6)
+		return ntohs(((struct sockaddr_in6 *)&own)->sin6_port);
+	return 0;
+}
+
+struct conn *
+conn_new(int fd)
+{
+	struct conn *c = must_zalloc(sizeof(*c));
+	struct sockaddr_storage from = {0};
+	socklen_t n = sizeof(from);
+	int flags, on = 1;
+
+	c->fd = fd;
+	c->progress_ms = WAIT_PROGRESS_MS;
+	flags = fcntl(fd, F_GETFL);
+	if (flags >= 0)
+		(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	/* Fails on sockets that are not TCP, which need it not. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (getpeername(fd, (struct sockaddr *)&from, &n) != 0)
+		from.ss_family = AF_UNSPEC;
+	set_address(&c->peer, &from);
+	c->local_port = local_port(fd);
+	return c;
+}
+
+void
+conn_free(struct conn **cp)
+{
+	struct conn *c = *cp;
+	char dropped[DRAIN_ROOM];
+	int i;
+
+	if (c == NULL)
+		return;
+	*cp = NULL;
+	/* Closing with bytes unread would send a reset, and a reset may
+	 * destroy what the peer has not read yet. */
+	(void)shutdown(c->fd, SHUT_WR);
+	for (i = 0; i < DRAIN_CLOSE; i++)
+		if (recv(c->fd, dropped, sizeof(dropped), MSG_DONTWAIT) <= 0)
+			break;
+	os_close(&c->fd);
+	free(c->in);
+	free(c);
+}
+
+/* One address of the list; the descriptor, or -1 with errno. */
+static int
+try_address(const struct addrinfo *at, int64_t deadline_ms)
+{
+	int fd, code = 0, saved;
+	socklen_t n = sizeof(code);
+
+	fd = socket(at->ai_family,
+	    at->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, at->ai_protocol);
+	if (fd < 0)
+		return -1;
+	if (connect(fd, at->ai_addr, at->ai_addrlen) == 0)
+		return fd;
+	if (errno == EINPROGRESS || errno == EINTR) {
+		if (poll_until(fd, POLLOUT, deadline_ms) == 0)
+			code = atomic_load(&stopped) ? ECANCELED : ETIMEDOUT;
+		else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &n) != 0)
+			code = errno;
+		if (code == 0)
+			return fd;
+		errno = code;
+	}
+	saved = errno;
+	os_close(&fd);
+	errno = saved;
+	return -1;
+}
+
+bool
+conn_open(struct conn **out, const char *host, uint16_t port, int timeout_ms,
+    struct err *e)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list, *at;
+	int64_t deadline_ms = clock_mono_ms() + timeout_ms;
+	char service[8];
+	int code, fd = -1;
+
+	*out = NULL;
+	snprintf(service, sizeof(service), "%u", (unsigned)port);
+	code = getaddrinfo(host, service, &hints, &list);
+	if (code != 0)
+		return fail(e, ERR_IO, "cannot find the host '%.200s': %s",
+		    host, gai_strerror(code));
+	for (at = list; at != NULL && fd < 0; at = at->ai_next)
+		fd = try_address(at, deadline_ms);
+	code = errno;
+	freeaddrinfo(list);
+	if (fd >= 0) {
+		*out = conn_new(fd);
+		return true;
+	}
+	errno = code;
+	fail_errno(e, "cannot connect to %.200s port %u", host, (unsigned)port);
+	e->code = ERR_IO;
+	if (code == ETIMEDOUT)
+		e->code = ERR_TIMEOUT;
+	if (code == ECANCELED)
+		e->code = ERR_CANCELLED;
+	return false;
+}
+
+void
+conn_message_begin(struct conn *c)
+{
+	c->message_start_ms = clock_mono_ms();
+	c->message_bytes = 0;
+	c->message_wait_ms = 0;
+}
+
+void
+conn_message_end(struct conn *c)
+{
+	c->message_start_ms = 0;
+}
+
+/* How much longer the peer may keep us waiting before its rate is too low. */
+static int64_t
+rate_left_ms(const struct conn *c)
+{
+	int64_t allowed = c->message_bytes * 1000 / LIMIT_RATE_BYTES_S;
+
+	if (allowed < WAIT_RATE_GRACE_MS)
+		allowed = WAIT_RATE_GRACE_MS;
+	return allowed - c->message_wait_ms;
+}
+
+static bool
+too_late(const struct conn *c, int64_t now, bool by_rate, struct err *e)
+{
+	if (atomic_load(&stopped))
+		return fail(e, ERR_CANCELLED, "the program is stopping");
+	if (c->hard_deadline_ms != 0 && now >= c->hard_deadline_ms)
+		return fail(e, ERR_TIMEOUT, "the peer did not finish in time");
+	if (by_rate)
+		return fail(e, ERR_TIMEOUT,
+		    "the peer is too slow: %lld bytes while we waited %lld s",
+		    (long long)c->message_bytes,
+		    (long long)c->message_wait_ms / 1000);
+	return fail(e, ERR_TIMEOUT, "the peer did nothing for %d ms",
+	    c->progress_ms);
+}
+
+static bool
+wait_for(struct conn *c, short events, struct err *e)
+{
+	int64_t start = clock_mono_ms(), deadline = start + c->progress_ms;
+	bool by_rate = false;
+	int64_t now;
+	int got;
+
+	if (c->message_start_ms != 0 &&
+	    start + rate_left_ms(c) < deadline) {
+		deadline = start + rate_left_ms(c);
+		by_rate = true;
+	}
+	if (c->hard_deadline_ms != 0 && c->hard_deadline_ms < deadline)
+		deadline = c->hard_deadline_ms;
+	got = poll_until(c->fd, events, deadline);
+	now = clock_mono_ms();
+	c->message_wait_ms += now - start;
+	if (got > 0)
+		return true;
+	return too_late(c, now, by_rate, e);
+}
+
+/* The error of a socket call that failed for good. */
+static bool
+broken(struct err *e)
+{
+	switch (errno) {
+	case ECONNRESET:
+	case EPIPE:
+	case ETIMEDOUT:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+	case ENETRESET:
+	case ENOTCONN:
+		return fail(e, ERR_CLOSED, "closed");
+	default:
+		fail_errno(e, "the connection failed");
+		e->code = ERR_IO;
+		return false;
+	}
+}
+
+/* Room behind what is buffered: the buffer made, grown or moved up. */
+static void
+make_room(struct conn *c)
+{
+	if (c->in_n == 0) {
+		c->in_at = 0;
+		if (c->in == NULL) {
+			c->in_room = ROOM_FIRST;
+			c->in = must_alloc(c->in_room);
+		}
+		return;
+	}
+	if (c->in_at > 0 && c->in_at + c->in_n == c->in_room) {
+		memmove(c->in, c->in + c->in_at, c->in_n);
+		c->in_at = 0;
+	}
+}
+
+/* One read of what has arrived: its length, 0 when nothing has, -1 with *e. */
+static ssize_t
+receive(struct conn *c, struct err *e)
+{
+	size_t end, room;
+	ssize_t n;
+
+	make_room(c);
+	end = c->in_at + c->in_n;
+	room = c->in_room - end;
+	if (room == 0)
+		return 0;
+	do {
+		n = recv(c->fd, c->in + end, room, MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n == 0) {
+		(void)fail(e, ERR_CLOSED, "closed");
+		return -1;
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return 0;
+	if (n < 0) {
+		(void)broken(e);
+		return -1;
+	}
+	c->in_n += (size_t)n;
+	c->bytes_in += (uint64_t)n;
+	c->message_bytes += n;
+	if ((size_t)n == room && c->in_room < BLOCK_IO) {
+		c->in_room = BLOCK_IO;
+		c->in = must_realloc(c->in, c->in_room);
+	}
+	return n;
+}
+
+/* At least one byte more. */
+static bool
+fill(struct conn *c, struct err *e)
+{
+	ssize_t n;
+
+	for (;;) {
+		n = receive(c, e);
+		if (n != 0)
+			return n > 0;
+		if (!wait_for(c, POLLIN, e))
+			return false;
+	}
+}
+
+static void
+consume(struct conn *c, size_t n)
+{
+	must(n <= c->in_n);
+	c->in_at += n;
+	c->in_n -= n;
+}
+
+bool
+conn_read(struct conn *c, void *p, size_t n, struct err *e)
+{
+	uint8_t *to = p;
+	size_t part;
+
+	while (n > 0) {
+		if (c->in_n == 0 && !fill(c, e))
+			return false;
+		part = n < c->in_n ? n : c->in_n;
+		memcpy(to, c->in + c->in_at, part);
+		consume(c, part);
+		to += part;
+		n -= part;
+	}
+	return true;
+}
+
+bool
+conn_take(struct conn *c, size_t max, struct str *out, struct err *e)
+{
+	must(max > 0);
+	if (c->in_n == 0 && !fill(c, e))
+		return false;
+	*out = str_of(c->in + c->in_at, max < c->in_n ? max : c->in_n);
+	consume(c, out->n);
+	return true;
+}
+
+bool
+conn_peek(struct conn *c, void *p, size_t n, struct err *e)
+{
+	must(n <= PEEK_MAX);
+	while (c->in_n < n)
+		if (!fill(c, e))
+			return false;
+	memcpy(p, c->in + c->in_at, n);
+	return true;
+}
+
+bool
+conn_look(struct conn *c, struct str *buffered, struct err *e)
+{
+	ssize_t n;
+
+	if (c->in_n > 0 && c->in_at > 0) {
+		memmove(c->in, c->in + c->in_at, c->in_n);
+		c->in_at = 0;
+	}
+	do {
+		n = receive(c, e);
+	} while (n > 0);
+	*buffered = str_of(c->in + c->in_at, c->in_n);
+	return n == 0;
+}
+
+void
+conn_cut(struct conn *c, size_t at, size_t n)
+{
+	uint8_t *from = c->in + c->in_at;
+
+	must(at <= c->in_n && n <= c->in_n - at);
+	memmove(from + at, from + at + n, c->in_n - at - n);
+	c->in_n -= n;
+}
+
+/* Drop what was written from the front of the two parts. */
+static void
+advance(struct iovec v[2], size_t n)
+{
+	size_t i, part;
+
+	for (i = 0; i < 2; i++) {
+		part = n < v[i].iov_len ? n : v[i].iov_len;
+		if (part == 0)
+			continue;
+		v[i].iov_base = (char *)v[i].iov_base + part;
+		v[i].iov_len -= part;
+		n -= part;
+	}
+}
+
+bool
+conn_write2(struct conn *c, struct str a, struct str b, struct err *e)
+{
+	struct iovec v[2] = {
+	    {(void *)(uintptr_t)a.p, a.n}, {(void *)(uintptr_t)b.p, b.n}};
+	struct msghdr m = {.msg_iov = v, .msg_iovlen = 2};
+	ssize_t n;
+
+	while (v[0].iov_len + v[1].iov_len > 0) {
+		n = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n >= 0) {
+			c->bytes_out += (uint64_t)n;
+			c->message_bytes += n;
+			advance(v, (size_t)n);
+		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+			if (!wait_for(c, POLLOUT, e))
+				return false;
+		} else if (errno != EINTR) {
+			return broken(e);
+		}
+	}
+	return true;
+}
+
+bool
+conn_write(struct conn *c, struct str s, struct err *e)
+{
+	return conn_write2(c, s, STR(""), e);
+}
+
+bool
+conn_buffered(const struct conn *c)
+{
+	return c->in_n > 0;
+}
+
+bool
+conn_readable(struct conn *c)
+{
+	struct pollfd fd = {.fd = c->fd, .events = POLLIN | POLLRDHUP};
+
+	return conn_buffered(c) || poll(&fd, 1, 0) > 0;
+}
+
+bool
+conn_wait(struct conn *c, int wait_ms)
+{
+	if (conn_buffered(c))
+		return true;
+	return poll_until(
+		   c->fd, POLLIN | POLLRDHUP, clock_mono_ms() + wait_ms) > 0;
+}
+
+void
+conn_finish(struct conn *c, int wait_ms)
+{
+	int64_t deadline_ms = clock_mono_ms() + wait_ms;
+	char dropped[DRAIN_ROOM];
+	ssize_t n;
+
+	(void)shutdown(c->fd, SHUT_WR);
+	c->in_n = 0;
+	while (clock_mono_ms() < deadline_ms) {
+		n = recv(c->fd, dropped, sizeof(dropped), MSG_DONTWAIT);
+		if (n > 0 || (n < 0 && errno == EINTR))
+			continue;
+		if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
+			return;
+		if (poll_until(c->fd, POLLIN, deadline_ms) == 0)
+			return;
+	}
+}
+
+void
+conn_idle(struct conn *c)
+{
+	if (c->in_n > 0)
+		return;
+	free(c->in);
+	c->in = NULL;
+	c->in_at = c->in_room = 0;
+}

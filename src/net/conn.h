@@ -1,0 +1,85 @@
+/*
+ * A connection: a byte stream that reads as blocking with deadlines over a
+ * non-blocking socket. (Plain TCP; a TLS layer fits behind the same calls.)
+ *
+ * Two limits for a slow peer: time without progress, and a minimum rate over
+ * one message (limit.h). conn_message_begin() starts the account of a message.
+ * The input buffer exists only while bytes are in it or a worker runs: an idle
+ * connection costs a few hundred bytes.
+ */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#define CONN_ADDRESS_ROOM 48
+
+struct conn_peer {
+	char address[CONN_ADDRESS_ROOM]; /* numeric, v4-mapped shown as v4 */
+	uint16_t port;
+	bool loopback;
+};
+
+struct conn {
+	int fd;
+	struct conn_peer peer;
+	uint16_t local_port;
+	int progress_ms;	/* greatest time without a byte */
+	/* The account of one message: bytes both ways, and the time spent
+	 * waiting for the peer (our own work is not held against it). The
+	 * start is 0 between messages, when only progress_ms counts. */
+	int64_t message_start_ms, message_bytes, message_wait_ms;
+	int64_t hard_deadline_ms; /* 0: none; e.g. ARTIM for the handshake */
+	uint64_t bytes_in, bytes_out;
+	uint8_t *in;		/* NULL when idle */
+	size_t in_at, in_n, in_room; /* in_n bytes from in_at on */
+};
+
+/* Takes the descriptor (made non-blocking, TCP_NODELAY set). */
+struct conn *conn_new(int fd);
+/* Closes the socket; a lingering reset is avoided for orderly closes. */
+void conn_free(struct conn **);
+/* Connect with a deadline; the error says which address and why. */
+bool conn_open(struct conn **, const char *host, uint16_t port,
+    int timeout_ms, struct err *e);
+
+void conn_message_begin(struct conn *c);
+void conn_message_end(struct conn *c);
+/* Exactly n bytes into p. ERR_CLOSED with text "closed" when the peer ended
+ * the stream (orderly or reset), ERR_TIMEOUT when it is too slow. */
+bool conn_read(struct conn *c, void *p, size_t n, struct err *e) MUST_USE;
+/* Between 1 and max bytes that have arrived, as a slice of the connection's
+ * own buffer, valid until the next read: for streaming without a copy. */
+bool conn_take(
+    struct conn *c, size_t max, struct str *out, struct err *e) MUST_USE;
+/* The first n (at most 16) bytes without consuming them: "is this TLS?" */
+bool conn_peek(struct conn *c, void *p, size_t n, struct err *e) MUST_USE;
+/* Everything, in one system call where the socket takes it. */
+bool conn_write(struct conn *c, struct str s, struct err *e) MUST_USE;
+/* Header and body in one call (writev). */
+bool conn_write2(
+    struct conn *c, struct str a, struct str b, struct err *e) MUST_USE;
+/* Bytes are buffered here or in the socket; never blocks. Also true at the
+ * end of the stream (a read will tell). */
+bool conn_readable(struct conn *c);
+/* Bytes are buffered in the process: must be read before parking. */
+bool conn_buffered(const struct conn *c);
+/* Wait up to wait_ms for input; true when conn_readable(). */
+bool conn_wait(struct conn *c, int wait_ms);
+/* Take in what has arrived, without waiting, up to the buffer's size, and show
+ * all that is buffered; nothing is consumed. ERR_CLOSED at the end of the
+ * stream, *buffered is set all the same. */
+bool conn_look(struct conn *c, struct str *buffered, struct err *e) MUST_USE;
+/* Remove n buffered bytes, the first of them at offset 'at'. */
+void conn_cut(struct conn *c, size_t at, size_t n);
+/* Nothing more will be written: tell the peer, then drop what it sends until
+ * it closes, for at most wait_ms, so that no reset overtakes our last bytes. */
+void conn_finish(struct conn *c, int wait_ms);
+/* Give the input buffer back; only when nothing is buffered. */
+void conn_idle(struct conn *c);
+/* Make every wait on any connection of the process end with ERR_CANCELLED
+ * (shutdown). Returns nothing; safe to call once. */
+void conn_stop_all(void);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * The DICOM server: listens, accepts associations by the access policy, parks
+ * them between messages, hands each message to its service, records activity.
+ */
+#ifndef SERVICE_SCP_H
+#define SERVICE_SCP_H
+
+#include "service/service.h"
+
+struct scp;
+
+struct scp_config {
+	struct service_config service;
+	char bind[256];
+	uint16_t port;	   /* 0: closed */
+	bool port_auto;    /* take a free port */
+};
+
+bool scp_open(struct scp **, struct store *, const struct scp_config *,
+    struct err *e);
+/* Stop listening, let running exchanges finish within wait_ms, abort the
+ * rest, record their activity. */
+void scp_close(struct scp **, int wait_ms);
+/* New settings; a change of bind or port re-opens the listener, and fails
+ * (the old one stays) when the new one cannot be opened. */
+bool scp_configure(struct scp *, const struct scp_config *, struct err *e);
+/* "127.0.0.1:11121", or "" when closed. */
+const char *scp_address(struct scp *);
+
+struct scp_counts {
+	uint64_t connections, associations, running;
+};
+void scp_count(struct scp *, struct scp_counts *out);
+
+#endif

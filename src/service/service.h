@@ -1,0 +1,65 @@
+/*
+ * A service: what the server does for a peer on one kind of request. One file
+ * and one const struct service each; the list in service.c is what negotiation
+ * and the conformance statement are made from.
+ */
+#ifndef SERVICE_SERVICE_H
+#define SERVICE_SERVICE_H
+
+#include "net/dimse.h"
+#include "store/activity.h"
+#include "store/object.h"
+#include "store/store.h"
+
+/* What services may read of the settings: a snapshot, replaced as a whole. */
+struct service_config {
+	char ae_title[17];
+	bool access_open;     /* dicom.access is open */
+	bool check_called_ae;
+	int timeout_ms;	      /* dicom.timeout_s */
+	bool debug;
+};
+
+/* One association being served. */
+struct session {
+	struct assoc *assoc;
+	struct store *store;
+	struct intake *intake; /* made at the first C-STORE */
+	struct activity activity;
+	struct service_config config; /* as it was when it began */
+	struct arena arena; /* of the exchange; reset after each message */
+};
+
+enum service_pool { POOL_STORE, POOL_RETRIEVE };
+
+struct service {
+	const char *name;  /* "Storage", for pages and the conformance statement */
+	uint16_t command;  /* the request it serves */
+	enum service_pool pool;
+	/* Is this abstract syntax one of ours (SCP)? */
+	bool (*serves)(struct str abstract);
+	/* Is a transfer syntax acceptable for it? */
+	bool (*takes)(struct str syntax);
+	/* The answer to an extended negotiation item; NULL: none. Writes at
+	 * most room bytes, returns the count. */
+	size_t (*extended)(struct str proposed, uint8_t *answer, size_t room);
+	/* Serve rq, whose data set (if any) is unread. True: answered, the
+	 * association goes on. False: it cannot go on (the peer has gone, or
+	 * the stream is out of step); *e says why. */
+	bool (*serve)(struct session *s, const struct dimse *rq, struct err *e);
+};
+
+/* NULL-terminated. */
+extern const struct service *const services[];
+const struct service *service_for_command(uint16_t command, struct str sop_class);
+const struct service *service_for_abstract(struct str abstract);
+
+/* The one place where our errors become DIMSE statuses. */
+uint16_t dimse_status(enum err_code code);
+
+extern const struct service service_echo;
+extern const struct service service_store;
+extern const struct service service_find;
+extern const struct service service_get;
+
+#endif

@@ -1,0 +1,86 @@
+/*
+ * The index: patients, studies, series, instances; what they can be searched
+ * by is columns.def. Values are UTF-8; dates and times as DICOM wrote them
+ * (dates normalised to YYYYMMDD). No cursor stays open while rows are sent:
+ * rows come in batches and go on by key.
+ */
+#ifndef STORE_INDEX_H
+#define STORE_INDEX_H
+
+#include "store/store.h"
+
+enum index_level { LEVEL_PATIENT, LEVEL_STUDY, LEVEL_SERIES, LEVEL_INSTANCE };
+
+enum column {
+#define COLUMN(level, keyword, kind) COLUMN_##keyword,
+#include "store/columns.def"
+#undef COLUMN
+	COLUMN_COUNT
+};
+
+enum column_kind {
+	COLUMN_KIND_UID,
+	COLUMN_KIND_CODE,
+	COLUMN_KIND_TEXT,
+	COLUMN_KIND_NAME,
+	COLUMN_KIND_DATE,
+	COLUMN_KIND_TIME,
+	COLUMN_KIND_INT,
+	COLUMN_KIND_MADE
+};
+
+struct column_info {
+	enum index_level level;
+	uint32_t tag;
+	enum column_kind kind;
+	const char *keyword;
+};
+const struct column_info *column_info(enum column c);
+/* COLUMN_COUNT when the attribute is not indexed. */
+enum column column_of_tag(uint32_t tag);
+
+enum condition_kind {
+	CONDITION_IS,	   /* equal; names by folded key, any component group */
+	CONDITION_PREFIX,  /* a: what stands before the first wild card */
+	CONDITION_PATTERN, /* a: with * and ?; names folded on both sides */
+	CONDITION_RANGE,   /* a to b inclusive, either may be empty */
+	CONDITION_ANY_OF,  /* list: UIDs or single values */
+	CONDITION_MODALITY /* study level: some series has this modality (a) */
+};
+struct condition {
+	enum column column;
+	enum condition_kind kind;
+	struct str a, b;
+	const struct str *list;
+	size_t list_count;
+};
+
+struct search {
+	enum index_level level; /* of the rows wanted */
+	const struct condition *conditions;
+	size_t count;
+	/* What to fill in of each row; others may stay empty. */
+	bool want[COLUMN_COUNT];
+};
+
+struct index_row {
+	int64_t id;			 /* of the level's table */
+	struct str value[COLUMN_COUNT]; /* this level's and those above */
+	/* LEVEL_INSTANCE only: */
+	struct str path, syntax; /* NUL-terminated */
+	uint64_t size;		 /* of the data set */
+};
+
+/* Up to LIMIT_ROWS rows with id > after_id in id order; memory from the arena.
+ * *n < LIMIT_ROWS means there are no more. Rows may hold more than the
+ * conditions ask for PATTERN conditions only where exactness would need a
+ * scan: the caller filters with match_value(). */
+bool index_search(struct store *, const struct search *, int64_t after_id,
+    struct arena *a, struct index_row **rows, size_t *n, struct err *e)
+    MUST_USE;
+
+/* The instance with this SOP Instance UID; ERR_MISSING. */
+bool index_instance(struct store *, struct str sop_instance, struct arena *a,
+    struct index_row *out, struct err *e) MUST_USE;
+
+#endif

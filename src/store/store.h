@@ -1,0 +1,52 @@
+/*
+ * The archive: object files and their index, in one data folder.
+ *
+ *   DATA/lock                 flock'ed by the server
+ *   DATA/fileroom.db          SQLite: index, nodes, settings, activity
+ *   DATA/objects/tmp/         files being received
+ *   DATA/objects/YYYY/MM/DD/<study key>/<instance key>.dcm
+ *   DATA/quarantine/          second arrivals that differ, torn files set aside
+ *
+ * Everything here may be called from any thread unless it says otherwise.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+
+struct store;
+
+enum store_duplicate { DUPLICATE_QUARANTINE, DUPLICATE_REPLACE, DUPLICATE_REFUSE };
+
+struct store_config {
+	const char *folder;
+	/* The server: locks the folder, recovers after an unclean stop, marks
+	 * the stop as clean at close. Verbs beside it: false. */
+	bool server;
+	/* Make the folder and the database if there are none. */
+	bool create;
+};
+
+/* ERR_DENIED when another server holds the folder ("another server (process
+ * 123) uses '…'"), ERR_UNSUPPORTED when the schema is newer than this program
+ * knows (says both versions and what to do), ERR_MISSING without create. */
+bool store_open(struct store **, const struct store_config *, struct err *e);
+void store_close(struct store **);
+
+/* Take effect at once. */
+void store_set_duplicate(struct store *, enum store_duplicate);
+void store_set_reserve(struct store *, uint64_t bytes);
+
+/* Read-only after a failed flush, until the process starts anew and recovery
+ * has checked: why, or NULL. Static text. */
+const char *store_read_only(const struct store *);
+
+const char *store_folder(const struct store *);
+
+struct store_counts {
+	uint64_t patients, studies, series, instances, bytes, quarantined;
+};
+bool store_count(struct store *, struct store_counts *out, struct err *e);
+
+#endif

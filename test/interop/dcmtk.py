@@ -1,0 +1,220 @@
+"""DCMTK's command-line clients against the server: what they store comes back
+bit for bit, what they ask is answered."""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+
+from harness import runner, sample
+from harness.server import Server
+
+PEER = ["-aec", "FILEROOM", "127.0.0.1"]
+
+
+def client(server, name, *options, after=(), ok=True):
+    command = [name, *options, *PEER, str(server.dicom_port), *after]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120,
+                          errors="replace")
+    text = done.stdout + done.stderr
+    if ok:
+        assert done.returncode == 0, "%s: %s" % (" ".join(command), text)
+    return text
+
+
+def find(server, *keys, model="-S"):
+    """Answers of findscu, each a dictionary of keyword-less tags to text."""
+    options = ["-v", model]
+    for key in keys:
+        options += ["-k", key]
+    answers, now = [], None
+    for line in client(server, "findscu", *options).splitlines():
+        if "Find Response" in line and "Pending" in line:
+            now = {}
+            answers.append(now)
+        hit = re.match(r"I: \(([0-9a-f]{4},[0-9a-f]{4})\) \w\w (\[(.*)\]|=\w+|\(no value)", line)
+        if hit and now is not None:
+            now[hit.group(1)] = (hit.group(3) or "").strip(" \0")
+    return answers
+
+
+def get(server, folder, *keys, options=()):
+    os.makedirs(folder, exist_ok=True)
+    more = []
+    for key in keys:
+        more += ["-k", key]
+    client(server, "getscu", "-S", "-od", folder, *options, *more)
+    return [os.path.join(folder, n) for n in sorted(os.listdir(folder))]
+
+
+def by_instance(paths):
+    import pydicom
+    return {str(pydicom.dcmread(p, stop_before_pixels=True).SOPInstanceUID):
+            sample.digest(p) for p in paths}
+
+
+def t_echo():
+    with Server() as server:
+        client(server, "echoscu")
+
+
+def t_echo_refused_called_ae():
+    with Server() as server:
+        done = subprocess.run(
+            ["echoscu", "-aec", "SOMEONE", "127.0.0.1",
+             str(server.dicom_port)], capture_output=True, text=True)
+        assert done.returncode != 0
+        assert "Called AE Title Not Recognized" in done.stdout + done.stderr
+
+
+def t_store_and_get_each_uncompressed_syntax():
+    options = {sample.EXPLICIT_LITTLE: "-xe", sample.IMPLICIT_LITTLE: "-xi",
+               sample.EXPLICIT_BIG: "-xb"}
+    receive = {sample.EXPLICIT_LITTLE: "+xe", sample.IMPLICIT_LITTLE: "+xi",
+               sample.EXPLICIT_BIG: "+xb"}
+    with Server() as server, tempfile.TemporaryDirectory() as tmp:
+        for syntax, option in options.items():
+            paths = [sample.write(
+                sample.image(study=syntax, number=n),
+                os.path.join(tmp, syntax, "%d.dcm" % n), syntax)
+                for n in range(1, 4)]
+            client(server, "storescu", option, after=paths)
+            back = get(server, os.path.join(tmp, "back" + syntax),
+                       "QueryRetrieveLevel=STUDY",
+                       "StudyInstanceUID=" + sample.uid("study", syntax),
+                       options=["+B", receive[syntax]])
+            assert by_instance(back) == by_instance(paths), syntax
+
+
+def t_get_converts_among_uncompressed():
+    with Server() as server, tempfile.TemporaryDirectory() as tmp:
+        path = sample.write(sample.image(), os.path.join(tmp, "a", "a.dcm"),
+                            sample.IMPLICIT_LITTLE)
+        client(server, "storescu", "-xi", after=[path])
+        back = get(server, os.path.join(tmp, "back"),
+                   "QueryRetrieveLevel=STUDY",
+                   "StudyInstanceUID=" + sample.uid("study", "a"),
+                   options=["+xe"])
+        assert len(back) == 1
+        import pydicom
+        ours, theirs = pydicom.dcmread(back[0]), pydicom.dcmread(path)
+        assert ours.PixelData == theirs.PixelData
+        assert ours.PatientName == theirs.PatientName
+
+
+def t_store_recursive_folder():
+    with Server() as server, tempfile.TemporaryDirectory() as tmp:
+        sample.study(tmp, count=6, series=3, study="deep")
+        client(server, "storescu", "+sd", "+r", after=[tmp])
+        answers = find(server, "QueryRetrieveLevel=SERIES",
+                       "StudyInstanceUID=" + sample.uid("study", "deep"),
+                       "SeriesInstanceUID", "SeriesNumber",
+                       "NumberOfSeriesRelatedInstances")
+        assert sorted(a["0020,0011"] for a in answers) == ["1", "2", "3"]
+        assert {a["0020,1209"] for a in answers} == {"6"}
+
+
+COMPRESSED = {
+    "dcmcjpeg": (["+e1"], "-xs", "+xs"),
+    "dcmcjpeg +eb": (["+eb"], "-xy", "+xy"),
+    "dcmcjpls": (["+el"], "-xt", "+xt"),
+    "dcmcrle": ([], "-xr", "+xr"),
+}
+
+
+def t_store_compressed_bit_for_bit():
+    with Server() as server, tempfile.TemporaryDirectory() as tmp:
+        for tool, (more, propose, accept) in COMPRESSED.items():
+            name = re.sub(r"\W", "", tool)
+            ds = sample.image(study=name)
+            if "+eb" in tool:
+                ds.BitsAllocated = ds.BitsStored = 8
+                ds.HighBit = 7
+                ds.PixelData = ds.PixelData[:64 * 64]
+            plain = sample.write(ds, os.path.join(tmp, name, "plain.dcm"))
+            packed = os.path.join(tmp, name, "packed.dcm")
+            same = ["+un"] if "cj" in tool else []
+            subprocess.run([tool.split()[0], *more, *same, plain, packed],
+                           check=True, capture_output=True)
+            client(server, "storescu", propose, after=[packed])
+            back = get(server, os.path.join(tmp, name, "back"),
+                       "QueryRetrieveLevel=STUDY",
+                       "StudyInstanceUID=" + sample.uid("study", name),
+                       options=["+B", accept])
+            assert by_instance(back) == by_instance([packed]), tool
+
+
+def t_store_deflated():
+    with Server() as server, tempfile.TemporaryDirectory() as tmp:
+        path = sample.write(sample.image(study="z"),
+                            os.path.join(tmp, "z", "z.dcm"), sample.DEFLATED)
+        client(server, "storescu", "-xd", after=[path])
+        answers = find(server, "QueryRetrieveLevel=STUDY", "PatientName",
+                       "StudyInstanceUID=" + sample.uid("study", "z"))
+        assert [a["0010,0010"] for a in answers] == ["Sample^One"]
+
+
+def t_dcmsend():
+    with Server() as server, tempfile.TemporaryDirectory() as tmp:
+        sample.study(tmp, count=8, study="sent")
+        client(server, "dcmsend", "+sd", "+r", after=[tmp])
+        answers = find(server, "QueryRetrieveLevel=IMAGE", "SOPInstanceUID",
+                       "StudyInstanceUID=" + sample.uid("study", "sent"),
+                       "SeriesInstanceUID=" + sample.uid("series", "sent", 1),
+                       "InstanceNumber")
+        assert sorted(int(a["0020,0013"]) for a in answers) == list(range(1, 9))
+
+
+def t_find_keys():
+    with Server() as server, tempfile.TemporaryDirectory() as tmp:
+        people = [("P1", "M\u00fcller^J\u00fcrgen", "20250101"),
+                  ("P2", "Muller^Anna", "20250201"),
+                  ("P3", "Smith^John", "20250301")]
+        paths = [sample.write(
+            sample.image(patient=p, name=n, study=p, date=d,
+                         charset="ISO_IR 100"),
+            os.path.join(tmp, p, "x.dcm")) for p, n, d in people]
+        client(server, "storescu", after=paths)
+
+        def ids(*keys, level="STUDY", model="-S"):
+            return sorted(a["0010,0020"] for a in find(
+                server, "QueryRetrieveLevel=" + level, "PatientID", *keys,
+                model=model))
+
+        assert ids() == ["P1", "P2", "P3"]
+        assert ids("PatientName=muller*") == ["P1", "P2"]
+        assert ids("PatientName=SMITH^JOHN") == ["P3"]
+        assert ids("PatientName=*^J*") == ["P1", "P3"]
+        assert ids("StudyDate=20250115-20250215") == ["P2"]
+        assert ids("StudyDate=-20250201") == ["P1", "P2"]
+        assert ids("StudyDate=20250201-") == ["P2", "P3"]
+        assert ids("AccessionNumber=ACCP3") == ["P3"]
+        assert ids("AccessionNumber=ACCP?") == ["P1", "P2", "P3"]
+        assert ids("PatientID=P9") == []
+        assert ids("StudyInstanceUID=%s\\%s" % (
+            sample.uid("study", "P1"), sample.uid("study", "P3"))) == [
+                "P1", "P3"]
+        assert ids("PatientBirthDate=19700131", level="PATIENT",
+                   model="-P") == ["P1", "P2", "P3"]
+        assert ids("ModalitiesInStudy=CT") == ["P1", "P2", "P3"]
+        assert ids("ModalitiesInStudy=MR") == []
+
+
+def t_find_cancel():
+    with Server() as server, tempfile.TemporaryDirectory() as tmp:
+        for n in range(30):
+            sample.write(sample.image(study="c%d" % n),
+                         os.path.join(tmp, "c%d.dcm" % n))
+        client(server, "storescu", "+sd", after=[tmp])
+        text = client(server, "findscu", "-v", "-S", "--cancel", "1", "-k",
+                      "QueryRetrieveLevel=STUDY", "-k", "StudyInstanceUID",
+                      ok=False)
+        assert "Cancel" in text, text
+        client(server, "echoscu")
+
+
+if __name__ == "__main__":
+    sys.exit(runner.main())

@@ -1,0 +1,108 @@
+"""Orthanc as a client: it echoes, stores to us and queries us."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+
+from harness import runner, sample
+from harness.server import Server
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Orthanc:
+    """Debian's Orthanc with one modality, 'fileroom', in a folder of its
+    own."""
+
+    def __init__(self, server):
+        self.program = shutil.which("Orthanc", path="/usr/sbin:/usr/bin")
+        if self.program is None:
+            raise runner.Skip("Orthanc is not installed")
+        self.tmp = tempfile.mkdtemp()
+        self.http = free_port()
+        with open(os.path.join(self.tmp, "orthanc.json"), "w") as f:
+            json.dump({
+                "Name": "interop", "StorageDirectory": self.tmp + "/db",
+                "IndexDirectory": self.tmp + "/db",
+                "HttpPort": self.http, "DicomPort": free_port(),
+                "RemoteAccessAllowed": False, "AuthenticationEnabled": False,
+                "DicomAet": "ORTHANC", "Plugins": [],
+                "DicomModalities": {
+                    "fileroom": ["FILEROOM", "127.0.0.1",
+                                 server.dicom_port]},
+            }, f)
+
+    def __enter__(self):
+        self.log = open(os.path.join(self.tmp, "log"), "w")
+        self.process = subprocess.Popen(
+            [self.program, os.path.join(self.tmp, "orthanc.json")],
+            stdout=self.log, stderr=self.log)
+        until = time.monotonic() + 60
+        while True:
+            try:
+                self.call("GET", "/system")
+                return self
+            except OSError:
+                if time.monotonic() > until or self.process.poll() is not None:
+                    raise
+                time.sleep(0.05)
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(30)
+        self.log.close()
+        shutil.rmtree(self.tmp, ignore_errors=True)
+
+    def call(self, method, path, body=None):
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body).encode()
+        request = urllib.request.Request(
+            "http://127.0.0.1:%d%s" % (self.http, path), body, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read() or b"null")
+
+
+def t_echo_store_query():
+    with Server() as server, tempfile.TemporaryDirectory() as tmp, \
+            Orthanc(server) as orthanc:
+        orthanc.call("POST", "/modalities/fileroom/echo", {})
+        paths = sample.study(tmp, count=5, series=2, study="orthanc",
+                             patient="ORTH1", name="Orthanc^Olga")
+        for path in paths:
+            with open(path, "rb") as f:
+                orthanc.call("POST", "/instances", f.read())
+        studies = orthanc.call("GET", "/studies")
+        sent = orthanc.call("POST", "/modalities/fileroom/store", studies)
+        assert sent["FailedInstancesCount"] == 0, sent
+        assert sent["InstancesCount"] == 10, sent
+
+        query = orthanc.call("POST", "/modalities/fileroom/query", {
+            "Level": "Study", "Query": {"PatientName": "ORTHANC*"}})
+        answers = orthanc.call(
+            "GET", "/queries/%s/answers?expand&simplify" % query["ID"])
+        assert [a["PatientID"] for a in answers] == ["ORTH1"], answers
+        assert answers[0]["StudyInstanceUID"] == sample.uid("study", "orthanc")
+
+        query = orthanc.call("POST", "/modalities/fileroom/query", {
+            "Level": "Instance", "Query": {
+                "StudyInstanceUID": sample.uid("study", "orthanc"),
+                "SeriesInstanceUID": sample.uid("series", "orthanc", 2)}})
+        answers = orthanc.call(
+            "GET", "/queries/%s/answers?expand&simplify" % query["ID"])
+        assert len(answers) == 5, answers
+
+
+if __name__ == "__main__":
+    sys.exit(runner.main())
