@@ -32,9 +32,9 @@
 
 struct parse_element {
 	uint32_t tag;
-	enum vr vr;	 /* as written; from the dictionary when implicit */
+	enum vr vr;      /* as written; from the dictionary when implicit */
 	uint32_t length; /* as written; LENGTH_UNDEFINED possible */
-	unsigned depth;	 /* 0: main data set, 1: in an item of it, ... */
+	unsigned depth;  /* 0: main data set, 1: in an item of it, ... */
 	uint64_t offset; /* of the element's first byte in the data set */
 	bool big_endian; /* of the value's bytes */
 	bool explicit_vr;

@@ -16,16 +16,16 @@
 
 enum assoc_end {
 	ASSOC_OPEN,
-	ASSOC_REJECTED,	 /* refused in the handshake */
-	ASSOC_RELEASED,	 /* orderly */
+	ASSOC_REJECTED, /* refused in the handshake */
+	ASSOC_RELEASED, /* orderly */
 	ASSOC_ABORTED_BY_PEER,
 	ASSOC_ABORTED_BY_US,
-	ASSOC_LOST	 /* the connection broke or went silent */
+	ASSOC_LOST /* the connection broke or went silent */
 };
 
 struct assoc_context {
 	uint8_t id;
-	uint8_t result;	     /* enum context_result */
+	uint8_t result;      /* enum context_result */
 	struct str abstract; /* NUL-terminated in the association's arena */
 	struct str syntax;   /* the accepted one; likewise */
 	struct syntax layout;
@@ -53,6 +53,13 @@ struct assoc {
 	uint32_t pdu_left, pdv_left;
 	bool pdv_last, pdv_command, message_open;
 	uint8_t pdv_context;
+	uint16_t barren;    /* PDUs and PDVs in a row that brought nothing */
+	uint64_t looked_at; /* conn.bytes_in when last searched for a cancel */
+	/* The message being sent. */
+	size_t out_at; /* where the header of the PDU being built is in out */
+	bool out_open;
+	uint8_t out_context, out_control; /* of its PDV (PS3.8 E.2) */
+	bool unsendable; /* output broke off within a PDU: no more of it */
 };
 
 /* What the acceptor's owner decides. */
@@ -67,11 +74,11 @@ struct assoc_policy {
 	 * class; leave or clear. extended: the peer's proposal, replaced by
 	 * our answer (empty for none). */
 	int (*choose)(void *ctx, const struct pdu_associate *rq,
-	    const struct pdu_context *context, uint8_t *result,
-	    bool *may_scp, struct str *extended);
-	uint32_t max_length; /* to announce */
+	    const struct pdu_context *context, uint8_t *result, bool *may_scp,
+	    struct str *extended);
+	uint32_t max_length; /* to announce; 0: LIMIT_PDU_IN */
 	/* Greatest asynchronous window we grant as performer; what a peer asks
-	 * is answered with the lesser. */
+	 * is answered with the lesser. 0 is 1: none. */
 	uint16_t async_performed;
 };
 
@@ -91,9 +98,11 @@ struct assoc_request {
 	const struct pdu_role *roles;
 	size_t role_count;
 	uint16_t async_invoked; /* 0 or 1: do not ask for a window */
-	uint32_t max_length;	/* 0: LIMIT_PDU_IN */
+	uint32_t max_length;    /* 0: LIMIT_PDU_IN */
 	int timeout_ms;
 };
+/* On failure *out is NULL: ERR_DENIED when the peer rejected us, ERR_CLOSED
+ * when it aborted or closed. */
 bool assoc_request(
     struct assoc **out, const struct assoc_request *rq, struct err *e);
 
@@ -113,5 +122,41 @@ const struct assoc_context *assoc_context(const struct assoc *a, uint8_t id);
 const struct assoc_context *assoc_find_context(
     const struct assoc *a, struct str abstract, struct str syntax);
 const char *assoc_end_text(enum assoc_end end);
+
+/*
+ * For the parts of this module and for net/dimse only.
+ */
+
+/* How long the peer gets to close after our A-ABORT or A-ASSOCIATE-RJ. */
+#define ASSOC_CLOSE_MS 500
+
+struct assoc *assoc_new(struct conn *c, bool requestor);
+/* Take a step in the state machine; an empty cell is AA-8. */
+enum ul_action assoc_step(struct assoc *a, enum ul_event event);
+/* The event of receiving a PDU of this type. */
+enum ul_event assoc_event(uint8_t pdu_type);
+/* The header of the next PDU; a PDU of fixed length is read whole. A fixed
+ * length that is wrong gives type 0, which is no PDU. */
+struct assoc_header {
+	uint8_t type;
+	uint32_t length;
+	uint8_t body[4];
+};
+bool assoc_read_header(
+    struct assoc *a, struct assoc_header *h, struct err *e) MUST_USE;
+/* Write what is in pdu as one; on failure as assoc_unsent(). */
+bool assoc_send(struct assoc *a, const struct buf *pdu, struct err *e) MUST_USE;
+/* Wait for a P-DATA-TF: its length, the body unread. Every other PDU is dealt
+ * with (a release answered, an abort noted, the rest is AA-8) and false. */
+bool assoc_next_data(struct assoc *a, uint32_t *length, struct err *e) MUST_USE;
+/* The peer broke the protocol: A-ABORT by the provider with this
+ * reason. Always false. */
+bool assoc_violated(struct assoc *a, uint8_t reason);
+/* A read or a write failed with *e: sets end, aborts where it still can, puts
+ * the error in words. Always false. */
+bool assoc_unread(struct assoc *a, struct err *e);
+bool assoc_unsent(struct assoc *a, struct err *e);
+/* The peer's A-ABORT was read. Always false. */
+bool assoc_aborted(struct assoc *a, const uint8_t body[4], struct err *e);
 
 #endif

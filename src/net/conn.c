@@ -265,8 +265,8 @@ too_late(const struct conn *c, int64_t now, bool by_rate, struct err *e)
 		    "the peer is too slow: %lld bytes while we waited %lld s",
 		    (long long)c->message_bytes,
 		    (long long)c->message_wait_ms / 1000);
-	return fail(e, ERR_TIMEOUT, "the peer did nothing for %d ms",
-	    c->progress_ms);
+	return fail(
+	    e, ERR_TIMEOUT, "the peer did nothing for %d ms", c->progress_ms);
 }
 
 static bool
@@ -277,8 +277,7 @@ wait_for(struct conn *c, short events, struct err *e)
 	int64_t now;
 	int got;
 
-	if (c->message_start_ms != 0 &&
-	    start + rate_left_ms(c) < deadline) {
+	if (c->message_start_ms != 0 && start + rate_left_ms(c) < deadline) {
 		deadline = start + rate_left_ms(c);
 		by_rate = true;
 	}

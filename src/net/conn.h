@@ -25,14 +25,14 @@ struct conn {
 	int fd;
 	struct conn_peer peer;
 	uint16_t local_port;
-	int progress_ms;	/* greatest time without a byte */
+	int progress_ms; /* greatest time without a byte */
 	/* The account of one message: bytes both ways, and the time spent
 	 * waiting for the peer (our own work is not held against it). The
 	 * start is 0 between messages, when only progress_ms counts. */
 	int64_t message_start_ms, message_bytes, message_wait_ms;
 	int64_t hard_deadline_ms; /* 0: none; e.g. ARTIM for the handshake */
 	uint64_t bytes_in, bytes_out;
-	uint8_t *in;		/* NULL when idle */
+	uint8_t *in;                 /* NULL when idle */
 	size_t in_at, in_n, in_room; /* in_n bytes from in_at on */
 };
 
@@ -41,8 +41,8 @@ struct conn *conn_new(int fd);
 /* Closes the socket; a lingering reset is avoided for orderly closes. */
 void conn_free(struct conn **);
 /* Connect with a deadline; the error says which address and why. */
-bool conn_open(struct conn **, const char *host, uint16_t port,
-    int timeout_ms, struct err *e);
+bool conn_open(struct conn **, const char *host, uint16_t port, int timeout_ms,
+    struct err *e);
 
 void conn_message_begin(struct conn *c);
 void conn_message_end(struct conn *c);

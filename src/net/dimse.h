@@ -43,26 +43,37 @@ struct dimse {
 	uint8_t context;
 	uint16_t command;
 	uint16_t message_id; /* (0000,0110) or (0000,0120) by command */
-	bool has_data;	     /* Command Data Set Type is not 0101H */
+	bool has_data;       /* Command Data Set Type is not 0101H */
 	bool is_response;
 	uint16_t priority;
 	uint16_t status;
-	char sop_class[65];	/* affected or requested */
-	char sop_instance[65];	/* affected or requested; as sent, cut at 64 */
+	char sop_class[65];     /* affected or requested */
+	char sop_instance[65];  /* affected or requested; as sent, cut at 64 */
 	bool sop_instance_long; /* it was longer and is cut */
-	char destination[17];	/* (0000,0600) */
+	char destination[17];   /* (0000,0600) */
 	char originator_ae[17]; /* (0000,1030) */
 	uint16_t originator_id; /* (0000,1031) */
-	bool has_counts;	/* sub-operation counts, to send or received */
+	bool has_counts;        /* sub-operation counts, to send or received */
 	uint16_t remaining, completed, failed, warning;
 	uint16_t event_or_action; /* (0000,1002) or (0000,1008) */
-	char comment[65];	  /* (0000,0902) */
-	uint32_t offending;	  /* (0000,0901), first; 0: none */
+	char comment[65];         /* (0000,0902) */
+	uint32_t offending;       /* (0000,0901), first; 0: none */
 };
 
-/* Read the next command. False with ERR_CLOSED when the association has ended
- * (a->end tells how; an A-RELEASE-RQ was answered), ERR_PROTOCOL or
- * ERR_MALFORMED after an A-ABORT was sent, ERR_TIMEOUT likewise. */
+/* A command set (PS3.7 6.3.1) from bytes: unknown elements are skipped, of a
+ * repeated one the first counts, the group length is not believed. has_data,
+ * command and message_id must be there, and a status in a response; texts that
+ * are missing are empty. context is left alone. */
+bool dimse_command_parse(
+    struct str bytes, struct dimse *out, struct err *e) MUST_USE;
+/* Append the command set of m with the fields its command has (PS3.7 9.3 and
+ * 10.3), optional ones when they are set. */
+void dimse_command_build(struct buf *out, const struct dimse *m);
+
+/* Read the next command, draining what is left of a data set before it. False
+ * with ERR_CLOSED when the association has ended (a->end tells how; an
+ * A-RELEASE-RQ was answered), ERR_PROTOCOL or ERR_MALFORMED after an A-ABORT
+ * was sent, ERR_TIMEOUT likewise. */
 bool dimse_read(struct assoc *a, struct dimse *out, struct err *e) MUST_USE;
 /* The next part of the data set; empty at its end. Valid until the next call
  * on this association. */
@@ -73,8 +84,8 @@ bool dimse_drain(struct assoc *a, struct err *e) MUST_USE;
  * the rest has been drained. */
 bool dimse_read_all(struct assoc *a, struct buf *out, struct err *e) MUST_USE;
 
-/* Send a message with a data set in memory (empty: none). One write where it
- * fits. */
+/* Send a message with a data set in memory (empty: none); m->has_data does not
+ * matter. One write where it fits. */
 bool dimse_send(struct assoc *a, const struct dimse *m, struct str data,
     struct err *e) MUST_USE;
 /* Send a message whose data set is 'size' bytes of a file from 'at'. */
@@ -83,8 +94,7 @@ bool dimse_send_file(struct assoc *a, const struct dimse *m, int fd, off_t at,
 /* Send a message in parts of unknown total: begin, any number of parts, end. */
 bool dimse_send_begin(
     struct assoc *a, const struct dimse *m, struct err *e) MUST_USE;
-bool dimse_send_part(
-    struct assoc *a, struct str part, struct err *e) MUST_USE;
+bool dimse_send_part(struct assoc *a, struct str part, struct err *e) MUST_USE;
 bool dimse_send_end(struct assoc *a, struct err *e) MUST_USE;
 
 /* A response to rq: its command | 0x8000, context, id and UIDs copied. */
@@ -94,7 +104,9 @@ void dimse_comment(struct dimse *m, const char *text);
 
 /* While a request of the peer is being served: has a C-CANCEL-RQ for
  * message_id arrived? Never blocks. Reads it when it did. Anything else that
- * arrives stays unread. */
+ * arrives stays unread. Also true when the peer has aborted or gone, for the
+ * work is then as much in vain: e->code is ERR_CANCELLED or ERR_CLOSED. (Found
+ * behind at most BLOCK_IO of other PDUs, and not in fragments.) */
 bool dimse_cancelled(struct assoc *a, uint16_t message_id, struct err *e);
 
 #endif

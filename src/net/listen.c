@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
-#define BACKLOG	      1024
+#define BACKLOG       1024
 #define ACCEPT_BATCH  64
 #define PAUSE_MS      100
 #define ADDRESS_ROOM  (INET6_ADDRSTRLEN + 16)
@@ -86,14 +86,14 @@ must_rest(struct listener *l)
 static void
 accept_some(struct lot_item *item)
 {
-	struct listener *l = (struct listener *)(void *)((char *)item -
-	    offsetof(struct listener, accepting));
+	struct listener *l =
+	    (struct listener *)(void *)((char *)item -
+					offsetof(struct listener, accepting));
 	bool rest = false;
 	int i, fd;
 
 	for (i = 0; i < ACCEPT_BATCH && !is_closing(l); i++) {
-		fd = accept4(
-		    l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
 			rest = must_rest(l);
 			break;
@@ -106,8 +106,9 @@ accept_some(struct lot_item *item)
 static void
 rested(struct lot_item *item)
 {
-	struct listener *l = (struct listener *)(void *)((char *)item -
-	    offsetof(struct listener, resting));
+	struct listener *l =
+	    (struct listener *)(void *)((char *)item -
+					offsetof(struct listener, resting));
 
 	go_on(l, false);
 }
@@ -124,15 +125,17 @@ lot_gone(struct listener *l)
 static void
 accepting_gone(struct lot_item *item)
 {
-	lot_gone((struct listener *)(void *)((char *)item -
-	    offsetof(struct listener, accepting)));
+	lot_gone(
+	    (struct listener *)(void *)((char *)item -
+					offsetof(struct listener, accepting)));
 }
 
 static void
 resting_gone(struct lot_item *item)
 {
-	lot_gone((struct listener *)(void *)((char *)item -
-	    offsetof(struct listener, resting)));
+	lot_gone(
+	    (struct listener *)(void *)((char *)item -
+					offsetof(struct listener, resting)));
 }
 
 static int
@@ -244,8 +247,7 @@ name_socket(struct listener *l)
 	(void)getsockname(l->fd, (struct sockaddr *)&own, &n);
 	if (own.ss_family == AF_INET6) {
 		l->port = ntohs(six->sin6_port);
-		(void)inet_ntop(
-		    AF_INET6, &six->sin6_addr, text, sizeof(text));
+		(void)inet_ntop(AF_INET6, &six->sin6_addr, text, sizeof(text));
 		snprintf(l->address, sizeof(l->address), "[%s]:%u", text,
 		    (unsigned)l->port);
 	} else {
@@ -289,19 +291,21 @@ void
 listener_close(struct listener **lp)
 {
 	struct listener *l = *lp;
+	bool out;
 
 	if (l == NULL)
 		return;
 	mutex_lock(&l->lock);
 	l->closing = true;
+	out = l->out;
 	mutex_unlock(&l->lock);
 	/* Not under the lock: unparking waits for the lot's thread, which may
 	 * be about to take it. Once closing is set nothing is parked anew. */
-	if (!l->out && (lot_unpark(l->lot, &l->accepting) ||
-			   lot_unpark(l->lot, &l->resting)))
-		l->out = true;
+	if (!out)
+		out = lot_unpark(l->lot, &l->accepting) ||
+		      lot_unpark(l->lot, &l->resting);
 	mutex_lock(&l->lock);
-	while (!l->out)
+	while (!out && !l->out)
 		cond_wait(&l->out_cond, &l->lock);
 	mutex_unlock(&l->lock);
 	os_close(&l->fd);

@@ -18,9 +18,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define BATCH	    64
+#define BATCH       64
 #define ROOM_FIRST  64
-#define NEVER	    INT64_MAX
+#define NEVER       INT64_MAX
 #define WAIT_MAX_MS (60 * 1000)
 
 struct lot {
@@ -67,7 +67,8 @@ heap_down(struct lot *l, size_t at)
 	size_t child;
 
 	while ((child = at * 2) <= l->n) {
-		if (child < l->n && due(l->heap[child + 1]) < due(l->heap[child]))
+		if (child < l->n &&
+		    due(l->heap[child + 1]) < due(l->heap[child]))
 			child++;
 		if (due(l->heap[child]) >= due(item))
 			break;

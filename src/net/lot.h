@@ -14,13 +14,13 @@
 struct lot;
 
 struct lot_item {
-	int fd; /* -1: only the deadline counts */
+	int fd;                           /* -1: only the deadline counts */
 	void (*ready)(struct lot_item *); /* readable; the lot let go of it */
 	void (*late)(struct lot_item *);  /* deadline passed; likewise */
 	void (*gone)(struct lot_item *);  /* the lot is closing; likewise */
-	int64_t deadline_ms;		  /* 0: never late */
-	size_t heap_at;			  /* the lot's own; 0: not parked */
-	bool registered;		  /* the lot's own */
+	int64_t deadline_ms;              /* 0: never late */
+	size_t heap_at;                   /* the lot's own; 0: not parked */
+	bool registered;                  /* the lot's own */
 };
 
 bool lot_open(struct lot **, struct err *e);

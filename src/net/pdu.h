@@ -22,6 +22,11 @@ enum pdu_type {
 
 #define PDU_HEADER 6
 #define PDV_HEADER 6
+/* Bytes 11 to 74 of an A-ASSOCIATE PDU: both titles and 32 reserved bytes. */
+#define PDU_TITLES 64
+/* Longest P-DATA-TF taken from a peer that ignores our maximum: it is streamed,
+ * so it costs nothing, but a length beyond this is no DICOM any more. */
+#define PDU_DATA_MAX (4 * MIB)
 
 enum context_result { /* PS3.8 Table 9-18 */
 	CONTEXT_ACCEPTED = 0,
@@ -33,9 +38,9 @@ enum context_result { /* PS3.8 Table 9-18 */
 
 struct pdu_context {
 	uint8_t id;
-	uint8_t result;	     /* enum context_result; in an AC */
-	struct str abstract; /* UID without padding; in an RQ */
-	struct str *syntaxes;/* proposed; in an AC exactly one */
+	uint8_t result;       /* enum context_result; in an AC */
+	struct str abstract;  /* UID without padding; in an RQ */
+	struct str *syntaxes; /* proposed; in an AC exactly one */
 	size_t syntax_count;
 };
 
@@ -67,7 +72,10 @@ struct pdu_user_identity { /* PS3.7 D.3.3.7 */
 struct pdu_associate {
 	uint16_t version;
 	char called[17], calling[17]; /* spaces trimmed at both ends */
-	struct str application;	      /* application context UID */
+	/* As received; an AC sends them back (Table 9-17). Empty: made from
+	 * the two names. */
+	struct str titles;
+	struct str application; /* application context UID */
 	struct pdu_context *contexts;
 	size_t context_count;
 	bool has_max_length;
@@ -117,7 +125,13 @@ enum abort_reason {
 };
 
 /* body: the PDU without its six-byte header. Slices of the result point into
- * body, arrays lie in the arena. */
+ * body, arrays lie in the arena. Items of unknown types are skipped, of items
+ * that may come once the first counts, transfer syntaxes over
+ * LIMIT_TRANSFER_SYNTAXES and user sub-items over PDU_USER_ITEMS of a kind are
+ * left out. ERR_MALFORMED: an item leaves what holds it, a context id is even
+ * or comes twice, there is no context. ERR_LIMIT: the arena's budget. A context
+ * without abstract or transfer syntax is given as it is, to be refused. */
+#define PDU_USER_ITEMS 256
 bool pdu_associate_parse(struct arena *a, enum pdu_type type, struct str body,
     struct pdu_associate *out, struct err *e);
 bool pdu_reject_parse(struct str body, struct pdu_reject *out, struct err *e);
@@ -128,7 +142,8 @@ bool pdu_abort_parse(
 const char *pdu_reject_text(struct pdu_reject r);
 const char *pdu_abort_text(uint8_t source, uint8_t reason);
 
-/* Whole PDUs, header included. */
+/* Whole PDUs, header included. An item that does not fit its 16-bit length
+ * sets out->over. */
 void pdu_associate_build(
     struct buf *out, enum pdu_type type, const struct pdu_associate *v);
 void pdu_reject_build(struct buf *out, struct pdu_reject r);

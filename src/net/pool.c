@@ -8,9 +8,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "base/thread.h"
 
-#define IDLE_MS	  10000
+#define IDLE_MS   10000
 #define IDLE_KEPT 4
 
 struct worker {
@@ -21,7 +22,7 @@ struct worker {
 
 struct pool {
 	struct mutex lock;
-	struct cond work; /* a job came, or the pool closes */
+	struct cond work;  /* a job came, or the pool closes */
 	struct cond ended; /* a thread left */
 	struct pool_job *first, **last;
 	struct worker *left;
@@ -141,8 +142,8 @@ pool_submit(struct pool *p, struct pool_job *job)
 	p->last = &job->next;
 	p->queued++;
 	if (p->queued > p->idle && p->threads < p->max && !start_worker(p)) {
-		log_warning("net", "cannot start a thread of pool '%s'",
-		    p->name);
+		log_warning(
+		    "net", "cannot start a thread of pool '%s'", p->name);
 		stuck = p->threads == 0;
 	}
 	if (stuck) {

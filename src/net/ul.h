@@ -51,11 +51,34 @@ enum ul_event {
 
 enum ul_action {
 	UL_NONE, /* the table leaves this cell empty */
-	UL_AE_1, UL_AE_2, UL_AE_3, UL_AE_4, UL_AE_5, UL_AE_6, UL_AE_7, UL_AE_8,
-	UL_DT_1, UL_DT_2,
-	UL_AR_1, UL_AR_2, UL_AR_3, UL_AR_4, UL_AR_5, UL_AR_6, UL_AR_7, UL_AR_8,
-	UL_AR_9, UL_AR_10,
-	UL_AA_1, UL_AA_2, UL_AA_3, UL_AA_4, UL_AA_5, UL_AA_6, UL_AA_7, UL_AA_8
+	UL_AE_1,
+	UL_AE_2,
+	UL_AE_3,
+	UL_AE_4,
+	UL_AE_5,
+	UL_AE_6,
+	UL_AE_7,
+	UL_AE_8,
+	UL_DT_1,
+	UL_DT_2,
+	UL_AR_1,
+	UL_AR_2,
+	UL_AR_3,
+	UL_AR_4,
+	UL_AR_5,
+	UL_AR_6,
+	UL_AR_7,
+	UL_AR_8,
+	UL_AR_9,
+	UL_AR_10,
+	UL_AA_1,
+	UL_AA_2,
+	UL_AA_3,
+	UL_AA_4,
+	UL_AA_5,
+	UL_AA_6,
+	UL_AA_7,
+	UL_AA_8
 };
 
 struct ul_step {
