@@ -20,7 +20,7 @@
 #undef strncpy
 #undef strncat
 
-#pragma GCC poison strcpy strcat strncpy strncat strtok sprintf vsprintf gets
+#pragma GCC poison strcpy strcat strncpy strncat strtok sprintf vsprintf
 #pragma GCC poison atoi atol atoll atof scanf sscanf localtime gmtime ctime
 #pragma GCC poison asctime system popen tmpnam tempnam mktemp alloca
 

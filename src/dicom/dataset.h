@@ -15,11 +15,12 @@ struct dataset;
 struct element {
 	uint32_t tag;
 	enum vr vr;
-	struct str value;	/* empty for sequences and skipped values */
-	uint32_t length;	/* as written; tells skipped from empty */
-	bool skipped;		/* value was larger than the reader's cap */
-	struct dataset *items;	/* linked by 'next'; NULL for no items */
+	struct str value;      /* empty for sequences and skipped values */
+	uint32_t length;       /* as written; tells skipped from empty */
+	bool skipped;          /* value was larger than the reader's cap */
+	struct dataset *items; /* linked by 'next'; NULL for no items */
 	size_t item_count;
+	struct dataset *last_item; /* NULL for no items */
 };
 
 struct dataset {
@@ -39,8 +40,8 @@ bool dataset_read(struct arena *a, struct str bytes, struct syntax syntax,
 
 /* The same, fed in parts, for readers from a file or a socket. */
 struct dataset_reader;
-struct dataset_reader *dataset_reader_new(struct arena *a, struct syntax syntax,
-    size_t value_cap, uint32_t stop_tag);
+struct dataset_reader *dataset_reader_new(
+    struct arena *a, struct syntax syntax, size_t value_cap, uint32_t stop_tag);
 void dataset_reader_free(struct dataset_reader **);
 /* *done becomes true when stop_tag was reached: feed no more. */
 bool dataset_reader_feed(struct dataset_reader *, struct str part, bool *done,
@@ -59,7 +60,8 @@ bool dataset_int(const struct dataset *ds, uint32_t tag, int64_t *out);
 
 /* Building: inserts in tag order, replacing an element of the same tag. The
  * value is copied. False past the arena's budget. */
-bool dataset_put(struct dataset *ds, uint32_t tag, enum vr vr, struct str value);
+bool dataset_put(
+    struct dataset *ds, uint32_t tag, enum vr vr, struct str value);
 bool dataset_put_text(
     struct dataset *ds, uint32_t tag, enum vr vr, const char *text);
 bool dataset_put_u16(struct dataset *ds, uint32_t tag, uint16_t v); /* US */

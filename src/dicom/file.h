@@ -10,13 +10,14 @@
 #define FILE_PREAMBLE 128
 
 struct file_meta {
-	struct str sop_class;	 /* (0002,0002) */
-	struct str sop_instance; /* (0002,0003) */
-	struct str syntax;	 /* (0002,0010), padding removed */
-	struct str source_ae;	 /* (0002,0016) */
+	struct str sop_class;       /* (0002,0002) */
+	struct str sop_instance;    /* (0002,0003) */
+	struct str syntax;          /* (0002,0010), padding removed */
+	struct str source_ae;       /* (0002,0016) */
 	struct str private_creator; /* (0002,0100) */
 	struct str private_info;    /* (0002,0102) */
 	bool guessed; /* no meta header: syntax was guessed from the bytes */
+	uint64_t meta_offset; /* where group 2 begins; data_offset if nowhere */
 	uint64_t data_offset; /* where the data set begins */
 };
 

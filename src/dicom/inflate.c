@@ -13,6 +13,7 @@
 #include <zlib.h>
 
 #define OUT_ROOM (32 * KIB)
+#define TRAILER  8
 
 struct inflate {
 	inflate_sink *sink;
@@ -22,6 +23,9 @@ struct inflate {
 	uint8_t head[2];
 	size_t head_n;
 	bool started, finished;
+	uint32_t crc;
+	uint8_t tail[TRAILER];
+	size_t tail_n;
 	uint8_t block[OUT_ROOM];
 };
 
@@ -63,14 +67,35 @@ check_limits(const struct inflate *f, struct err *e)
 }
 
 static bool
-after_stream(struct str rest, struct err *e)
+after_stream(struct inflate *f, struct str rest, struct err *e)
 {
 	size_t i;
 
-	for (i = 0; i < rest.n; i++)
-		if (rest.p[i] != 0)
+	for (i = 0; i < rest.n; i++) {
+		if (f->tail_n < TRAILER)
+			f->tail[f->tail_n++] = rest.p[i];
+		else if (rest.p[i] != 0)
 			return fail(e, ERR_MALFORMED,
 			    "bytes after the end of the deflated data set");
+	}
+	return true;
+}
+
+/* What was found behind the stream is padding or a gzip trailer. */
+static bool
+check_tail(const struct inflate *f, struct err *e)
+{
+	static const uint8_t zeros[TRAILER];
+	const uint32_t want[] = {f->crc, (uint32_t)f->out};
+	size_t i;
+
+	if (!memcmp(f->tail, zeros, TRAILER))
+		return true;
+	for (i = 0; i < TRAILER; i++)
+		if (f->tail[i] != (uint8_t)(want[i / 4] >> 8 * (i % 4)))
+			return fail(e, ERR_MALFORMED,
+			    "deflated data set has a wrong checksum or bytes "
+			    "after its end");
 	return true;
 }
 
@@ -92,6 +117,7 @@ inflate_block(struct inflate *f, bool *more, struct err *e)
 	n = sizeof(f->block) - f->z.avail_out;
 	f->in += before - f->z.avail_in;
 	f->out += n;
+	f->crc = (uint32_t)crc32(f->crc, f->block, (uInt)n);
 	f->finished = rc == Z_STREAM_END;
 	*more = !f->finished && (f->z.avail_in > 0 || f->z.avail_out == 0);
 	if (!check_limits(f, e))
@@ -117,7 +143,7 @@ inflate_part(struct inflate *f, struct str part, struct err *e)
 		n -= f->z.avail_in;
 		part = str_of(part.p + n, part.n - n);
 	}
-	return after_stream(part, e);
+	return after_stream(f, part, e);
 }
 
 static bool
@@ -147,7 +173,9 @@ inflate_feed(struct inflate *f, struct str part, struct err *e)
 bool
 inflate_end(struct inflate *f, struct err *e)
 {
-	if (f->finished || (!f->started && f->head_n == 0))
+	if (f->finished)
+		return check_tail(f, e);
+	if (!f->started && f->head_n == 0)
 		return true;
 	return fail(e, ERR_MALFORMED, "deflated data set is cut off");
 }

@@ -2,9 +2,10 @@
  * The deflated transfer syntax (PS3.5 A.5), reading: compressed bytes in,
  * bytes out through a sink, with memory of a fixed size.
  *
- * Raw deflate (RFC 1951); a zlib wrapper (RFC 1950), which some senders add,
- * is understood too. Zeros after the end of the stream are its padding,
- * anything else there is ERR_MALFORMED. ERR_LIMIT when more than
+ * Raw deflate (RFC 1951). What some senders add is understood too: a zlib
+ * wrapper (RFC 1950), and the trailer of a gzip file (RFC 1952: CRC-32 and
+ * length), which must be right. Zeros after that are padding, anything else
+ * there is ERR_MALFORMED. ERR_LIMIT when more than
  * LIMIT_INFLATED bytes come out, or, after LIMIT_INFLATE_FREE, more than
  * LIMIT_INFLATE_RATIO for each byte that went in.
  */

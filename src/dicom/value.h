@@ -23,6 +23,19 @@ bool date_parse(struct str da, char out[9]);
  * (end true), so that text order is time order; also the old HH:MM:SS. */
 bool time_parse(struct str tm, bool end, char out[14]);
 
+/* DT (PS3.5 6.2): a date and maybe a time, each of any precision from the year
+ * on, and maybe an offset from UTC. */
+struct datetime {
+	int64_t local_us; /* as written, from an epoch of our own */
+	int offset_minutes;
+	bool zoned; /* an offset was written */
+};
+/* Missing parts as in time_parse(). */
+bool datetime_parse(struct str dt, bool end, struct datetime *out);
+/* Negative, 0 or positive. In UTC where both have an offset, else as written.
+ */
+int datetime_cmp(const struct datetime *a, const struct datetime *b);
+
 /* PN: one component group, trailing ^ and spaces removed from each component;
  * the alphabetic group of a value (before the first '='). */
 struct str pn_alphabetic(struct str pn);

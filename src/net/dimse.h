@@ -10,6 +10,7 @@
 #define NET_DIMSE_H
 
 #include "net/assoc.h"
+#include <sys/types.h>
 
 enum dimse_command {
 	C_STORE_RQ = 0x0001,

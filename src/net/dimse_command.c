@@ -60,19 +60,21 @@ take_u16(struct str value, uint16_t *out)
 	return !bad;
 }
 
-/* Text without padding; a NUL within would hide what follows it from
- * everything that reads a C string, so it becomes a question mark. */
+/* Text without padding, cut to its room; a NUL within would hide what follows
+ * it from everything that reads a C string, so it becomes a question mark. */
 static bool
 take_text(char *out, size_t room, struct str value)
 {
-	struct str s = str_trim(value);
-	bool whole = str_copy(out, room, s);
-	size_t i, n = s.n < room - 1 ? s.n : room - 1;
+	struct str s = str_trim(value), cut = s;
+	size_t i;
 
-	for (i = 0; i < n; i++)
+	if (cut.n > room - 1)
+		cut = str_trim_end(str_of(s.p, room - 1));
+	(void)str_copy(out, room, cut);
+	for (i = 0; i < cut.n; i++)
 		if (out[i] == '\0')
 			out[i] = '?';
-	return whole;
+	return cut.n == s.n;
 }
 
 static void

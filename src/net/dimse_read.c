@@ -25,6 +25,13 @@ violated(struct assoc *a, uint8_t reason, const char *what, struct err *e)
 	return assoc_violated(a, reason);
 }
 
+static bool
+ended(const struct assoc *a, struct err *e)
+{
+	return fail(e, ERR_CLOSED, "the association has ended: %s",
+	    assoc_end_text(a->end));
+}
+
 /* A PDU or PDV without content. */
 static bool
 count_barren(struct assoc *a, struct err *e)
@@ -40,8 +47,7 @@ static bool
 next_pdu(struct assoc *a, struct err *e)
 {
 	if (a->end != ASSOC_OPEN)
-		return fail(e, ERR_CLOSED, "the association has ended: %s",
-		    assoc_end_text(a->end));
+		return ended(a, e);
 	while (a->pdu_left == 0) {
 		if (!assoc_next_data(a, &a->pdu_left, e))
 			return false;
@@ -172,6 +178,8 @@ dimse_read_part(struct assoc *a, struct str *part, struct err *e)
 	*part = STR("");
 	if (!a->message_open)
 		return true;
+	if (a->end != ASSOC_OPEN)
+		return ended(a, e);
 	while (a->pdv_left == 0) {
 		if (a->pdv_last) {
 			a->message_open = false;

@@ -249,15 +249,16 @@ parse_user(struct arena *a, struct rd r, struct pdu_associate *out)
 }
 
 static bool
-check_ids(const struct pdu_associate *v, struct err *e)
+check_ids(enum pdu_type type, const struct pdu_associate *v, struct err *e)
 {
 	bool seen[256] = {false};
 	size_t i;
 	uint8_t id;
 
-	if (v->context_count == 0)
+	/* An answer may leave out what it refuses: seen, and harmless. */
+	if (v->context_count == 0 && type == PDU_ASSOCIATE_RQ)
 		return fail(e, ERR_MALFORMED,
-		    "an A-ASSOCIATE PDU without a presentation context");
+		    "an A-ASSOCIATE-RQ without a presentation context");
 	for (i = 0; i < v->context_count; i++) {
 		id = v->contexts[i].id;
 		if (id % 2 == 0)
@@ -335,7 +336,7 @@ pdu_associate_parse(struct arena *a, enum pdu_type type, struct str body,
 		return fail(e, ERR_MALFORMED,
 		    "an item of an A-ASSOCIATE PDU is longer than what "
 		    "holds it");
-	return check_ids(out, e);
+	return check_ids(type, out, e);
 }
 
 bool

@@ -129,8 +129,9 @@ enum abort_reason {
  * that may come once the first counts, transfer syntaxes over
  * LIMIT_TRANSFER_SYNTAXES and user sub-items over PDU_USER_ITEMS of a kind are
  * left out. ERR_MALFORMED: an item leaves what holds it, a context id is even
- * or comes twice, there is no context. ERR_LIMIT: the arena's budget. A context
- * without abstract or transfer syntax is given as it is, to be refused. */
+ * or comes twice, a request has no context. ERR_LIMIT: the arena's budget. A
+ * context without abstract or transfer syntax is given as it is, to be refused.
+ */
 #define PDU_USER_ITEMS 256
 bool pdu_associate_parse(struct arena *a, enum pdu_type type, struct str body,
     struct pdu_associate *out, struct err *e);

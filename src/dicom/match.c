@@ -1,0 +1,475 @@
+/*
+ * Attribute matching, PS3.4 C.2.2.2, on UTF-8 text.
+ *
+ * Dates and times match by what they mean (C.2.2.2.1.3): a key of less
+ * precision covers all it leaves open, so that the time 10 is 10:00 to
+ * 10:59:59.999999, alone and as the end of a range. Names compare folded, by
+ * component groups: a key of one group matches any group of the value, one of
+ * several groups is compared group by group, empty ones matching all.
+ *
+ * Wild cards: the pattern is cut at each '*', and each piece is looked for
+ * once, from left to right. A piece without '?' is found in linear time by
+ * memmem(); one with '?' by a machine that keeps the state of all its
+ * positions in one bit each, so no pattern takes more than the length of the
+ * value times a 64th of the longest piece.
+ */
+#include "dicom/match.h"
+
+#include "base/utf8.h"
+#include "dicom/value.h"
+
+/* Pieces up to here are tried at each place. */
+#define PIECE_SHORT 16
+
+static bool
+is_continuation(uint8_t c)
+{
+	return (c & 0xc0) == 0x80;
+}
+
+static bool
+has_wild(struct str s)
+{
+	return str_find(s, '*') != s.n || str_find(s, '?') != s.n;
+}
+
+static bool
+only_stars(struct str s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (s.p[i] != '*')
+			return false;
+	return true;
+}
+
+/* The end of the character that begins at 'at'. */
+static size_t
+next_character(struct str s, size_t at)
+{
+	do
+		at++;
+	while (at < s.n && is_continuation(s.p[at]));
+	return at;
+}
+
+/* Does the piece, without '*', stand at 'at'? *end: behind it. */
+static bool
+stands_at(struct str piece, struct str value, size_t at, size_t *end)
+{
+	size_t i;
+
+	for (i = 0; i < piece.n; i++) {
+		if (at >= value.n)
+			return false;
+		if (piece.p[i] == '?')
+			at = next_character(value, at);
+		else if (piece.p[i] == value.p[at])
+			at++;
+		else
+			return false;
+	}
+	*end = at;
+	return true;
+}
+
+static bool
+find_short(struct str piece, struct str value, size_t *at)
+{
+	size_t from, end;
+
+	for (from = *at; from < value.n; from = next_character(value, from)) {
+		if (stands_at(piece, value, from, &end)) {
+			*at = end;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* One bit for each byte of the piece: those before it have been seen. */
+struct machine {
+	size_t words;
+	uint64_t *accepts; /* for each byte, the positions that take it */
+	uint64_t *wild;    /* positions of '?' */
+	uint64_t *state;
+};
+
+static void
+machine_init(struct machine *m, struct str piece)
+{
+	size_t i, c;
+	uint64_t bit;
+
+	m->words = (piece.n + 63) / 64;
+	m->accepts = must_zalloc(258 * m->words * sizeof(uint64_t));
+	m->wild = m->accepts + 256 * m->words;
+	m->state = m->wild + m->words;
+	for (i = 0; i < piece.n; i++) {
+		bit = (uint64_t)1 << i % 64;
+		if (piece.p[i] != '?') {
+			m->accepts[piece.p[i] * m->words + i / 64] |= bit;
+			continue;
+		}
+		m->wild[i / 64] |= bit;
+		for (c = 0; c < 256; c++)
+			if (!is_continuation((uint8_t)c))
+				m->accepts[c * m->words + i / 64] |= bit;
+	}
+}
+
+static void
+machine_step(struct machine *m, uint8_t c)
+{
+	/* A piece begins at a character; '?' lasts to the end of one. */
+	uint64_t carry = is_continuation(c) ? 0 : 1, out, stay;
+	size_t w;
+
+	for (w = 0; w < m->words; w++) {
+		stay = is_continuation(c) ? m->state[w] & m->wild[w] : 0;
+		out = m->state[w] >> 63;
+		m->state[w] = ((m->state[w] << 1 | carry) &
+				  m->accepts[c * m->words + w]) |
+			      stay;
+		carry = out;
+	}
+}
+
+static bool
+find_long(struct str piece, struct str value, size_t *at)
+{
+	struct machine m;
+	size_t i, last = piece.n - 1;
+	bool found = false;
+
+	machine_init(&m, piece);
+	for (i = *at; i < value.n && !found; i++) {
+		machine_step(&m, value.p[i]);
+		found = (m.state[last / 64] >> last % 64 & 1) != 0;
+	}
+	free(m.accepts);
+	if (!found)
+		return false;
+	while (
+	    piece.p[last] == '?' && i < value.n && is_continuation(value.p[i]))
+		i++;
+	*at = i;
+	return true;
+}
+
+/* The first place of the piece from *at on; *at: behind it. */
+static bool
+find_piece(struct str piece, struct str value, size_t *at)
+{
+	const uint8_t *found;
+
+	if (piece.n == 0)
+		return true;
+	if (piece.n > value.n - *at)
+		return false;
+	if (str_find(piece, '?') == piece.n) {
+		found = memmem(value.p + *at, value.n - *at, piece.p, piece.n);
+		if (found == NULL)
+			return false;
+		*at = (size_t)(found - value.p) + piece.n;
+		return true;
+	}
+	if (piece.n <= PIECE_SHORT)
+		return find_short(piece, value, at);
+	return find_long(piece, value, at);
+}
+
+/* Does the value end with the piece, which begins not before 'from'? */
+static bool
+ends_with(struct str piece, struct str value, size_t from)
+{
+	size_t i = piece.n, at = value.n;
+
+	while (i > 0) {
+		i--;
+		if (at <= from)
+			return false;
+		at--;
+		if (piece.p[i] != '?') {
+			if (piece.p[i] != value.p[at])
+				return false;
+			continue;
+		}
+		while (at > from && is_continuation(value.p[at]))
+			at--;
+	}
+	return true;
+}
+
+bool
+match_wild(struct str pattern, struct str value)
+{
+	struct str rest, piece;
+	size_t at = 0, first = str_find(pattern, '*');
+
+	if (!stands_at(str_of(pattern.p, first), value, 0, &at))
+		return false;
+	if (first == pattern.n)
+		return at == value.n;
+	rest = str_of(pattern.p + first + 1, pattern.n - first - 1);
+	while (str_split(&rest, '*', &piece)) {
+		if (rest.p == NULL)
+			return ends_with(piece, value, at);
+		if (!find_piece(piece, value, &at))
+			return false;
+	}
+	return true;
+}
+
+static bool
+takes_wild(enum vr vr)
+{
+	switch (vr) {
+	case VR_AE:
+	case VR_CS:
+	case VR_LO:
+	case VR_LT:
+	case VR_PN:
+	case VR_SH:
+	case VR_ST:
+	case VR_UC:
+	case VR_UR:
+	case VR_UT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool
+takes_range(enum vr vr)
+{
+	return vr == VR_DA || vr == VR_TM || vr == VR_DT;
+}
+
+enum match_kind
+match_kind(enum vr vr, struct str key)
+{
+	struct str from, to;
+
+	key = str_trim(key);
+	if (only_stars(key))
+		return MATCH_UNIVERSAL;
+	if (vr == VR_UI)
+		return str_find(key, '\\') != key.n ? MATCH_UID_LIST
+						    : MATCH_SINGLE;
+	if (takes_range(vr) && match_range_split(vr, key, &from, &to))
+		return MATCH_RANGE;
+	return takes_wild(vr) && has_wild(key) ? MATCH_WILD : MATCH_SINGLE;
+}
+
+/* Is the minus sign at 'at' that of an offset from UTC? Four digits follow
+ * it, to the end or to another minus sign, and are 1200 at most: no year of
+ * interest is (PS3.5 6.2, DT). */
+static bool
+is_zone(struct str key, size_t at)
+{
+	struct str rest = str_of(key.p + at + 1, key.n - at - 1);
+	uint64_t v;
+
+	if (at == 0 || key.p[at - 1] == '-' || rest.n < 4)
+		return false;
+	if (rest.n > 4 && rest.p[4] != '-' && rest.p[4] != ' ')
+		return false;
+	return str_u64(str_of(rest.p, 4), &v) && v <= 1200 && v % 100 < 60;
+}
+
+bool
+match_range_split(enum vr vr, struct str key, struct str *from, struct str *to)
+{
+	size_t i, at = 0, count = 0;
+
+	if (!takes_range(vr))
+		return false;
+	key = str_trim(key);
+	for (i = 0; i < key.n; i++) {
+		if (key.p[i] != '-' || (vr == VR_DT && is_zone(key, i)))
+			continue;
+		at = i;
+		count++;
+	}
+	if (count != 1)
+		return false;
+	*from = str_trim(str_of(key.p, at));
+	*to = str_trim(str_of(key.p + at + 1, key.n - at - 1));
+	return true;
+}
+
+/* A date or time from 'from' to 'to', both included; an empty one is open. */
+static bool
+in_text_range(enum vr vr, struct str from, struct str to, struct str value)
+{
+	char low[14], high[14], v[14];
+
+	if (vr == VR_DA) {
+		if (!date_parse(value, v) ||
+		    (from.n > 0 && !date_parse(from, low)) ||
+		    (to.n > 0 && !date_parse(to, high)))
+			return false;
+	} else {
+		if (!time_parse(value, false, v) ||
+		    (from.n > 0 && !time_parse(from, false, low)) ||
+		    (to.n > 0 && !time_parse(to, true, high)))
+			return false;
+	}
+	return (from.n == 0 || strcmp(low, v) <= 0) &&
+	       (to.n == 0 || strcmp(v, high) <= 0);
+}
+
+static bool
+in_range(enum vr vr, struct str from, struct str to, struct str value)
+{
+	struct datetime low, high, v;
+
+	if (vr != VR_DT)
+		return in_text_range(vr, from, to, value);
+	if (!datetime_parse(value, false, &v) ||
+	    (from.n > 0 && !datetime_parse(from, false, &low)) ||
+	    (to.n > 0 && !datetime_parse(to, true, &high)))
+		return false;
+	return (from.n == 0 || datetime_cmp(&low, &v) <= 0) &&
+	       (to.n == 0 || datetime_cmp(&v, &high) <= 0);
+}
+
+static bool
+match_moment(enum vr vr, struct str key, struct str value)
+{
+	struct str from, to;
+
+	if (match_range_split(vr, key, &from, &to))
+		return in_range(vr, from, to, value);
+	return in_range(vr, key, key, value) ||
+	       str_eq(str_trim(key), str_trim(value));
+}
+
+static size_t
+count_byte(struct str s, uint8_t b)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < s.n; i++)
+		n += s.p[i] == b;
+	return n;
+}
+
+/* Groups without trailing empty components: "DOE^*" is to match "DOE", which
+ * is "DOE^" and more. */
+static bool
+match_group(struct arena *a, struct str key, struct str value)
+{
+	size_t wanted, there;
+	uint8_t *padded;
+
+	if (!has_wild(key))
+		return str_eq(key, value);
+	if (match_wild(key, value))
+		return true;
+	wanted = count_byte(key, '^');
+	there = count_byte(value, '^');
+	if (wanted <= there)
+		return false;
+	padded = arena_alloc(a, value.n + wanted - there);
+	if (padded == NULL)
+		return false;
+	if (value.n > 0)
+		memcpy(padded, value.p, value.n);
+	memset(padded + value.n, '^', wanted - there);
+	return match_wild(key, str_of(padded, value.n + wanted - there));
+}
+
+static bool
+match_name(struct arena *a, struct str key, struct str value)
+{
+	struct str key_group, value_group;
+	bool single;
+
+	key = pn_key(a, key);
+	value = pn_key(a, value);
+	if (a->over || value.n == 0)
+		return false;
+	if (key.n == 0)
+		return true;
+	single = str_find(key, '=') == key.n;
+	if (single) {
+		while (str_split(&value, '=', &value_group))
+			if (value_group.n > 0 &&
+			    match_group(a, key, value_group))
+				return true;
+		return false;
+	}
+	while (str_split(&key, '=', &key_group)) {
+		if (!str_split(&value, '=', &value_group))
+			value_group = STR("");
+		if (only_stars(key_group))
+			continue;
+		if (value_group.n == 0 ||
+		    !match_group(a, key_group, value_group))
+			return false;
+	}
+	return true;
+}
+
+static bool
+match_text(enum vr vr, struct str key, struct str value)
+{
+	int64_t a, b;
+
+	key = str_trim(key);
+	value = str_trim(value);
+	if (takes_wild(vr) && has_wild(key))
+		return match_wild(key, value);
+	if (vr == VR_IS && str_i64(key, &a) && str_i64(value, &b))
+		return a == b;
+	return str_eq(key, value);
+}
+
+/* One value of the key and one of the attribute, both not empty. */
+static bool
+match_one(struct arena *a, enum vr vr, struct str key, struct str value)
+{
+	if (vr == VR_PN)
+		return match_name(a, key, value);
+	if (takes_range(vr))
+		return match_moment(vr, key, value);
+	return match_text(vr, key, value);
+}
+
+static bool
+match_any_value(struct arena *a, enum vr vr, struct str key, struct str value)
+{
+	struct str part;
+
+	if (!vr_is_multi(vr))
+		return str_trim(value).n > 0 && match_one(a, vr, key, value);
+	while (str_split(&value, '\\', &part))
+		if (str_trim(part).n > 0 && match_one(a, vr, key, part))
+			return true;
+	return false;
+}
+
+bool
+match_value(struct arena *scratch, enum vr vr, struct str key, struct str value)
+{
+	struct str part;
+
+	key = str_trim(key);
+	if (only_stars(key))
+		return true;
+	if (value.n == 0)
+		return false;
+	if (!vr_is_multi(vr))
+		return match_any_value(scratch, vr, key, value);
+	while (str_split(&key, '\\', &part)) {
+		part = str_trim(part);
+		if (part.n > 0 && (only_stars(part) || match_any_value(scratch,
+							   vr, part, value)))
+			return true;
+	}
+	return false;
+}
