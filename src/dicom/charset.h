@@ -20,8 +20,8 @@
 void charset_decode(struct str charset, struct str text, bool person_name,
     struct buf *out, bool *lossy);
 /* As above into an arena; ASCII without escapes is returned as it is. */
-struct str charset_to_utf8(struct arena *a, struct str charset, struct str text,
-    bool person_name);
+struct str charset_to_utf8(
+    struct arena *a, struct str charset, struct str text, bool person_name);
 /* Encode UTF-8 in one of the single-valued sets without extensions
  * ("", "ISO_IR 100" … "ISO_IR 192", "GB18030", "GBK"); false if a
  * character does not fit. */

@@ -8,12 +8,13 @@
 
 /* Group in the high half, element in the low. */
 #define TAG(group, element) ((uint32_t)(group) << 16 | (uint32_t)(element))
-#define TAG_GROUP(tag)	    ((uint16_t)((tag) >> 16))
-#define TAG_ELEMENT(tag)    ((uint16_t)((tag) & 0xffff))
+#define TAG_GROUP(tag)      ((uint16_t)((tag) >> 16))
+#define TAG_ELEMENT(tag)    ((uint16_t)((tag)&0xffff))
 #define TAG_IS_PRIVATE(tag) ((TAG_GROUP(tag) & 1) != 0)
 
 enum {
-#define DICOM_TAG(tag, vr, vm, keyword, name, retired) TAG_##keyword = (int)(tag),
+#define DICOM_TAG(tag, vr, vm, keyword, name, retired)                         \
+	TAG_##keyword = (int)(tag),
 #include "dicom/tags.def"
 #undef DICOM_TAG
 };
@@ -41,7 +42,7 @@ enum uid_kind {
 	UID_KIND_TRANSFER_SYNTAX,
 	UID_KIND_STORAGE, /* storage SOP class (PS3.4 Annex B, I, GG) */
 	UID_KIND_SERVICE, /* any other SOP class or meta class */
-	UID_KIND_OTHER	  /* application contexts, well-known instances */
+	UID_KIND_OTHER    /* application contexts, well-known instances */
 };
 
 struct dict_uid {
@@ -57,7 +58,7 @@ const struct dict_uid *dict_uid(struct str uid); /* trailing NUL ignored */
 const struct dict_uid *dict_uid_at(size_t i);
 
 /* UID_<keyword> as NUL-terminated constants. */
-#define DICOM_UID(keyword, uid, name, kind, retired)                          \
+#define DICOM_UID(keyword, uid, name, kind, retired)                           \
 	static const char UID_##keyword[] __attribute__((unused)) = uid;
 #include "dicom/uids.def"
 #undef DICOM_UID
@@ -76,7 +77,8 @@ struct syntax syntax_of(struct str uid);
 
 /* DIMSE statuses (PS3.7 Annex C, PS3.4 service classes). */
 enum {
-#define DICOM_STATUS(value, keyword, meaning, clause) STATUS_##keyword = (value),
+#define DICOM_STATUS(value, keyword, meaning, clause)                          \
+	STATUS_##keyword = (value),
 #include "dicom/statuses.def"
 #undef DICOM_STATUS
 };

@@ -27,8 +27,8 @@ bool match_wild(struct str pattern, struct str value);
 /* Split a range key "a-b", "-b", "a-": open ends are empty. False when the key
  * is not a range. Dates, times and date-times (a zone's minus sign in DT is
  * not a separator). */
-bool match_range_split(enum vr vr, struct str key, struct str *from,
-    struct str *to);
+bool match_range_split(
+    enum vr vr, struct str key, struct str *from, struct str *to);
 
 /* Does a value (maybe multi-valued, maybe empty) match the key? An empty or
  * absent value matches only universal keys and "*". */

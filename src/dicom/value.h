@@ -36,8 +36,8 @@ bool datetime_parse(struct str dt, bool end, struct datetime *out);
  */
 int datetime_cmp(const struct datetime *a, const struct datetime *b);
 
-/* PN: one component group, trailing ^ and spaces removed from each component;
- * the alphabetic group of a value (before the first '='). */
+/* PN: the alphabetic group of a value (before the first '='), without spaces
+ * around it and ^ behind it; a slice of pn, spaces inside it stay. */
 struct str pn_alphabetic(struct str pn);
 /* Folded key of a whole PN value for comparing: components joined with '^',
  * trailing empty ones dropped, groups joined with '='. */

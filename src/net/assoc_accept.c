@@ -192,17 +192,6 @@ admit(struct handshake *h, struct err *e)
 	return reject(h, r);
 }
 
-static const struct pdu_role *
-find_role(const struct pdu_associate *v, struct str sop_class)
-{
-	size_t i;
-
-	for (i = 0; i < v->role_count; i++)
-		if (str_eq(v->roles[i].sop_class, sop_class))
-			return &v->roles[i];
-	return NULL;
-}
-
 static struct str
 find_extended(const struct pdu_associate *v, struct str sop_class)
 {
@@ -219,7 +208,7 @@ static int
 choose(struct handshake *h, const struct pdu_context *rq,
     struct assoc_context *kept)
 {
-	const struct pdu_role *role = find_role(&h->rq, rq->abstract);
+	const struct pdu_role *role = pdu_find_role(&h->rq, rq->abstract);
 	struct str extended = find_extended(&h->rq, rq->abstract);
 	bool may_scp = role != NULL && role->scp, asked = extended.n > 0;
 	uint8_t result = CONTEXT_NO_REASON;
@@ -315,7 +304,7 @@ answer_roles(struct handshake *h)
 	if (h->ac.roles == NULL)
 		return false;
 	for (i = 0; i < rq->role_count; i++) {
-		if (find_role(rq, rq->roles[i].sop_class) != &rq->roles[i])
+		if (pdu_find_role(rq, rq->roles[i].sop_class) != &rq->roles[i])
 			continue;
 		accepted = scp = false;
 		for (j = 0; j < h->a->context_count; j++) {

@@ -73,25 +73,14 @@ send_request(struct assoc *a, const struct proposal *p, struct err *e)
 	return ok;
 }
 
-static const struct pdu_role *
-find_role(const struct pdu_associate *v, struct str sop_class)
-{
-	size_t i;
-
-	for (i = 0; i < v->role_count; i++)
-		if (str_eq(v->roles[i].sop_class, sop_class))
-			return &v->roles[i];
-	return NULL;
-}
-
 /* PS3.7 D.3.3.4: without an answer the defaults stand, an answer to what was
  * not proposed is ignored. */
 static void
 take_roles(struct assoc_context *kept, const struct pdu_associate *rq,
     const struct pdu_associate *ac)
 {
-	const struct pdu_role *asked = find_role(rq, kept->abstract);
-	const struct pdu_role *got = find_role(ac, kept->abstract);
+	const struct pdu_role *asked = pdu_find_role(rq, kept->abstract);
+	const struct pdu_role *got = pdu_find_role(ac, kept->abstract);
 
 	kept->peer_scp = true;
 	kept->peer_scu = false;

@@ -13,10 +13,6 @@
 #include "base/rd.h"
 
 #define BARREN_MAX 100
-/* PS3.8 E.2: the message control header. */
-#define MCH_COMMAND 1
-#define MCH_LAST    2
-#define PDV_LENGTH  4
 
 static bool
 violated(struct assoc *a, uint8_t reason, const char *what, struct err *e)
@@ -86,8 +82,8 @@ next_pdv(struct assoc *a, struct err *e)
 	a->pdu_left -= PDV_HEADER;
 	a->pdv_left = n - (PDV_HEADER - PDV_LENGTH);
 	a->pdv_context = context;
-	a->pdv_command = (control & MCH_COMMAND) != 0;
-	a->pdv_last = (control & MCH_LAST) != 0;
+	a->pdv_command = (control & PDV_IS_COMMAND) != 0;
+	a->pdv_last = (control & PDV_IS_LAST) != 0;
 	if (assoc_context(a, context) == NULL)
 		return violated(a, ABORT_INVALID_PARAMETER,
 		    "a presentation context that was not accepted", e);
@@ -283,8 +279,8 @@ cancel_in_pdu(const struct look *l, struct str body, uint16_t message_id)
 		fragment = rd_take(&r, n - 2);
 		if (bad)
 			return false;
-		if ((control & (MCH_COMMAND | MCH_LAST)) ==
-			(MCH_COMMAND | MCH_LAST) &&
+		if ((control & (PDV_IS_COMMAND | PDV_IS_LAST)) ==
+			(PDV_IS_COMMAND | PDV_IS_LAST) &&
 		    command_due &&
 		    dimse_command_parse(fragment, &m, &ignored) &&
 		    m.command == C_CANCEL_RQ && m.message_id == message_id &&
@@ -293,7 +289,7 @@ cancel_in_pdu(const struct look *l, struct str body, uint16_t message_id)
 			return true;
 		}
 		/* Only a whole command may be followed by another. */
-		command_due = (control & MCH_LAST) != 0;
+		command_due = (control & PDV_IS_LAST) != 0;
 	}
 	return false;
 }

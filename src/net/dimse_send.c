@@ -11,12 +11,7 @@
 
 #include "base/os.h"
 
-#include <errno.h>
-
 #define HEADERS     (PDU_HEADER + PDV_HEADER)
-#define PDV_LENGTH  4
-#define MCH_COMMAND 1
-#define MCH_LAST    2
 #define COMMAND_CAP (4 * KIB)
 
 static bool
@@ -55,7 +50,7 @@ close_pdu(struct assoc *a, bool last, struct err *e)
 	buf_set_u32be(
 	    &a->out, a->out_at + PDU_HEADER, n + PDV_HEADER - PDV_LENGTH);
 	if (last)
-		a->out.p[a->out_at + HEADERS - 1] |= MCH_LAST;
+		a->out.p[a->out_at + HEADERS - 1] |= PDV_IS_LAST;
 	a->out_open = false;
 	return a->out.n < BLOCK_IO || flush(a, e);
 }
@@ -112,7 +107,7 @@ begin(struct assoc *a, const struct dimse *m, bool has_data, struct err *e)
 	must(!command.over);
 	buf_clear(&a->out);
 	a->out_context = m->context;
-	a->out_control = MCH_COMMAND;
+	a->out_control = PDV_IS_COMMAND;
 	open_pdu(a);
 	ok = add(a, buf_str(&command), e) && close_pdu(a, true, e);
 	buf_fini(&command);

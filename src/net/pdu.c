@@ -339,6 +339,17 @@ pdu_associate_parse(struct arena *a, enum pdu_type type, struct str body,
 	return check_ids(type, out, e);
 }
 
+const struct pdu_role *
+pdu_find_role(const struct pdu_associate *v, struct str sop_class)
+{
+	size_t i;
+
+	for (i = 0; i < v->role_count; i++)
+		if (str_eq(v->roles[i].sop_class, sop_class))
+			return &v->roles[i];
+	return NULL;
+}
+
 bool
 pdu_reject_parse(struct str body, struct pdu_reject *out, struct err *e)
 {

@@ -22,6 +22,11 @@ enum pdu_type {
 
 #define PDU_HEADER 6
 #define PDV_HEADER 6
+/* Of the PDV header: the length field, which does not count itself. */
+#define PDV_LENGTH 4
+/* The message control header, last byte of a PDV's header (PS3.8 E.2). */
+#define PDV_IS_COMMAND 1
+#define PDV_IS_LAST    2
 /* Bytes 11 to 74 of an A-ASSOCIATE PDU: both titles and 32 reserved bytes. */
 #define PDU_TITLES 64
 /* Longest P-DATA-TF taken from a peer that ignores our maximum: it is streamed,
@@ -135,6 +140,9 @@ enum abort_reason {
 #define PDU_USER_ITEMS 256
 bool pdu_associate_parse(struct arena *a, enum pdu_type type, struct str body,
     struct pdu_associate *out, struct err *e);
+/* The first role item for a class; NULL: none. */
+const struct pdu_role *pdu_find_role(
+    const struct pdu_associate *v, struct str sop_class);
 bool pdu_reject_parse(struct str body, struct pdu_reject *out, struct err *e);
 bool pdu_abort_parse(
     struct str body, uint8_t *source, uint8_t *reason, struct err *e);
