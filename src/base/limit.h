@@ -12,6 +12,14 @@
 /* PS3.8 9.3.1 allows 4 GiB; what we announce (Maximum Length Received). One
  * read and one write a PDU; larger gains nothing measurable. */
 #define LIMIT_PDU_IN (256 * KIB)
+/* Longest P-DATA-TF taken from peers that ignore what we announced: it streams
+ * through, so it costs nothing, but an absurd length shows a lost step. */
+#define LIMIT_PDU_DATA (4 * MIB)
+/* PDUs or PDVs in a row that bring nothing: a flood, not a message. */
+#define LIMIT_BARREN 100
+/* User sub-items of a kind (roles, extended negotiation): one a context and
+ * some to spare. */
+#define LIMIT_USER_ITEMS 256
 /* We send at most this much even if the peer takes more. */
 #define LIMIT_PDU_OUT (1 * MIB)
 /* Smallest maximum length a peer may announce and still be served (0 means

@@ -6,13 +6,11 @@
  * What a peer may not do ends in an A-ABORT: a PDV that leaves its PDU or is
  * shorter than its own header, a context that was not accepted or changes
  * within a message, data where a command is due and the reverse, more than
- * BARREN_MAX PDUs or PDVs in a row that bring nothing.
+ * LIMIT_BARREN PDUs or PDVs in a row that bring nothing.
  */
 #include "net/dimse.h"
 
 #include "base/rd.h"
-
-#define BARREN_MAX 100
 
 static bool
 violated(struct assoc *a, uint8_t reason, const char *what, struct err *e)
@@ -32,7 +30,7 @@ ended(const struct assoc *a, struct err *e)
 static bool
 count_barren(struct assoc *a, struct err *e)
 {
-	if (++a->barren <= BARREN_MAX)
+	if (++a->barren <= LIMIT_BARREN)
 		return true;
 	return violated(
 	    a, ABORT_NOT_SPECIFIED, "a flood of empty fragments", e);
@@ -50,7 +48,7 @@ next_pdu(struct assoc *a, struct err *e)
 		if (a->pdu_left == 0 && !count_barren(a, e))
 			return false;
 	}
-	if (a->pdu_left > PDU_DATA_MAX)
+	if (a->pdu_left > LIMIT_PDU_DATA)
 		return violated(a, ABORT_INVALID_PARAMETER,
 		    "a P-DATA-TF PDU that is too long", e);
 	if (a->pdu_left < PDV_HEADER)

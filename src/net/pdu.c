@@ -207,9 +207,9 @@ static bool
 make_user_room(struct arena *a, struct rd r, struct pdu_associate *out,
     struct user_room *room)
 {
-	room->roles = count_items(r, ITEM_ROLE, PDU_USER_ITEMS);
-	room->extended = count_items(r, ITEM_EXTENDED, PDU_USER_ITEMS);
-	room->common = count_items(r, ITEM_COMMON_EXTENDED, PDU_USER_ITEMS);
+	room->roles = count_items(r, ITEM_ROLE, LIMIT_USER_ITEMS);
+	room->extended = count_items(r, ITEM_EXTENDED, LIMIT_USER_ITEMS);
+	room->common = count_items(r, ITEM_COMMON_EXTENDED, LIMIT_USER_ITEMS);
 	out->roles = arena_array(a, room->roles, sizeof(*out->roles));
 	out->extended = arena_array(a, room->extended, sizeof(*out->extended));
 	out->common = arena_array(a, room->common, sizeof(*out->common));

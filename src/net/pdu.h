@@ -29,9 +29,6 @@ enum pdu_type {
 #define PDV_IS_LAST    2
 /* Bytes 11 to 74 of an A-ASSOCIATE PDU: both titles and 32 reserved bytes. */
 #define PDU_TITLES 64
-/* Longest P-DATA-TF taken from a peer that ignores our maximum: it is streamed,
- * so it costs nothing, but a length beyond this is no DICOM any more. */
-#define PDU_DATA_MAX (4 * MIB)
 
 enum context_result { /* PS3.8 Table 9-18 */
 	CONTEXT_ACCEPTED = 0,
@@ -132,12 +129,12 @@ enum abort_reason {
 /* body: the PDU without its six-byte header. Slices of the result point into
  * body, arrays lie in the arena. Items of unknown types are skipped, of items
  * that may come once the first counts, transfer syntaxes over
- * LIMIT_TRANSFER_SYNTAXES and user sub-items over PDU_USER_ITEMS of a kind are
- * left out. ERR_MALFORMED: an item leaves what holds it, a context id is even
- * or comes twice, a request has no context. ERR_LIMIT: the arena's budget. A
- * context without abstract or transfer syntax is given as it is, to be refused.
+ * LIMIT_TRANSFER_SYNTAXES and user sub-items over LIMIT_USER_ITEMS of a kind
+ * are left out. ERR_MALFORMED: an item leaves what holds it, a context id is
+ * even or comes twice, a request has no context. ERR_LIMIT: the arena's budget.
+ * A context without abstract or transfer syntax is given as it is, to be
+ * refused.
  */
-#define PDU_USER_ITEMS 256
 bool pdu_associate_parse(struct arena *a, enum pdu_type type, struct str body,
     struct pdu_associate *out, struct err *e);
 /* The first role item for a class; NULL: none. */

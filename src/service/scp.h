@@ -12,17 +12,19 @@ struct scp;
 struct scp_config {
 	struct service_config service;
 	char bind[256];
-	uint16_t port;	   /* 0: closed */
-	bool port_auto;    /* take a free port */
+	uint16_t port;  /* 0: closed */
+	bool port_auto; /* take a free port */
 };
 
-bool scp_open(struct scp **, struct store *, const struct scp_config *,
-    struct err *e);
+bool scp_open(
+    struct scp **, struct store *, const struct scp_config *, struct err *e);
 /* Stop listening, let running exchanges finish within wait_ms, abort the
- * rest, record their activity. */
+ * rest, record their activity. When wait_ms was not enough every connection
+ * of the process ends (conn_stop_all). */
 void scp_close(struct scp **, int wait_ms);
 /* New settings; a change of bind or port re-opens the listener, and fails
- * (the old one stays) when the new one cannot be opened. */
+ * (the old one stays) when the new one cannot be opened. Called by the thread
+ * that opened it, as is scp_address(). */
 bool scp_configure(struct scp *, const struct scp_config *, struct err *e);
 /* "127.0.0.1:11121", or "" when closed. */
 const char *scp_address(struct scp *);

@@ -14,9 +14,9 @@
 /* What services may read of the settings: a snapshot, replaced as a whole. */
 struct service_config {
 	char ae_title[17];
-	bool access_open;     /* dicom.access is open */
+	bool access_open; /* dicom.access is open */
 	bool check_called_ae;
-	int timeout_ms;	      /* dicom.timeout_s */
+	int timeout_ms; /* dicom.timeout_s */
 	bool debug;
 };
 
@@ -27,14 +27,15 @@ struct session {
 	struct intake *intake; /* made at the first C-STORE */
 	struct activity activity;
 	struct service_config config; /* as it was when it began */
-	struct arena arena; /* of the exchange; reset after each message */
+	struct arena arena;           /* of the exchange; reset after each */
 };
 
 enum service_pool { POOL_STORE, POOL_RETRIEVE };
 
 struct service {
-	const char *name;  /* "Storage", for pages and the conformance statement */
-	uint16_t command;  /* the request it serves */
+	const char
+	    *name; /* "Storage", for pages and the conformance statement */
+	uint16_t command; /* the request it serves */
 	enum service_pool pool;
 	/* Is this abstract syntax one of ours (SCP)? */
 	bool (*serves)(struct str abstract);
@@ -51,11 +52,35 @@ struct service {
 
 /* NULL-terminated. */
 extern const struct service *const services[];
-const struct service *service_for_command(uint16_t command, struct str sop_class);
+const struct service *service_for_command(
+    uint16_t command, struct str sop_class);
 const struct service *service_for_abstract(struct str abstract);
 
 /* The one place where our errors become DIMSE statuses. */
 uint16_t dimse_status(enum err_code code);
+
+/* Send a response without data set. comment: NULL for none. The same return
+ * value as serve(), and so for the two below. */
+bool service_answer(struct session *s, const struct dimse *rq, uint16_t status,
+    const char *comment, struct err *e) MUST_USE;
+/* The same after reading what is left of the request's data set. */
+bool service_refuse(struct session *s, const struct dimse *rq, uint16_t status,
+    const char *comment, struct err *e) MUST_USE;
+/* Refuse because of why, which is logged; a peer is told what concerns it, not
+ * where our files lie. */
+bool service_fail(struct session *s, const struct dimse *rq,
+    const struct err *why, struct err *e) MUST_USE;
+/* Read the identifier of a C-FIND, C-GET or C-MOVE into out. *ready false: it
+ * was too large, and the request has been refused. False as for serve(). */
+bool service_identifier(struct session *s, const struct dimse *rq,
+    struct buf *out, bool *ready, struct err *e) MUST_USE;
+/* dimse_cancelled() said ERR_CLOSED: read up to the peer's abort or the end of
+ * the stream, so that the association knows how it ended. Always false. */
+bool service_gone(struct session *s, struct err *e);
+
+/* Implicit, explicit (both orders) and deflated: what data sets without Pixel
+ * Data come in. */
+bool service_takes_plain(struct str syntax);
 
 extern const struct service service_echo;
 extern const struct service service_store;

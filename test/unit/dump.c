@@ -61,7 +61,7 @@ TEST(control_characters)
 	expect(ds, "(0008,0005) CS [ISO_IR 192]  # 10, 1 SpecificCharacterSet\n"
 		   "(0008,0060) CS [A\\x0aB\\x1b\\xc3]  # 5, 1 Modality\n"
 		   "(0010,0020) LO [a\\x0a(0010,0010)\\x7f \\u009b\xc3\xa4]"
-		   "  # 18, 1 PatientID\n");
+		   "  # 19, 1 PatientID\n");
 }
 
 TEST(numbers)

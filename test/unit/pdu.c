@@ -248,7 +248,7 @@ TEST(ten_thousand_roles_cost_little)
 	v.roles = roles;
 	v.role_count = 8000;
 	if (round_trip(&a, &pdu, PDU_ASSOCIATE_RQ, &v, &out)) {
-		CHECK_EQ(out.role_count, PDU_USER_ITEMS);
+		CHECK_EQ(out.role_count, LIMIT_USER_ITEMS);
 		CHECK(a.used < 64 * KIB);
 		arena_fini(&a);
 	}

@@ -61,9 +61,9 @@ TEST(options_and_words_mix)
 	if (CHECK_EQ(g.many.n, 2))
 		CHECK_STR(str_from(g.many.at[1]), "y");
 	done_with(&g);
-	CHECK(parse(&g, "-o x -"));
+	CHECK(parse(&g, "-o x - -1"));
 	CHECK_STR(str_from(g.text), "x");
-	CHECK_EQ(g.words.n, 1);
+	CHECK_EQ(g.words.n, 2);
 	done_with(&g);
 	CHECK(parse(&g, ""));
 	CHECK_EQ(g.words.n, 0);
@@ -77,7 +77,8 @@ TEST(wrong_options_are_named)
 	} rows[] = {{"--nope", "'--nope'"}, {"--nope=3 x", "'--nope'"},
 	    {"-x", "'-x'"}, {"--text", "--text needs"},
 	    {"--flag=1", "--flag takes no"}, {"--text a --text b", "twice"},
-	    {"-o", "-o needs"}, {"--fla", "'--fla'"}};
+	    {"-o", "-o needs"}, {"--text --flag", "--text needs"},
+	    {"--fla", "'--fla'"}};
 	struct got g;
 	size_t i;
 
