@@ -330,8 +330,9 @@ class Association(Wire):
     """Requests one; raises Rejected, Aborted or Closed when refused."""
 
     def __init__(self, port, contexts, calling="PARROT", called="FILEROOM",
-                 user=None, fragment=16378, timeout=30, **more):
-        super().__init__(port, timeout=timeout)
+                 user=None, fragment=16378, timeout=30, host="127.0.0.1",
+                 **more):
+        super().__init__(port, host, timeout)
         self.fragment = fragment
         self.message = 0
         self.released = False

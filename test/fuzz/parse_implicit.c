@@ -1,0 +1,15 @@
+/*
+ * The parser, implicit VR little endian: the same events however the bytes are
+ * cut.
+ */
+#include "test/fuzz/events.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	(void)events_check(
+	    syntax_of(STR(UID_ImplicitVRLittleEndian)), str_of(data, size));
+	return 0;
+}

@@ -1,0 +1,148 @@
+"""Callers that are not this machine: known nodes and strangers. The tests run
+in a network namespace of their own, where 192.0.2.1 is an address of this
+machine that is not loopback."""
+
+import ctypes
+import fcntl
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+
+from harness import dicom
+from harness.runner import Skip, equal, main, raises
+from harness.server import Server
+
+ADDRESS = "192.0.2.1"
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+SIOCSIFFLAGS, SIOCSIFADDR = 0x8914, 0x8916
+IFF_UP = 1
+ECHO = [(dicom.VERIFICATION, [dicom.IMPLICIT_LITTLE])]
+BOTH = ECHO + [(dicom.CT, [dicom.EXPLICIT_LITTLE])]
+# LIMIT_RUNNING_PER_ADDRESS
+RUNNING = 16
+
+
+def enter_namespace():
+    """Once for the process; raises Skip where it is not allowed."""
+    if os.path.exists("/proc/self/ns/net") and enter_namespace.done:
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNET) != 0 and \
+            libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0:
+        raise Skip("no network namespace: "
+                   + os.strerror(ctypes.get_errno()))
+    with socket.socket() as s:
+        fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
+        fcntl.ioctl(s, SIOCSIFADDR, struct.pack(
+            "16sHH4s8x", b"lo:1", socket.AF_INET, 0,
+            socket.inet_aton(ADDRESS)))
+        fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo:1", IFF_UP))
+    enter_namespace.done = True
+
+
+enter_namespace.done = False
+
+
+def outside(settings=None):
+    enter_namespace()
+    return Server(settings={"dicom.bind": ADDRESS, **(settings or {})})
+
+
+def associate(server, contexts=None, **more):
+    return dicom.Association(server.dicom_port, contexts or BOTH,
+                             host=ADDRESS, **more)
+
+
+def t_stranger_may_only_echo():
+    with outside() as server:
+        with associate(server, ECHO) as a:
+            equal(a.echo(), 0)
+        assert "refused" not in server.log()
+        with associate(server) as a:
+            equal(a.accepted["contexts"][3][0], 1, "user rejection")
+            equal(a.echo(), 0)
+        e = raises(dicom.Rejected, associate, server, BOTH[1:])
+        equal((e.result, e.source, e.reason), (1, 1, 3))
+        lines = [x for x in server.log().splitlines() if "refused" in x]
+        equal(len(lines), 2)
+        assert "only C-ECHO was granted" in lines[0], lines
+        assert all("'PARROT' at " + ADDRESS in x for x in lines), lines
+
+
+def t_known_node():
+    with outside() as server:
+        server.verb("node", "add", "PARROT", ADDRESS, "104")
+        server.verb("node", "add", "ELSEWHERE", "192.0.2.77", "104")
+        time.sleep(1.5)
+        with associate(server) as a:
+            equal(a.store(dicom.CT, "1.2", dicom.instance("1.2")), 0)
+        # The title alone is not enough.
+        raises(dicom.Rejected, associate, server, BOTH[1:],
+               calling="ELSEWHERE")
+        raises(dicom.Rejected, associate, server, BOTH[1:], calling="parrot")
+        server.verb("node", "delete", "PARROT")
+        time.sleep(1.5)
+        raises(dicom.Rejected, associate, server, BOTH[1:])
+
+
+def t_open_access():
+    with outside({"dicom.access": "open"}) as server:
+        with associate(server) as a:
+            equal(a.store(dicom.CT, "1.2", dicom.instance("1.2")), 0)
+
+
+def stalled(server):
+    a = associate(server)
+    a.send(dicom.p_data(dicom.pdv(
+        3, dicom.store_command(1, dicom.CT, "1.2"), True)))
+    return a
+
+
+def t_no_more_than_so_many_at_once():
+    """The rest waits, and gets its turn."""
+    with outside({"dicom.access": "open"}) as server:
+        busy = [stalled(server) for _ in range(RUNNING)]
+        time.sleep(0.3)
+        done = []
+
+        def one_more():
+            with associate(server) as a:
+                done.append(a.echo())
+
+        waiting = threading.Thread(target=one_more)
+        waiting.start()
+        time.sleep(0.5)
+        equal(done, [])
+        busy[0].abort()
+        waiting.join(20)
+        equal(done, [0])
+        # A stop ends those that wait, too.
+        busy[0] = stalled(server)
+        time.sleep(0.3)
+        late = dicom.Wire(server.dicom_port, ADDRESS)
+        late.send(dicom.associate_rq(BOTH))
+        time.sleep(0.3)
+        server.stop()
+        late.until_closed()
+        for a in busy + [late]:
+            a.close()
+
+
+def t_known_nodes_are_not_counted():
+    with outside() as server:
+        server.verb("node", "add", "PARROT", ADDRESS, "104")
+        time.sleep(1.5)
+        busy = [stalled(server) for _ in range(2 * RUNNING)]
+        with associate(server) as a:
+            equal(a.echo(), 0)
+        for a in busy:
+            a.abort()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
