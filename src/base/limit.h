@@ -9,9 +9,9 @@
 #define MIB (1024UL * KIB)
 #define GIB (1024UL * MIB)
 
-/* PS3.8 9.3.1 allows 4 GiB; what we announce (Maximum Length Received). One
- * read and one write a PDU; larger gains nothing measurable. */
-#define LIMIT_PDU_IN (256 * KIB)
+/* PS3.8 9.3.1 allows 4 GiB; what we announce (Maximum Length Received). It is
+ * streamed, so a large one costs no memory; larger gains nothing. */
+#define LIMIT_PDU_IN (1 * MIB)
 /* Longest P-DATA-TF taken from peers that ignore what we announced: it streams
  * through, so it costs nothing, but an absurd length shows a lost step. */
 #define LIMIT_PDU_DATA (4 * MIB)

@@ -271,7 +271,9 @@ push_element(struct dataset_reader *r, struct err *e)
 
 	if (r->stack_n < r->stack_room)
 		return true;
-	if (r->stack_n > r->arena->budget / sizeof(*r->stack))
+	/* All of them will have to go to the arena. */
+	if (r->stack_n >
+	    (r->arena->budget - r->arena->used) / sizeof(*r->stack))
 		return fail_budget(r, e);
 	if (room == 0)
 		room = 64;
@@ -437,17 +439,18 @@ static bool
 close_list(struct dataset_reader *r, struct err *e)
 {
 	struct open_list *list = &r->lists[--r->list_n];
-	struct element *elements = r->stack + list->base;
+	struct element *elements;
 	size_t n = r->stack_n - list->base;
 	struct dataset *ds = list->ds;
 
+	if (n == 0)
+		return true;
+	elements = r->stack + list->base;
 	if (list->unsorted) {
 		sort_elements(elements, n);
 		n = drop_repeated(elements, n);
 	}
 	r->stack_n = list->base;
-	if (n == 0)
-		return true;
 	ds->elements = arena_array(r->arena, n, sizeof(*elements));
 	if (ds->elements == NULL)
 		return fail_budget(r, e);

@@ -110,10 +110,6 @@ inflate_block(struct inflate *f, bool *more, struct err *e)
 	f->z.next_out = f->block;
 	f->z.avail_out = (uInt)sizeof(f->block);
 	rc = inflate(&f->z, Z_NO_FLUSH);
-	if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
-		return fail(e, ERR_MALFORMED,
-		    "deflated data set is damaged (%s)",
-		    f->z.msg != NULL ? f->z.msg : "no reason given");
 	n = sizeof(f->block) - f->z.avail_out;
 	f->in += before - f->z.avail_in;
 	f->out += n;
@@ -122,7 +118,15 @@ inflate_block(struct inflate *f, bool *more, struct err *e)
 	*more = !f->finished && (f->z.avail_in > 0 || f->z.avail_out == 0);
 	if (!check_limits(f, e))
 		return false;
-	return n == 0 || f->sink(f->ctx, str_of(f->block, n), e);
+	/* First what came before a fault: the answer is then the same however
+	 * the bytes were cut. */
+	if (n > 0 && !f->sink(f->ctx, str_of(f->block, n), e))
+		return false;
+	if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
+		return fail(e, ERR_MALFORMED,
+		    "deflated data set is damaged (%s)",
+		    f->z.msg != NULL ? f->z.msg : "no reason given");
+	return true;
 }
 
 static bool

@@ -8,14 +8,14 @@
 #include "store/store.h"
 
 struct activity {
-	int64_t id; /* filled in when listed */
+	int64_t id;       /* filled in when listed */
 	char protocol[8]; /* "dicom" */
 	char calling[17], called[17], address[48];
 	int64_t start_ms, end_ms; /* UTC */
 	uint64_t bytes_in, bytes_out;
 	uint32_t echoes, stores, stores_failed, finds, gets, moves;
 	uint64_t instances_in, instances_out;
-	char end[32];	  /* "released", "aborted by peer", … */
+	char end[32];     /* "released", "aborted by peer", … */
 	char detail[160]; /* the last error, or empty */
 };
 

@@ -40,7 +40,7 @@ const struct column_info *column_info(enum column c);
 enum column column_of_tag(uint32_t tag);
 
 enum condition_kind {
-	CONDITION_IS,	   /* equal; names by folded key, any component group */
+	CONDITION_IS,      /* equal; names by folded key, any component group */
 	CONDITION_PREFIX,  /* a: what stands before the first wild card */
 	CONDITION_PATTERN, /* a: with * and ?; names folded on both sides */
 	CONDITION_RANGE,   /* a to b inclusive, either may be empty */
@@ -64,11 +64,11 @@ struct search {
 };
 
 struct index_row {
-	int64_t id;			 /* of the level's table */
+	int64_t id;                     /* of the level's table */
 	struct str value[COLUMN_COUNT]; /* this level's and those above */
 	/* LEVEL_INSTANCE only: */
 	struct str path, syntax; /* NUL-terminated */
-	uint64_t size;		 /* of the data set */
+	uint64_t size;           /* of the data set */
 };
 
 /* Up to LIMIT_ROWS rows with id > after_id in id order; memory from the arena.
@@ -76,8 +76,8 @@ struct index_row {
  * conditions ask for PATTERN conditions only where exactness would need a
  * scan: the caller filters with match_value(). */
 bool index_search(struct store *, const struct search *, int64_t after_id,
-    struct arena *a, struct index_row **rows, size_t *n, struct err *e)
-    MUST_USE;
+    struct arena *a, struct index_row **rows, size_t *n,
+    struct err *e) MUST_USE;
 
 /* The instance with this SOP Instance UID; ERR_MISSING. */
 bool index_instance(struct store *, struct str sop_instance, struct arena *a,

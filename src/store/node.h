@@ -8,18 +8,18 @@
 
 struct node {
 	char ae[17];
-	char host[256];	 /* name or address */
-	uint16_t port;	 /* 0: does not listen */
+	char host[256]; /* name or address */
+	uint16_t port;  /* 0: does not listen */
 	bool tls;
-	char name[128];	 /* free text, UTF-8 */
+	char name[128]; /* free text, UTF-8 */
 };
 
 /* AE titles compare case-sensitively after trimming (A3). */
 bool node_put(struct store *, const struct node *, bool must_be_new,
-    struct err *e) MUST_USE;	/* ERR_CONFLICT */
+    struct err *e) MUST_USE; /* ERR_CONFLICT */
 bool node_delete(struct store *, const char *ae, struct err *e) MUST_USE;
-bool node_find(struct store *, const char *ae, struct node *out, struct err *e)
-    MUST_USE; /* ERR_MISSING */
+bool node_find(struct store *, const char *ae, struct node *out,
+    struct err *e) MUST_USE; /* ERR_MISSING */
 bool node_list(struct store *, struct arena *a, struct node **out, size_t *n,
     struct err *e) MUST_USE;
 /* Is there a node with this AE title whose host is, or resolves to, this

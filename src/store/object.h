@@ -19,10 +19,10 @@ struct intake *intake_new(struct store *, const char *source_ae);
 void intake_free(struct intake **);
 
 struct object_header {
-	struct str sop_class;	 /* what the sender says; may be empty */
+	struct str sop_class;    /* what the sender says; may be empty */
 	struct str sop_instance; /* likewise; may be empty or invalid */
-	struct str syntax;	 /* transfer syntax of the data set's bytes */
-	uint64_t size_hint;	 /* 0 when unknown */
+	struct str syntax;       /* transfer syntax of the data set's bytes */
+	uint64_t size_hint;      /* 0 when unknown */
 };
 
 struct object;
@@ -37,13 +37,14 @@ bool object_write(struct object *, struct str part, struct err *e) MUST_USE;
 
 enum object_outcome {
 	OBJECT_STORED,
-	OBJECT_SAME,	    /* identical to a committed one; nothing stored */
-	OBJECT_QUARANTINED, /* differs: the first stays, this one is kept aside */
-	OBJECT_REPLACED	    /* differs: this one took its place */
+	OBJECT_SAME,        /* identical to a committed one; nothing stored */
+	OBJECT_QUARANTINED, /* differs: the first stays, this one is kept aside
+			     */
+	OBJECT_REPLACED     /* differs: this one took its place */
 };
 struct object_result {
 	enum object_outcome outcome;
-	bool class_mismatch;	/* header and data set name different classes */
+	bool class_mismatch;    /* header and data set name different classes */
 	bool instance_mismatch; /* … or instances; the data set's counts */
 	char sop_instance[65];
 	char study[65];
@@ -68,7 +69,8 @@ struct object_file {
 bool object_open(struct store *, const char *path, struct object_file *out,
     struct err *e) MUST_USE;
 void object_close(struct object_file *);
-/* Re-read all bytes and compare length and hash: ERR_CORRUPT when they differ. */
+/* Re-read all bytes and compare length and hash: ERR_CORRUPT when they differ.
+ */
 bool object_verify(struct object_file *, struct err *e) MUST_USE;
 
 #endif

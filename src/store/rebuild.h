@@ -6,7 +6,8 @@
 
 #include "store/store.h"
 
-/* Progress for people: done and total (0 when unknown); returns false to stop. */
+/* Progress for people: done and total (0 when unknown); returns false to stop.
+ */
 typedef bool rebuild_progress(void *ctx, uint64_t done, uint64_t total);
 
 /* Build the index of objects anew from the files; an equal index comes out.
@@ -20,10 +21,10 @@ bool store_reindex(struct store *, rebuild_progress *, void *ctx,
 enum finding_kind {
 	FINDING_CHANGED, /* length or hash differ from what was received */
 	FINDING_MISSING, /* a row without its file */
-	FINDING_ORPHAN,	 /* a file without a row */
-	FINDING_ROW,	 /* a row that disagrees with its file */
-	FINDING_COUNTS,	 /* counts of a study or series are wrong */
-	FINDING_TORN,	 /* a file that is no whole object */
+	FINDING_ORPHAN,  /* a file without a row */
+	FINDING_ROW,     /* a row that disagrees with its file */
+	FINDING_COUNTS,  /* counts of a study or series are wrong */
+	FINDING_TORN,    /* a file that is no whole object */
 	FINDING_LEFTOVER /* a temporary file of an unclean stop */
 };
 const char *finding_name(enum finding_kind);

@@ -17,7 +17,11 @@
 
 struct store;
 
-enum store_duplicate { DUPLICATE_QUARANTINE, DUPLICATE_REPLACE, DUPLICATE_REFUSE };
+enum store_duplicate {
+	DUPLICATE_QUARANTINE,
+	DUPLICATE_REPLACE,
+	DUPLICATE_REFUSE
+};
 
 struct store_config {
 	const char *folder;

@@ -214,6 +214,13 @@ report(int result_fd)
 	buf_fini(&out);
 }
 
+/* What process i holds of n. */
+static uint64_t
+share(uint64_t n, int i)
+{
+	return n / PROCESSES + ((uint64_t)i < n % PROCESSES ? 1 : 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -234,11 +241,11 @@ main(int argc, char **argv)
 		stop("pipe");
 	h.port = (uint16_t)port;
 	h.called = argv[2];
-	h.silent = silent / PROCESSES;
-	h.associations = associations / PROCESSES;
 	h.end_fd = ends[0];
 	h.result_fd = results[1];
 	for (i = 0; i < PROCESSES; i++) {
+		h.silent = share(silent, i);
+		h.associations = share(associations, i);
 		switch (fork()) {
 		case -1:
 			stop("fork");

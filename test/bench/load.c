@@ -54,7 +54,6 @@ struct load {
 	size_t pixel_bytes;
 	struct syntax syntax; /* of what is stored */
 	pthread_barrier_t ready;
-	int64_t begun_us;
 };
 
 /* One association: its thread, and what came of it. */
@@ -66,7 +65,7 @@ struct worker {
 	int64_t *took_us; /* one for each operation done */
 	size_t took_n, took_room;
 	uint64_t failures, instances, bytes, digest;
-	int64_t ended_us;
+	int64_t begun_us, ended_us;
 	struct err first; /* the first failure */
 };
 
@@ -653,6 +652,7 @@ work(void *arg)
 	if (l->mode != MODE_ECHO && !associate(l, &a, &e))
 		fail_op(w, &e);
 	pthread_barrier_wait(&l->ready);
+	w->begun_us = clock_mono_us();
 	if (l->mode == MODE_ECHO)
 		run_echoes(w);
 	else if (a != NULL && l->mode == MODE_STORE)
@@ -700,6 +700,8 @@ add_up(struct worker *workers, size_t n)
 		all->instances += w->instances;
 		all->bytes += w->bytes;
 		all->digest += w->digest;
+		if (w->begun_us < all->begun_us)
+			all->begun_us = w->begun_us;
 		if (w->ended_us > all->ended_us)
 			all->ended_us = w->ended_us;
 	}
@@ -736,7 +738,7 @@ report(const struct load *l, const struct worker *all)
 	json_text(&j, mode_names[l->mode]);
 	field(&j, "ops", (int64_t)all->took_n);
 	field(&j, "instances", (int64_t)all->instances);
-	field(&j, "wall_us", all->ended_us - l->begun_us);
+	field(&j, "wall_us", all->ended_us - all->begun_us);
 	field(&j, "cpu_us", cpu_us());
 	field(&j, "p50_us", percentile(all, 50));
 	field(&j, "p99_us", percentile(all, 99));
@@ -776,7 +778,7 @@ run(struct load *l)
 	struct worker *workers = must_zalloc(n * sizeof(*workers));
 	int status;
 
-	must(pthread_barrier_init(&l->ready, NULL, (unsigned)n + 1) == 0);
+	must(pthread_barrier_init(&l->ready, NULL, (unsigned)n) == 0);
 	for (i = 0; i < n; i++) {
 		workers[i].load = l;
 		workers[i].number = i;
@@ -784,8 +786,6 @@ run(struct load *l)
 		must(thread_start(
 		    &workers[i].thread, "load", work, &workers[i]));
 	}
-	pthread_barrier_wait(&l->ready);
-	l->begun_us = clock_mono_us();
 	for (i = 0; i < n; i++)
 		thread_join(&workers[i].thread);
 	add_up(workers, n);

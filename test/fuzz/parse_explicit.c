@@ -4,7 +4,7 @@
  * and built again the same bytes.
  */
 #include "dicom/build.h"
-#include "test/fuzz/events.h"
+#include "events.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

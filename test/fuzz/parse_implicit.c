@@ -2,7 +2,7 @@
  * The parser, implicit VR little endian: the same events however the bytes are
  * cut.
  */
-#include "test/fuzz/events.h"
+#include "events.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

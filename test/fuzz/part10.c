@@ -6,7 +6,7 @@
 #include "base/utf8.h"
 #include "dicom/dump.h"
 #include "dicom/file.h"
-#include "test/fuzz/events.h"
+#include "events.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
  */
 #include "dicom/build.h"
 
-#include "test/unit/test.h"
+#include "test.h"
 
 static const struct syntax implicit = {
     UID_ImplicitVRLittleEndian, false, false, false, false};

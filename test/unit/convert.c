@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 #include "dicom/build.h"
-#include "test/unit/test.h"
+#include "test.h"
 
 #define UNDEFINED LENGTH_UNDEFINED
 

@@ -4,7 +4,7 @@
 #include "dicom/dataset.h"
 
 #include "dicom/build.h"
-#include "test/unit/test.h"
+#include "test.h"
 
 static const struct syntax implicit = {
     UID_ImplicitVRLittleEndian, false, false, false, false};
@@ -369,6 +369,30 @@ TEST(budgets)
 	}
 	CHECK(read > 0 && read < 500);
 	buf_fini(&b);
+}
+
+/* A promise of 4 GiB costs nothing. */
+TEST(lengths_that_lie)
+{
+	static const enum vr vrs[] = {VR_OB, VR_UN, VR_UT, VR_SQ, VR_OW};
+	struct buf b;
+	struct err e;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(vrs); i++) {
+		b = start();
+		build_header(&b, 0x00091010, vrs[i], 0xfffffffe, little);
+		buf_add(&b, STR("\xfe\xff\0\xe0\xf0\xff\xff\xff"));
+		CHECK(read_it(&b, little, SIZE_MAX, 0, &e) == NULL);
+		CHECK_EQ(e.code, ERR_MALFORMED);
+		CHECK(arena.used < KIB);
+	}
+	b = start();
+	build_header(&b, 0x00091010, VR_NONE, 0xfffffffe, implicit);
+	buf_text(&b, "abcd");
+	CHECK(read_it(&b, implicit, SIZE_MAX, 0, &e) == NULL);
+	CHECK_EQ(e.code, ERR_MALFORMED);
+	CHECK(arena.used < KIB);
 }
 
 TEST(many_empty_items)

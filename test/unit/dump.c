@@ -5,7 +5,7 @@
 
 #include "dicom/build.h"
 #include "dicom/file.h"
-#include "test/unit/test.h"
+#include "test.h"
 
 static const struct syntax little = {
     UID_ExplicitVRLittleEndian, true, false, false, false};

@@ -1,0 +1,189 @@
+/*
+ * 'activity': the associations served, by day. Days and times are those of
+ * this machine's time zone.
+ */
+#include "app/verb.h"
+#include "base/clock.h"
+#include "base/limit.h"
+#include "store/activity.h"
+
+#include <inttypes.h>
+
+/* More rows than anybody reads; a note says when there are more. */
+#define MOST_ROWS 100000
+
+struct range {
+	int64_t from_ms, to_ms; /* from <= start < to */
+};
+
+/* Midnight 'days' before today, in this machine's time zone. */
+static int64_t
+midnight(int days)
+{
+	time_t now = (time_t)(clock_utc_ms() / 1000);
+	struct tm t;
+
+	must(localtime_r(&now, &t) != NULL);
+	t.tm_mday -= days;
+	t.tm_hour = t.tm_min = t.tm_sec = 0;
+	t.tm_isdst = -1;
+	return (int64_t)mktime(&t) * 1000;
+}
+
+static void
+put_time(int64_t ms)
+{
+	time_t s = (time_t)(ms / 1000);
+	struct tm t;
+	char text[32];
+
+	if (localtime_r(&s, &t) == NULL ||
+	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &t) == 0)
+		snprintf(text, sizeof(text), "%" PRId64, ms);
+	fputs(text, stdout);
+}
+
+static void
+put_count(const char *name, uint64_t n)
+{
+	if (n > 0)
+		printf(" %s=%" PRIu64, name, n);
+}
+
+static void
+put_row(const struct activity *a)
+{
+	put_time(a->start_ms);
+	printf("  %-5s ", a->protocol);
+	verb_put(stdout, a->calling[0] != '\0' ? a->calling : "-");
+	printf(" %s > ", a->address);
+	verb_put(stdout, a->called[0] != '\0' ? a->called : "-");
+	printf("  %.1f s", (double)(a->end_ms - a->start_ms) / 1000);
+	put_count("in", a->bytes_in);
+	put_count("out", a->bytes_out);
+	put_count("echoes", a->echoes);
+	put_count("stores", a->stores);
+	put_count("failed", a->stores_failed);
+	put_count("finds", a->finds);
+	put_count("gets", a->gets);
+	put_count("moves", a->moves);
+	put_count("received", a->instances_in);
+	put_count("sent", a->instances_out);
+	fputs("  ", stdout);
+	verb_put(stdout, a->end);
+	if (a->detail[0] != '\0') {
+		fputs(": ", stdout);
+		verb_put(stdout, a->detail);
+	}
+	putchar('\n');
+}
+
+static bool
+list(const char *data, const struct range *range, struct err *e)
+{
+	struct store *store = NULL;
+	struct activity *rows;
+	struct arena arena;
+	size_t n, i;
+	bool done;
+
+	if (!verb_store(&store, data, false, e))
+		return false;
+	arena_init(&arena, 128 * MIB);
+	done = activity_list(
+	    store, range->from_ms, MOST_ROWS, &arena, &rows, &n, e);
+	for (i = 0; done && i < n; i++)
+		if (rows[i].start_ms >= range->from_ms &&
+		    rows[i].start_ms < range->to_ms)
+			put_row(&rows[i]);
+	if (done && n == MOST_ROWS)
+		fprintf(stderr, "only the newest %d are shown\n", MOST_ROWS);
+	arena_fini(&arena);
+	store_close(&store);
+	return done;
+}
+
+static bool
+clear(const char *data, struct err *e)
+{
+	struct store *store = NULL;
+	bool done;
+
+	if (!verb_store(&store, data, false, e))
+		return false;
+	done = activity_clear(store, INT64_MAX, e);
+	store_close(&store);
+	return done;
+}
+
+struct days {
+	bool today, yesterday, week, all;
+};
+
+static bool
+range_of(const struct days *d, struct range *out, struct err *e)
+{
+	*out = (struct range){midnight(0), INT64_MAX};
+	if (d->today + d->yesterday + d->week + d->all > 1)
+		return fail(e, ERR_USAGE,
+		    "only one of --today, --yesterday, --last-7-days and "
+		    "--all");
+	if (d->yesterday)
+		*out = (struct range){midnight(1), midnight(0)};
+	if (d->week)
+		out->from_ms = midnight(6);
+	if (d->all)
+		out->from_ms = 0;
+	return true;
+}
+
+static bool
+act(const struct words *w, const char *data, const struct days *d,
+    struct err *e)
+{
+	struct range range;
+
+	if (w->n == 1 && !strcmp(w->at[0], "list"))
+		return range_of(d, &range, e) && list(data, &range, e);
+	if (w->n == 1 && !strcmp(w->at[0], "clear")) {
+		if (d->today || d->yesterday || d->week || d->all)
+			return fail(e, ERR_USAGE, "'clear' takes no days");
+		return clear(data, e);
+	}
+	return fail(e, ERR_USAGE,
+	    "activity: '%s' is not allowed; allowed: list or clear",
+	    w->n > 0 ? w->at[w->n > 1 ? 1 : 0] : "");
+}
+
+static int
+run(int argc, char **argv)
+{
+	const char *data = NULL;
+	struct days days = {0};
+	const struct option options[] = {
+	    {"--data", OPTION_TEXT, &data},
+	    {"--today", OPTION_FLAG, &days.today},
+	    {"--yesterday", OPTION_FLAG, &days.yesterday},
+	    {"--last-7-days", OPTION_FLAG, &days.week},
+	    {"--all", OPTION_FLAG, &days.all},
+	};
+	struct words words = {0};
+	struct err e;
+	bool done;
+
+	done = options_parse(
+		   argc, argv, options, ARRAY_LEN(options), &words, &e) &&
+	       act(&words, verb_data(data), &days, &e);
+	words_free(&words);
+	return done ? VERB_DONE : verb_error(&e);
+}
+
+const struct verb verb_activity = {
+    .name = "activity",
+    .summary = "What was served: who, when, how much",
+    .usage = "activity list [--today|--yesterday|--last-7-days|--all]\n"
+	     "activity clear",
+    .help = "One line an association, the newest first; without a choice\n"
+	    "those of today. 'clear' deletes them all.\n",
+    .run = run,
+};

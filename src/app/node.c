@@ -1,0 +1,302 @@
+/*
+ * 'node': the known DICOM nodes, and the callers that were refused.
+ */
+#include "app/verb.h"
+#include "base/clock.h"
+#include "base/limit.h"
+#include "base/utf8.h"
+#include "store/node.h"
+
+#include <inttypes.h>
+
+struct request {
+	const char *data, *host, *port, *name;
+	bool tls, no_tls, clear;
+	struct words words;
+	struct store *store;
+};
+
+struct action {
+	const char *name;
+	size_t min, max; /* words, the name among them */
+	bool creates;
+	bool (*run)(struct request *r, struct err *e);
+};
+
+/* PS3.5 6.2: 16 characters at most, no backslash, no control characters, not
+ * only spaces; leading and trailing spaces do not count. */
+static bool
+take_ae(struct node *n, const char *text, struct err *e)
+{
+	struct str s = str_trim(str_from(text));
+	char shown[80];
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (s.p[i] < ' ' || s.p[i] > '~' || s.p[i] == '\\')
+			break;
+	if (s.n == 0 || i < s.n || !str_copy(n->ae, sizeof(n->ae), s))
+		return fail(e, ERR_USAGE,
+		    "AE title '%s' is not allowed; allowed: 1 to 16 characters "
+		    "of ASCII without backslash",
+		    str_printable(shown, sizeof(shown), str_from(text)));
+	return true;
+}
+
+static bool
+take_host(struct node *n, const char *text, struct err *e)
+{
+	struct str s = str_trim(str_from(text));
+	char shown[80];
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] > '~' || s.p[i] == '/' ||
+		    s.p[i] == '\\')
+			break;
+	if (s.n == 0 || i < s.n || !str_copy(n->host, sizeof(n->host), s))
+		return fail(e, ERR_USAGE,
+		    "host '%s' is not allowed; allowed: a host name or an "
+		    "address",
+		    str_printable(shown, sizeof(shown), str_from(text)));
+	return true;
+}
+
+static bool
+take_port(struct node *n, const char *text, struct err *e)
+{
+	uint64_t v;
+	char shown[80];
+
+	if (!str_u64(str_from(text), &v) || v > UINT16_MAX)
+		return fail(e, ERR_USAGE,
+		    "port '%s' is not allowed; allowed: 1 to 65535, or 0 for a "
+		    "node that does not listen",
+		    str_printable(shown, sizeof(shown), str_from(text)));
+	n->port = (uint16_t)v;
+	return true;
+}
+
+static bool
+take_options(struct node *n, const struct request *r, struct err *e)
+{
+	if (r->tls && r->no_tls)
+		return fail(e, ERR_USAGE, "both --tls and --no-tls");
+	if (r->tls || r->no_tls)
+		n->tls = r->tls;
+	if (r->name == NULL)
+		return true;
+	if (!utf8_valid(str_from(r->name)) ||
+	    !str_copy(n->name, sizeof(n->name), str_from(r->name)))
+		return fail(e, ERR_USAGE,
+		    "--name: allowed are %zu bytes of UTF-8",
+		    sizeof(n->name) - 1);
+	return true;
+}
+
+static bool
+add(struct request *r, struct err *e)
+{
+	const char *const *w = r->words.at;
+	struct node n = {0};
+
+	return take_ae(&n, w[1], e) && take_host(&n, w[2], e) &&
+	       take_port(&n, w[3], e) && take_options(&n, r, e) &&
+	       (r->store == NULL || node_put(r->store, &n, true, e));
+}
+
+static bool
+allow(struct request *r, struct err *e)
+{
+	const char *const *w = r->words.at;
+	struct node n = {0};
+
+	return take_ae(&n, w[1], e) && take_host(&n, w[2], e) &&
+	       take_options(&n, r, e) &&
+	       (r->store == NULL || node_put(r->store, &n, true, e));
+}
+
+static bool
+edit(struct request *r, struct err *e)
+{
+	struct node n = {0};
+	char ae[sizeof(n.ae)];
+
+	if (!take_ae(&n, r->words.at[1], e))
+		return false;
+	memcpy(ae, n.ae, sizeof(ae));
+	if (r->store != NULL && !node_find(r->store, ae, &n, e))
+		return false;
+	if (r->host != NULL && !take_host(&n, r->host, e))
+		return false;
+	if (r->port != NULL && !take_port(&n, r->port, e))
+		return false;
+	return take_options(&n, r, e) &&
+	       (r->store == NULL || node_put(r->store, &n, false, e));
+}
+
+static bool
+delete_node(struct request *r, struct err *e)
+{
+	struct node n = {0};
+
+	return take_ae(&n, r->words.at[1], e) &&
+	       (r->store == NULL || node_delete(r->store, n.ae, e));
+}
+
+static bool
+list(struct request *r, struct err *e)
+{
+	struct arena arena;
+	struct node *nodes;
+	size_t n, i;
+	bool done;
+
+	if (r->store == NULL)
+		return true;
+	arena_init(&arena, 64 * MIB);
+	done = node_list(r->store, &arena, &nodes, &n, e);
+	for (i = 0; done && i < n; i++) {
+		printf("%-16s %s %u%s", nodes[i].ae, nodes[i].host,
+		    (unsigned)nodes[i].port, nodes[i].tls ? " tls" : "");
+		if (nodes[i].name[0] != '\0')
+			fputs("  ", stdout);
+		verb_put(stdout, nodes[i].name);
+		putchar('\n');
+	}
+	arena_fini(&arena);
+	return done;
+}
+
+static void
+put_refusal(const struct refusal *f)
+{
+	char when[CLOCK_ISO_ROOM];
+
+	printf("%s  ", clock_iso(f->last_ms, when));
+	verb_put(stdout, f->calling[0] != '\0' ? f->calling : "(no AE title)");
+	printf(" from %s to ", f->address);
+	verb_put(stdout, f->called[0] != '\0' ? f->called : "(none)");
+	fputs(": ", stdout);
+	verb_put(stdout, f->reason);
+	if (f->count > 1)
+		printf(" (%" PRIu64 " times)", f->count);
+	putchar('\n');
+}
+
+static bool
+refused(struct request *r, struct err *e)
+{
+	struct refusal *refusals;
+	struct arena arena;
+	size_t n, i;
+	bool done;
+
+	if (r->store == NULL)
+		return true;
+	if (r->clear)
+		return refusal_clear(r->store, e);
+	arena_init(&arena, 64 * MIB);
+	done = refusal_list(r->store, &arena, &refusals, &n, e);
+	for (i = 0; done && i < n; i++)
+		put_refusal(&refusals[i]);
+	arena_fini(&arena);
+	return done;
+}
+
+static const struct action actions[] = {
+    {"add", 4, 4, true, add},
+    {"allow", 3, 3, true, allow},
+    {"list", 1, 1, false, list},
+    {"edit", 2, 2, false, edit},
+    {"delete", 2, 2, false, delete_node},
+    {"refused", 1, 1, false, refused},
+};
+
+static bool
+check_options(const struct action *a, const struct request *r, struct err *e)
+{
+	bool adds = a->run == add || a->run == allow || a->run == edit;
+
+	if (r->clear && a->run != refused)
+		return fail(e, ERR_USAGE, "--clear belongs to 'refused'");
+	if ((r->host != NULL || r->port != NULL) && a->run != edit)
+		return fail(e, ERR_USAGE, "--host and --port belong to 'edit'");
+	if ((r->tls || r->no_tls || r->name != NULL) && !adds)
+		return fail(e, ERR_USAGE,
+		    "--tls, --no-tls and --name belong to 'add', 'allow' and "
+		    "'edit'");
+	return true;
+}
+
+/* Each action runs once without an archive, which checks its arguments: a
+ * wrong command line opens and makes nothing. */
+static bool
+act(struct request *r, struct err *e)
+{
+	const char *name = r->words.n > 0 ? r->words.at[0] : "";
+	const struct action *a = NULL;
+	size_t i;
+	bool done;
+
+	for (i = 0; i < ARRAY_LEN(actions); i++)
+		if (!strcmp(actions[i].name, name))
+			a = &actions[i];
+	if (a == NULL)
+		return fail(e, ERR_USAGE,
+		    "node: '%s' is not allowed; allowed: add, allow, list, "
+		    "edit, delete or refused",
+		    name);
+	if (!check_options(a, r, e) ||
+	    !options_words(&r->words, a->min, a->max, e) || !a->run(r, e))
+		return false;
+	if (!verb_store(&r->store, verb_data(r->data), a->creates, e))
+		return false;
+	done = a->run(r, e);
+	store_close(&r->store);
+	return done;
+}
+
+static int
+run(int argc, char **argv)
+{
+	struct request r = {0};
+	const struct option options[] = {
+	    {"--data", OPTION_TEXT, &r.data},
+	    {"--host", OPTION_TEXT, &r.host},
+	    {"--port", OPTION_TEXT, &r.port},
+	    {"--name", OPTION_TEXT, &r.name},
+	    {"--tls", OPTION_FLAG, &r.tls},
+	    {"--no-tls", OPTION_FLAG, &r.no_tls},
+	    {"--clear", OPTION_FLAG, &r.clear},
+	};
+	struct err e;
+	bool done;
+
+	done = options_parse(
+		   argc, argv, options, ARRAY_LEN(options), &r.words, &e) &&
+	       act(&r, &e);
+	words_free(&r.words);
+	return done ? VERB_DONE : verb_error(&e);
+}
+
+const struct verb verb_node = {
+    .name = "node",
+    .summary = "Known DICOM nodes, and callers that were refused",
+    .usage = "node add AETITLE HOST PORT [--tls] [--name TEXT]\n"
+	     "node allow AETITLE HOST [--name TEXT]\n"
+	     "node list\n"
+	     "node edit AETITLE [--host HOST] [--port PORT] [--tls|--no-tls] "
+	     "[--name TEXT]\n"
+	     "node delete AETITLE\n"
+	     "node refused [--clear]",
+    .help =
+	"With dicom.access = known only known nodes, from their address,\n"
+	"may store and query; C-ECHO is for everyone. 'allow' adds a node\n"
+	"that only calls us and does not listen itself. 'refused' shows who\n"
+	"was turned away, when last, and why.\n\n"
+	"  --tls         the node speaks TLS\n"
+	"  --name TEXT   a description for people\n"
+	"  --clear       forget the refused callers\n",
+    .run = run,
+};

@@ -1,0 +1,335 @@
+/*
+ * The server process: the archive, its settings, the DICOM server; runs in the
+ * foreground until a signal ends it.
+ *
+ * stdout gets exactly one line, "ready dicom=HOST:PORT", once everything
+ * listens (closed ports are left out). The log goes to stderr. SIGTERM and
+ * SIGINT stop cleanly, a second one at once. Settings changed by other
+ * processes take effect within about a second; pinned ones stay.
+ */
+#include "app/settings.h"
+#include "app/verb.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "service/scp.h"
+#include "store/setting.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* How often the version of the stored settings is asked for. */
+#define WAIT_SETTINGS_MS 500
+/* What running exchanges get to finish at a stop. */
+#define WAIT_STOP_MS 10000
+
+struct server {
+	struct store *store;
+	struct scp *scp;
+	struct settings settings;
+	int64_t version; /* of the stored settings in effect */
+	char trouble[sizeof(((struct err *)0)->text)]; /* logged already */
+};
+
+struct serve_options {
+	const char *data, *config, *log_format;
+	struct words set;
+};
+
+static void
+scp_config_of(const struct settings *s, struct scp_config *c)
+{
+	const struct setting_value *at = s->at;
+	int64_t port = at[SETTING_DICOM_PORT].number;
+
+	*c = (struct scp_config){0};
+	(void)str_copy(c->service.ae_title, sizeof(c->service.ae_title),
+	    str_from(at[SETTING_DICOM_AE_TITLE].text));
+	(void)str_copy(
+	    c->bind, sizeof(c->bind), str_from(at[SETTING_DICOM_BIND].text));
+	c->service.access_open =
+	    str_eq_text(str_from(at[SETTING_DICOM_ACCESS].text), "open");
+	c->service.check_called_ae =
+	    at[SETTING_DICOM_CHECK_CALLED_AE].number != 0;
+	c->service.timeout_ms = (int)at[SETTING_DICOM_TIMEOUT_S].number * 1000;
+	c->service.debug = at[SETTING_DICOM_DEBUG].number != 0;
+	c->port_auto = port == SETTING_PORT_AUTO;
+	c->port = c->port_auto ? 0 : (uint16_t)port;
+}
+
+static void
+apply_log(const struct settings *s)
+{
+	log_level_set(
+	    s->at[SETTING_DICOM_DEBUG].number != 0 ? LOG_DEBUG : LOG_INFO);
+}
+
+/* Every connection and every object being read or written needs one. */
+static void
+raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		log_warning("serve", "cannot raise the limit of open files");
+	if (limit.rlim_cur < 4096)
+		log_warning("serve", "only %llu files may be open at once",
+		    (unsigned long long)limit.rlim_cur);
+}
+
+static bool
+pinned_settings(
+    struct settings *s, const struct serve_options *o, struct err *e)
+{
+	size_t i;
+
+	settings_init(s);
+	if (o->config != NULL && !settings_load_file(s, o->config, e))
+		return false;
+	if (!settings_load_environment(s, environ, e))
+		return false;
+	for (i = 0; i < o->set.n; i++)
+		if (!settings_set_pair(s, o->set.at[i], e))
+			return false;
+	return true;
+}
+
+static bool
+set_up_log(const char *format, struct err *e)
+{
+	if (format == NULL || !strcmp(format, "text"))
+		log_setup(LOG_TEXT, LOG_INFO);
+	else if (!strcmp(format, "json"))
+		log_setup(LOG_JSON, LOG_INFO);
+	else
+		return fail(e, ERR_USAGE,
+		    "--log-format: '%s' is not allowed; allowed: text or json",
+		    format);
+	return true;
+}
+
+/* An error not seen in the last round is logged; the same one again is not,
+ * since the change is tried again every round. */
+static void
+trouble(struct server *s, const struct err *e)
+{
+	if (strcmp(s->trouble, e->text) != 0)
+		log_error("settings", "%s", e->text);
+	memcpy(s->trouble, e->text, sizeof(s->trouble));
+}
+
+static void
+note_changes(const struct settings *before, const struct settings *now)
+{
+	unsigned i;
+
+	for (i = 0; i < SETTING_COUNT; i++)
+		if (strcmp(before->at[i].text, now->at[i].text) != 0)
+			log_info("settings", "%s is now '%s'",
+			    settings_info((enum setting_id)i)->key,
+			    now->at[i].text);
+}
+
+static bool
+take_settings(struct server *s, struct err *e)
+{
+	struct settings next = s->settings;
+	struct scp_config config;
+
+	if (!settings_load_stored(&next, s->store, e))
+		return false;
+	apply_log(&next);
+	settings_apply_store(&next, s->store);
+	scp_config_of(&next, &config);
+	if (!scp_configure(s->scp, &config, e))
+		return false;
+	note_changes(&s->settings, &next);
+	s->settings = next;
+	return true;
+}
+
+static void
+follow_settings(struct server *s)
+{
+	char before[300];
+	int64_t version;
+	struct err e;
+
+	if (!setting_version(s->store, &version, &e)) {
+		trouble(s, &e);
+		return;
+	}
+	if (version == s->version)
+		return;
+	snprintf(before, sizeof(before), "%s", scp_address(s->scp));
+	if (!take_settings(s, &e)) {
+		trouble(s, &e);
+		return;
+	}
+	s->version = version;
+	s->trouble[0] = '\0';
+	if (strcmp(before, scp_address(s->scp)) != 0)
+		log_info("serve", "DICOM listens on %s now",
+		    scp_address(s->scp)[0] != '\0' ? scp_address(s->scp)
+						   : "no port");
+}
+
+static void
+stop_signals(sigset_t *set)
+{
+	struct sigaction hang_up;
+
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	/* The terminal was closed; under nohup that is to be ignored. */
+	if (sigaction(SIGHUP, NULL, &hang_up) == 0 &&
+	    hang_up.sa_handler != SIG_IGN)
+		sigaddset(set, SIGHUP);
+}
+
+static void
+end_at_once(int number)
+{
+	(void)number;
+	_exit(VERB_FAILED);
+}
+
+/* Blocks until a signal asks for the end; the next one is not waited for. */
+static void
+run_until_signal(struct server *s)
+{
+	struct timespec wait = {0, WAIT_SETTINGS_MS * 1000000L};
+	struct sigaction action = {.sa_handler = end_at_once};
+	sigset_t set;
+	int number;
+
+	stop_signals(&set);
+	while ((number = sigtimedwait(&set, NULL, &wait)) < 0) {
+		must(errno == EAGAIN || errno == EINTR);
+		follow_settings(s);
+	}
+	log_info("serve", "%s: stopping", strsignal(number));
+	(void)sigaction(SIGTERM, &action, NULL);
+	(void)sigaction(SIGINT, &action, NULL);
+	(void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static bool
+open_server(struct server *s, const char *data, struct err *e)
+{
+	struct store_config config = {
+	    .folder = data, .server = true, .create = true};
+	struct scp_config scp;
+
+	if (!store_open(&s->store, &config, e))
+		return false;
+	/* The version first: a change in between is then seen again. */
+	if (!setting_version(s->store, &s->version, e) ||
+	    !settings_load_stored(&s->settings, s->store, e))
+		return false;
+	apply_log(&s->settings);
+	settings_apply_store(&s->settings, s->store);
+	scp_config_of(&s->settings, &scp);
+	return scp_open(&s->scp, s->store, &scp, e);
+}
+
+static void
+say_ready(struct server *s)
+{
+	const char *dicom = scp_address(s->scp);
+	const char *why = store_read_only(s->store);
+
+	if (why != NULL)
+		log_warning("store", "nothing can be stored: %s", why);
+	log_info("serve", "archive in '%s'", store_folder(s->store));
+	fputs("ready", stdout);
+	if (dicom[0] != '\0')
+		printf(" dicom=%s", dicom);
+	putchar('\n');
+	if (fflush(stdout) != 0)
+		log_warning("serve", "nobody reads the ready line");
+	clearerr(stdout);
+}
+
+static int
+serve(const struct serve_options *o, struct server *s)
+{
+	sigset_t set;
+	struct err e;
+	int status = VERB_DONE;
+
+	if (!set_up_log(o->log_format, &e) ||
+	    !pinned_settings(&s->settings, o, &e))
+		return verb_error(&e);
+	(void)umask(077);
+	(void)signal(SIGPIPE, SIG_IGN);
+	stop_signals(&set);
+	/* Before any thread: all of them inherit it. */
+	must(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+	raise_descriptor_limit();
+	if (open_server(s, verb_data(o->data), &e)) {
+		say_ready(s);
+		run_until_signal(s);
+	} else {
+		status = verb_error(&e);
+	}
+	if (s->scp != NULL)
+		scp_close(&s->scp, WAIT_STOP_MS);
+	if (s->store != NULL)
+		store_close(&s->store);
+	if (status == VERB_DONE)
+		log_info("serve", "stopped");
+	return status;
+}
+
+static int
+run(int argc, char **argv)
+{
+	struct serve_options o = {0};
+	const struct option options[] = {
+	    {"--data", OPTION_TEXT, &o.data},
+	    {"--config", OPTION_TEXT, &o.config},
+	    {"--set", OPTION_MANY, &o.set},
+	    {"--log-format", OPTION_TEXT, &o.log_format},
+	};
+	struct server server = {0};
+	struct words words = {0};
+	struct err e;
+	int status;
+
+	if (options_parse(
+		argc, argv, options, ARRAY_LEN(options), &words, &e) &&
+	    options_words(&words, 0, 0, &e))
+		status = serve(&o, &server);
+	else
+		status = verb_error(&e);
+	words_free(&words);
+	words_free(&o.set);
+	return status;
+}
+
+const struct verb verb_serve = {
+    .name = "serve",
+    .summary = "Run the server in the foreground",
+    .usage = "serve [--data DIR] [--config FILE] [--set KEY=VALUE]... "
+	     "[--log-format text|json]",
+    .help =
+	"Prints one line on standard output once everything listens:\n"
+	"    ready dicom=HOST:PORT\n"
+	"and its log on standard error. SIGTERM or Ctrl-C stops it cleanly, a\n"
+	"second one at once. Settings changed with 'fileroom settings set' take\n"
+	"effect without a restart.\n\n"
+	"  --config FILE       settings from an INI file; these are pinned\n"
+	"  --set KEY=VALUE     one setting, pinned; may be given several times\n"
+	"  --log-format FORM   text (default) or json\n\n"
+	"A setting's value is, the later the stronger: its default, what\n"
+	"'settings set' stored, --config, the variable FILEROOM_SECTION_KEY,\n"
+	"--set.\n",
+    .run = run,
+};

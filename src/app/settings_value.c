@@ -1,0 +1,277 @@
+/*
+ * The grammar of setting values: each type's reader and canonical text, sizes
+ * in bytes with their units, and in words what is allowed.
+ */
+#include "app/settings.h"
+
+#include <inttypes.h>
+
+struct unit {
+	const char *name;
+	uint64_t bytes;
+};
+
+/* Greatest first, binary before decimal: the order of size_text(). */
+static const struct unit units[] = {
+    {"TiB", 1ULL << 40},
+    {"TB", 1000000000000ULL},
+    {"GiB", 1ULL << 30},
+    {"GB", 1000000000ULL},
+    {"MiB", 1ULL << 20},
+    {"MB", 1000000ULL},
+    {"KiB", 1ULL << 10},
+    {"kB", 1000ULL},
+    {"B", 1ULL},
+};
+
+static size_t
+digits(struct str s)
+{
+	size_t n = 0;
+
+	while (n < s.n && s.p[n] >= '0' && s.p[n] <= '9')
+		n++;
+	return n;
+}
+
+bool
+size_parse(struct str text, uint64_t *bytes)
+{
+	struct str s = str_trim(text), unit;
+	size_t n = digits(s), i;
+	uint64_t v;
+
+	if (!str_u64(str_of(s.p, n), &v))
+		return false;
+	unit = str_trim(str_of(s.p + n, s.n - n));
+	if (unit.n == 0) {
+		*bytes = v;
+		return true;
+	}
+	for (i = 0; i < ARRAY_LEN(units); i++) {
+		if (!str_eq_nocase(unit, str_from(units[i].name)))
+			continue;
+		if (v > UINT64_MAX / units[i].bytes)
+			return false;
+		*bytes = v * units[i].bytes;
+		return true;
+	}
+	return false;
+}
+
+const char *
+size_text(uint64_t bytes, char out[32])
+{
+	size_t i;
+
+	for (i = 0; i + 1 < ARRAY_LEN(units); i++) {
+		if (bytes < units[i].bytes || bytes % units[i].bytes != 0)
+			continue;
+		snprintf(out, 32, "%" PRIu64 " %s", bytes / units[i].bytes,
+		    units[i].name);
+		return out;
+	}
+	snprintf(out, 32, "%" PRIu64, bytes);
+	return out;
+}
+
+static bool
+parse_size(const struct setting_info *info, struct str value,
+    struct setting_value *out)
+{
+	uint64_t v;
+	char text[32];
+
+	if (!size_parse(value, &v) || v > INT64_MAX || (int64_t)v < info->min ||
+	    (int64_t)v > info->max)
+		return false;
+	out->number = (int64_t)v;
+	return str_copy(
+	    out->text, sizeof(out->text), str_from(size_text(v, text)));
+}
+
+static bool
+parse_int(const struct setting_info *info, struct str value,
+    struct setting_value *out)
+{
+	int64_t v;
+
+	if (!str_i64(value, &v) || v < info->min || v > info->max)
+		return false;
+	out->number = v;
+	snprintf(out->text, sizeof(out->text), "%" PRId64, v);
+	return true;
+}
+
+static bool
+parse_port(const struct setting_info *info, struct str value,
+    struct setting_value *out)
+{
+	if (str_eq_nocase(value, STR("auto"))) {
+		out->number = SETTING_PORT_AUTO;
+		return str_copy(out->text, sizeof(out->text), STR("auto"));
+	}
+	return parse_int(info, value, out);
+}
+
+static bool
+parse_bool(struct str value, struct setting_value *out)
+{
+	static const char *const words[] = {
+	    "false", "true", "no", "yes", "off", "on", "0", "1"};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(words); i++) {
+		if (!str_eq_nocase(value, str_from(words[i])))
+			continue;
+		out->number = i % 2;
+		return str_copy(
+		    out->text, sizeof(out->text), str_from(words[i % 2]));
+	}
+	return false;
+}
+
+static bool
+parse_choice(const struct setting_info *info, struct str value,
+    struct setting_value *out)
+{
+	struct str rest = str_from(info->choices), choice;
+
+	for (out->number = 0; str_split(&rest, '|', &choice); out->number++)
+		if (str_eq_nocase(value, choice))
+			return str_copy(out->text, sizeof(out->text), choice);
+	return false;
+}
+
+/* PS3.5 6.2 allows spaces and forbids backslash and control characters; we
+ * take no white space in our own title. */
+static bool
+parse_ae(const struct setting_info *info, struct str value,
+    struct setting_value *out)
+{
+	size_t i;
+
+	if (value.n < (size_t)info->min || value.n > (size_t)info->max)
+		return false;
+	for (i = 0; i < value.n; i++)
+		if (value.p[i] <= ' ' || value.p[i] > '~' || value.p[i] == '\\')
+			return false;
+	return str_copy(out->text, sizeof(out->text), value);
+}
+
+static bool
+address_byte(uint8_t c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+	       (c >= 'A' && c <= 'Z') || c == '.' || c == ':' || c == '-' ||
+	       c == '_' || c == '%';
+}
+
+static bool
+parse_address(const struct setting_info *info, struct str value,
+    struct setting_value *out)
+{
+	size_t i;
+
+	if (value.n > (size_t)info->max)
+		return false;
+	for (i = 0; i < value.n; i++)
+		if (!address_byte(value.p[i]))
+			return false;
+	return str_copy(out->text, sizeof(out->text), value);
+}
+
+static bool
+parse_type(const struct setting_info *info, struct str value,
+    struct setting_value *out)
+{
+	switch (info->type) {
+	case SETTING_TYPE_AE:
+		return parse_ae(info, value, out);
+	case SETTING_TYPE_ADDRESS:
+		return parse_address(info, value, out);
+	case SETTING_TYPE_INT:
+		return parse_int(info, value, out);
+	case SETTING_TYPE_PORT:
+		return parse_port(info, value, out);
+	case SETTING_TYPE_BOOL:
+		return parse_bool(value, out);
+	case SETTING_TYPE_CHOICE:
+		return parse_choice(info, value, out);
+	case SETTING_TYPE_SIZE:
+		return parse_size(info, value, out);
+	}
+	return false;
+}
+
+static void
+allowed_choices(const char *choices, struct buf *out)
+{
+	struct str rest = str_from(choices), choice;
+	const char *between = "";
+
+	while (str_split(&rest, '|', &choice)) {
+		buf_text(out, between);
+		buf_add(out, choice);
+		between = rest.p != NULL && str_find(rest, '|') == rest.n
+			      ? " or "
+			      : ", ";
+	}
+}
+
+void
+settings_allowed(const struct setting_info *info, struct buf *out)
+{
+	char least[32], most[32];
+
+	switch (info->type) {
+	case SETTING_TYPE_AE:
+		buf_printf(out,
+		    "1 to %" PRId64 " characters of ASCII without "
+		    "white space or backslash",
+		    info->max);
+		break;
+	case SETTING_TYPE_ADDRESS:
+		buf_text(out, "a host name, an address, or nothing");
+		break;
+	case SETTING_TYPE_INT:
+		buf_printf(out, "a whole number from %" PRId64 " to %" PRId64,
+		    info->min, info->max);
+		break;
+	case SETTING_TYPE_PORT:
+		buf_text(out, "a port from 1 to 65535, 0 (closed) or auto");
+		break;
+	case SETTING_TYPE_BOOL:
+		buf_text(out, "true or false");
+		break;
+	case SETTING_TYPE_CHOICE:
+		allowed_choices(info->choices, out);
+		break;
+	case SETTING_TYPE_SIZE:
+		buf_printf(out,
+		    "a size from %s to %s, as in 2 GiB, 500 MB or "
+		    "4096",
+		    size_text((uint64_t)info->min, least),
+		    size_text((uint64_t)info->max, most));
+		break;
+	}
+}
+
+bool
+settings_parse(const struct setting_info *info, struct str value,
+    struct setting_value *out, struct err *e)
+{
+	char shown[80];
+	struct buf allowed;
+
+	*out = (struct setting_value){0};
+	value = str_trim(value);
+	if (parse_type(info, value, out))
+		return true;
+	buf_init(&allowed, 256);
+	settings_allowed(info, &allowed);
+	fail(e, ERR_USAGE, "%s: '%s' is not allowed; allowed: %s", info->key,
+	    str_printable(shown, sizeof(shown), value), buf_cstr(&allowed));
+	buf_fini(&allowed);
+	return false;
+}

@@ -1,0 +1,322 @@
+/*
+ * The list of verbs, 'help', and what verbs share: the parser of options, the
+ * data folder, printing of errors and of text from outside.
+ */
+#include "app/verb.h"
+#include "base/utf8.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+const struct verb *const verbs[] = {
+    &verb_serve,
+    &verb_import,
+    &verb_export,
+    &verb_check,
+    &verb_reindex,
+    &verb_node,
+    &verb_settings,
+    &verb_activity,
+    &verb_dump,
+    NULL,
+};
+
+const struct verb *
+verb_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; verbs[i] != NULL; i++)
+		if (!strcmp(verbs[i]->name, name))
+			return verbs[i];
+	return NULL;
+}
+
+static bool
+misleading(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x200e ||
+	       c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
+	       (c >= 0x2066 && c <= 0x2069);
+}
+
+void
+verb_put(FILE *out, const char *text)
+{
+	struct str s = str_from(text);
+	uint32_t c;
+	size_t n;
+
+	while (s.n > 0) {
+		n = utf8_next(s, &c);
+		if (n == 0) {
+			fprintf(out, "\\x%02x", s.p[0]);
+			n = 1;
+		} else if (misleading(c)) {
+			fprintf(out, c < 0x100 ? "\\x%02x" : "\\u%04x",
+			    (unsigned)c);
+		} else {
+			fwrite(s.p, 1, n, out);
+		}
+		s = str_of(s.p + n, s.n - n);
+	}
+}
+
+int
+verb_error(const struct err *e)
+{
+	fflush(stdout);
+	fputs("fileroom: ", stderr);
+	verb_put(stderr, e->text);
+	fputc('\n', stderr);
+	return e->code == ERR_USAGE ? VERB_USAGE : VERB_FAILED;
+}
+
+static void
+put_usage(FILE *out, const struct verb *v)
+{
+	struct str rest = str_from(v->usage), line;
+	const char *head = "usage: ";
+
+	while (str_split(&rest, '\n', &line)) {
+		fprintf(out, "%sfileroom %.*s\n", head, STR_ARG(line));
+		head = "       ";
+	}
+}
+
+static void
+put_help(const struct verb *v)
+{
+	put_usage(stdout, v);
+	printf("\n%s.\n\n%s", v->summary, v->help);
+	fputs("\n  --data DIR    the archive's folder (default: FILEROOM_DATA, "
+	      "else ./data)\n",
+	    stdout);
+}
+
+static void
+put_list(FILE *out)
+{
+	size_t i;
+
+	fputs("usage: fileroom VERB [ARGUMENTS]\n\n", out);
+	for (i = 0; verbs[i] != NULL; i++)
+		fprintf(out, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
+	fputs("  help       explain a verb: fileroom help VERB\n", out);
+}
+
+static int
+unknown_verb(const char *name)
+{
+	struct err e;
+
+	fail(&e, ERR_USAGE, "unknown verb '%s' ('fileroom help' lists them)",
+	    name);
+	return verb_error(&e);
+}
+
+static int
+help(int argc, char **argv)
+{
+	const struct verb *v;
+
+	if (argc < 2) {
+		put_list(stdout);
+		return VERB_DONE;
+	}
+	v = verb_find(argv[1]);
+	if (v == NULL)
+		return unknown_verb(argv[1]);
+	put_help(v);
+	return VERB_DONE;
+}
+
+static bool
+asks_help(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (!strcmp(argv[i], "--help"))
+			return true;
+	return false;
+}
+
+/* A full disk or a closed pipe behind stdout is a failure like any other. */
+static int
+flushed(int status)
+{
+	struct err e;
+
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return status;
+	if (status != VERB_DONE)
+		return status;
+	fail_errno(&e, "cannot write to standard output");
+	return verb_error(&e);
+}
+
+int
+verb_main(int argc, char **argv)
+{
+	const struct verb *v;
+
+	if (argc < 2) {
+		put_list(stderr);
+		return VERB_USAGE;
+	}
+	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help"))
+		return flushed(help(argc - 1, argv + 1));
+	v = verb_find(argv[1]);
+	if (v == NULL)
+		return unknown_verb(argv[1]);
+	if (asks_help(argc - 1, argv + 1)) {
+		put_help(v);
+		return flushed(VERB_DONE);
+	}
+	return flushed(v->run(argc - 1, argv + 1));
+}
+
+void
+words_free(struct words *w)
+{
+	free(w->at);
+	*w = (struct words){0};
+}
+
+/* The list never holds more than there are arguments. */
+static void
+words_add(struct words *w, int argc, const char *word)
+{
+	if (w->at == NULL)
+		w->at = must_zalloc((size_t)argc * sizeof(*w->at));
+	must(w->n < (size_t)argc);
+	w->at[w->n++] = word;
+}
+
+static const struct option *
+option_find(const struct option *options, size_t count, struct str name)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (str_eq_text(name, options[i].name))
+			return &options[i];
+	return NULL;
+}
+
+static bool
+take_flag(const struct option *o, const char *value, struct err *e)
+{
+	bool *flag = o->out;
+
+	if (value != NULL)
+		return fail(e, ERR_USAGE, "option %s takes no value", o->name);
+	*flag = true;
+	return true;
+}
+
+static bool
+take_value(const struct option *o, const char *value, int argc, struct err *e)
+{
+	const char **text = o->out;
+
+	if (value == NULL)
+		return fail(e, ERR_USAGE, "option %s needs a value", o->name);
+	if (o->kind == OPTION_MANY) {
+		words_add(o->out, argc, value);
+		return true;
+	}
+	if (*text != NULL)
+		return fail(e, ERR_USAGE, "option %s is given twice", o->name);
+	*text = value;
+	return true;
+}
+
+/* "-" and "-1" are values. */
+static bool
+is_option(const char *arg)
+{
+	return arg[0] == '-' && arg[1] != '\0' &&
+	       !(arg[1] >= '0' && arg[1] <= '9');
+}
+
+bool
+options_parse(int argc, char **argv, const struct option *options, size_t count,
+    struct words *words, struct err *e)
+{
+	const struct option *o;
+	const char *value;
+	struct str arg;
+	size_t at;
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (!is_option(argv[i])) {
+			words_add(words, argc, argv[i]);
+			continue;
+		}
+		arg = str_from(argv[i]);
+		at = argv[i][1] == '-' ? str_find(arg, '=') : arg.n;
+		o = option_find(options, count, str_of(arg.p, at));
+		if (o == NULL)
+			return fail(e, ERR_USAGE,
+			    "unknown option '%.*s' for '%s'", (int)at, argv[i],
+			    argv[0]);
+		value = at < arg.n ? argv[i] + at + 1 : NULL;
+		if (o->kind == OPTION_FLAG) {
+			if (!take_flag(o, value, e))
+				return false;
+			continue;
+		}
+		/* "--set --data x" lacks a value: it has not one called --data.
+		 */
+		if (value == NULL && i + 1 < argc &&
+		    option_find(options, count, str_from(argv[i + 1])) == NULL)
+			value = argv[++i];
+		if (!take_value(o, value, argc, e))
+			return false;
+	}
+	for (i++; i < argc; i++)
+		words_add(words, argc, argv[i]);
+	return true;
+}
+
+bool
+options_words(const struct words *words, size_t min, size_t max, struct err *e)
+{
+	if (words->n < min)
+		return fail(e, ERR_USAGE, "an argument is missing");
+	if (words->n > max)
+		return fail(
+		    e, ERR_USAGE, "unexpected argument '%s'", words->at[max]);
+	return true;
+}
+
+const char *
+verb_data(const char *option)
+{
+	const char *data = option != NULL ? option : getenv("FILEROOM_DATA");
+
+	return data != NULL && data[0] != '\0' ? data : "data";
+}
+
+bool
+verb_store(struct store **store, const char *data, bool create, struct err *e)
+{
+	struct store_config config = {.folder = data, .create = create};
+	char path[4096];
+	bool is_new;
+
+	(void)umask(077);
+	snprintf(path, sizeof(path), "%s/fileroom.db", data);
+	is_new = access(path, F_OK) != 0;
+	if (!store_open(store, &config, e))
+		return false;
+	if (is_new) {
+		fputs("made a new archive in '", stderr);
+		verb_put(stderr, data);
+		fputs("'\n", stderr);
+	}
+	return true;
+}

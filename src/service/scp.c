@@ -1,0 +1,627 @@
+/*
+ * The life of a connection:
+ *
+ *   accepted → parked (ARTIM) → readable → a worker: handshake
+ *   → a worker: one message after the other, as long as the next comes within
+ *   WAIT_LINGER_MS and nobody waits for the worker → parked (idle) → …
+ *
+ * A link is owned by exactly one of: the lot, the gate (waiting for its
+ * address), a pool's queue, the worker that runs it. Whoever owns it may end
+ * it; nobody else touches it. The server's lock guards the list of links, the
+ * gate, the settings and the closing flag; parking happens under it, so that
+ * once closing is set nothing is parked any more.
+ */
+#include "service/scp.h"
+
+#include "base/clock.h"
+#include "base/limit.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "net/listen.h"
+#include "net/pool.h"
+#include "service/exchange.h"
+#include "service/gate.h"
+#include "service/negotiate.h"
+#include "service/record.h"
+
+#include <stddef.h>
+
+/* C-GET holds a thread for as long as its peer takes. */
+#define RETRIEVE_WORKERS 8
+#define LOG_FULL_MS      10000
+#define ADDRESS_TEXT     320
+
+struct link {
+	struct lot_item item;
+	struct pool_job job;
+	struct gate_pass pass;
+	struct scp *scp;
+	struct conn *conn;      /* until there is an association */
+	struct session session; /* association NULL until then */
+	bool trusted;           /* need not pass the gate */
+	bool late;
+	/* Read, and to be served by the retrieve pool. */
+	struct dimse rq;
+	const struct service *service;
+	struct link *before, *after;
+	char address[CONN_ADDRESS_ROOM];
+};
+
+struct scp {
+	struct mutex lock;
+	struct cond ended; /* a link ended */
+	struct store *store;
+	struct lot *lot; /* NULL when closing */
+	struct pool *workers, *retrieve;
+	struct listener *listener;
+	struct scp_config config;
+	struct gate gate;
+	struct link *links;
+	size_t link_count, association_count, running;
+	int64_t warned_ms;
+	bool closing;
+	char address[ADDRESS_TEXT];
+};
+
+#define LINK_OF(p, member)                                                     \
+	((struct link *)(void *)((char *)(p)-offsetof(struct link, member)))
+
+static void work(struct pool_job *job);
+
+static void
+submit_next(struct gate_pass *pass)
+{
+	struct link *l;
+
+	if (pass == NULL)
+		return;
+	l = LINK_OF(pass, pass);
+	pool_submit(l->scp->workers, &l->job);
+}
+
+/* What ran gives its place at the gate to the next. */
+static void
+leave(struct link *l)
+{
+	struct gate_pass *next;
+
+	mutex_lock(&l->scp->lock);
+	next = gate_leave(&l->scp->gate, &l->pass);
+	mutex_unlock(&l->scp->lock);
+	submit_next(next);
+}
+
+/* Before the descriptor is closed. */
+static void
+forget(struct link *l)
+{
+	mutex_lock(&l->scp->lock);
+	if (l->scp->lot != NULL)
+		lot_forget(l->scp->lot, &l->item);
+	l->item.registered = false;
+	mutex_unlock(&l->scp->lock);
+}
+
+static void
+drop(struct link *l)
+{
+	struct scp *s = l->scp;
+
+	leave(l);
+	mutex_lock(&s->lock);
+	if (l->before != NULL)
+		l->before->after = l->after;
+	else
+		s->links = l->after;
+	if (l->after != NULL)
+		l->after->before = l->before;
+	s->link_count--;
+	cond_signal(&s->ended);
+	mutex_unlock(&s->lock);
+	free(l);
+}
+
+static void
+end(struct link *l, const struct err *why)
+{
+	struct session *session = &l->session;
+
+	if (session->assoc == NULL) {
+		record_stranger(l->scp->store, l->address, why);
+		if (l->conn != NULL) {
+			forget(l);
+			conn_free(&l->conn);
+		}
+		drop(l);
+		return;
+	}
+	if (session->assoc->end == ASSOC_OPEN)
+		assoc_abort(session->assoc, ABORT_BY_USER, ABORT_NOT_SPECIFIED);
+	record_end(session, why);
+	intake_free(&session->intake);
+	arena_fini(&session->arena);
+	forget(l);
+	assoc_free(&session->assoc);
+	mutex_lock(&l->scp->lock);
+	l->scp->association_count--;
+	mutex_unlock(&l->scp->lock);
+	drop(l);
+}
+
+static void
+end_stopping(struct link *l)
+{
+	struct err why;
+
+	(void)fail(&why, ERR_CANCELLED, "the server is stopping");
+	end(l, &why);
+}
+
+static bool
+is_closing(struct scp *s)
+{
+	bool closing;
+
+	mutex_lock(&s->lock);
+	closing = s->closing;
+	mutex_unlock(&s->lock);
+	return closing;
+}
+
+static void
+park(struct link *l, int64_t wait_ms)
+{
+	struct scp *s = l->scp;
+	bool closing;
+
+	mutex_lock(&s->lock);
+	closing = s->closing;
+	if (!closing)
+		lot_park(s->lot, &l->item, clock_mono_ms() + wait_ms);
+	mutex_unlock(&s->lock);
+	if (closing)
+		end_stopping(l);
+}
+
+/* Give it to a worker when its address may have one more. */
+static void
+dispatch(struct link *l)
+{
+	struct scp *s = l->scp;
+	bool inside;
+
+	mutex_lock(&s->lock);
+	inside = s->closing || l->trusted ||
+		 gate_enter(&s->gate, &l->pass, l->address);
+	mutex_unlock(&s->lock);
+	if (inside)
+		pool_submit(s->workers, &l->job);
+}
+
+/* The lot's callbacks. */
+static void
+ready(struct lot_item *item)
+{
+	dispatch(LINK_OF(item, item));
+}
+
+static void
+late(struct lot_item *item)
+{
+	struct link *l = LINK_OF(item, item);
+	struct err why;
+
+	if (l->session.assoc == NULL) {
+		(void)fail(
+		    &why, ERR_TIMEOUT, "nothing came in %d ms", WAIT_ARTIM_MS);
+		end(l, &why);
+		return;
+	}
+	/* An A-ABORT may have to wait for the socket: not in this thread. */
+	l->late = true;
+	pool_submit(l->scp->workers, &l->job);
+}
+
+static void
+gone(struct lot_item *item)
+{
+	end_stopping(LINK_OF(item, item));
+}
+
+static void
+warn_full(struct scp *s)
+{
+	int64_t now = clock_mono_ms();
+
+	if (s->warned_ms != 0 && now - s->warned_ms < LOG_FULL_MS)
+		return;
+	s->warned_ms = now;
+	log_warning("dicom", "%d connections are open: more are closed at once",
+	    LIMIT_CONNECTIONS);
+}
+
+static void
+accepted(void *ctx, struct conn *c)
+{
+	struct scp *s = ctx;
+	struct link *l;
+
+	mutex_lock(&s->lock);
+	if (s->closing || s->link_count >= LIMIT_CONNECTIONS) {
+		if (!s->closing)
+			warn_full(s);
+		mutex_unlock(&s->lock);
+		conn_free(&c);
+		return;
+	}
+	l = must_zalloc(sizeof(*l));
+	l->scp = s;
+	l->conn = c;
+	l->item = (struct lot_item){
+	    .fd = c->fd, .ready = ready, .late = late, .gone = gone};
+	l->job.run = work;
+	l->session.store = s->store;
+	(void)str_copy(
+	    l->address, sizeof(l->address), str_from(c->peer.address));
+	l->trusted = c->peer.loopback;
+	l->after = s->links;
+	if (l->after != NULL)
+		l->after->before = l;
+	s->links = l;
+	s->link_count++;
+	mutex_unlock(&s->lock);
+	park(l, WAIT_ARTIM_MS);
+}
+
+/* Refused, or gone before the answer was out. */
+static void
+end_handshake(struct link *l, const struct err *why)
+{
+	struct assoc **a = &l->session.assoc;
+
+	if (*a == NULL || (*a)->end == ASSOC_REJECTED) {
+		if (*a == NULL)
+			record_stranger(l->scp->store, l->address, why);
+		else
+			record_refusal(l->scp->store, (*a)->calling,
+			    (*a)->called, l->address, why->text);
+		assoc_free(a);
+		drop(l);
+		return;
+	}
+	mutex_lock(&l->scp->lock);
+	l->scp->association_count++;
+	mutex_unlock(&l->scp->lock);
+	record_begin(&l->session);
+	end(l, why);
+}
+
+/* False: the link has ended. */
+static bool
+handshake(struct link *l)
+{
+	struct session *session = &l->session;
+	struct negotiation n = {
+	    .config = &session->config, .store = l->scp->store};
+	struct conn *c = l->conn;
+	struct err e = {0};
+
+	mutex_lock(&l->scp->lock);
+	session->config = l->scp->config.service;
+	mutex_unlock(&l->scp->lock);
+	/* From here on the connection may be closed at any time. */
+	forget(l);
+	l->conn = NULL;
+	if (!assoc_accept(&session->assoc, c, &negotiation_policy, &n, &e)) {
+		end_handshake(l, &e);
+		return false;
+	}
+	c->progress_ms = session->config.timeout_ms;
+	record_begin(session);
+	arena_init(&session->arena, LIMIT_EXCHANGE);
+	mutex_lock(&l->scp->lock);
+	l->scp->association_count++;
+	mutex_unlock(&l->scp->lock);
+	if (n.reason[0] != '\0')
+		record_refusal(l->scp->store, session->assoc->calling,
+		    session->assoc->called, l->address, n.reason);
+	if (n.trusted && !l->trusted) {
+		l->trusted = true;
+		leave(l);
+	}
+	return true;
+}
+
+/* One message. False: the link has ended, or another pool has it. */
+static bool
+turn(struct link *l)
+{
+	struct err e = {0};
+
+	if (!exchange_read(&l->session, &l->rq, &l->service, &e)) {
+		end(l, &e);
+		return false;
+	}
+	if (l->service == NULL)
+		return true;
+	if (l->service->pool == POOL_RETRIEVE) {
+		pool_submit(l->scp->retrieve, &l->job);
+		return false;
+	}
+	if (!exchange_serve(&l->session, &l->rq, l->service, &e)) {
+		end(l, &e);
+		return false;
+	}
+	l->service = NULL;
+	return true;
+}
+
+/* Shall this worker wait a moment for the next message, and is it there? */
+static bool
+stay(struct link *l)
+{
+	struct scp *s = l->scp;
+	bool go;
+
+	mutex_lock(&s->lock);
+	go = s->closing || gate_wanted(&l->pass);
+	mutex_unlock(&s->lock);
+	if (go || pool_waiting(s->workers) > 0)
+		return false;
+	return conn_wait(l->session.assoc->conn, WAIT_LINGER_MS);
+}
+
+/* Let go of it until the next message. */
+static void
+settle(struct link *l)
+{
+	leave(l);
+	if (conn_buffered(l->session.assoc->conn)) {
+		dispatch(l);
+		return;
+	}
+	assoc_idle(l->session.assoc);
+	arena_fini(&l->session.arena);
+	park(l, WAIT_IDLE_MS);
+}
+
+static void
+run_messages(struct link *l)
+{
+	if (l->session.assoc == NULL ? !handshake(l) : !turn(l))
+		return;
+	while (stay(l))
+		if (!turn(l))
+			return;
+	settle(l);
+}
+
+static void
+run_retrieve(struct link *l)
+{
+	struct err e = {0};
+
+	if (!exchange_serve(&l->session, &l->rq, l->service, &e)) {
+		end(l, &e);
+		return;
+	}
+	l->service = NULL;
+	settle(l);
+}
+
+static void
+end_idle(struct link *l)
+{
+	struct err why;
+
+	(void)fail(
+	    &why, ERR_TIMEOUT, "idle for %d s", (int)(WAIT_IDLE_MS / 1000));
+	end(l, &why);
+}
+
+static void
+count_running(struct scp *s, bool more)
+{
+	mutex_lock(&s->lock);
+	s->running = more ? s->running + 1 : s->running - 1;
+	if (!more)
+		cond_signal(&s->ended);
+	mutex_unlock(&s->lock);
+}
+
+static void
+work(struct pool_job *job)
+{
+	struct link *l = LINK_OF(job, job);
+	struct scp *s = l->scp;
+
+	count_running(s, true);
+	if (is_closing(s))
+		end_stopping(l);
+	else if (l->late)
+		end_idle(l);
+	else if (l->service != NULL)
+		run_retrieve(l);
+	else
+		run_messages(l);
+	count_running(s, false);
+}
+
+static bool
+same_place(const struct scp_config *a, const struct scp_config *b)
+{
+	return a->port == b->port && a->port_auto == b->port_auto &&
+	       strcmp(a->bind, b->bind) == 0;
+}
+
+static bool
+listen_at(struct scp *s, const struct scp_config *c, struct listener **out,
+    struct err *e)
+{
+	*out = NULL;
+	if (c->port == 0 && !c->port_auto)
+		return true;
+	return listener_open(out, s->lot, c->bind,
+	    c->port_auto ? (uint16_t)0 : c->port, accepted, s, e);
+}
+
+static void
+take_listener(struct scp *s, struct listener *l)
+{
+	s->listener = l;
+	s->address[0] = '\0';
+	if (l != NULL)
+		(void)str_copy(s->address, sizeof(s->address),
+		    str_from(listener_address(l)));
+}
+
+/* Open the new place, then close the old one. The same port at another address
+ * cannot be had while the old one is open. */
+static bool
+move_listener(struct scp *s, const struct scp_config *c, struct err *e)
+{
+	bool first_close = s->listener != NULL && !c->port_auto &&
+			   c->port == listener_port(s->listener);
+	struct listener *next;
+	struct err again;
+
+	if (first_close)
+		listener_close(&s->listener);
+	if (listen_at(s, c, &next, e)) {
+		listener_close(&s->listener);
+		take_listener(s, next);
+		return true;
+	}
+	if (first_close) {
+		if (!listen_at(s, &s->config, &next, &again))
+			log_error("dicom", "the old place is lost too: %s",
+			    again.text);
+		take_listener(s, next);
+	}
+	return false;
+}
+
+bool
+scp_configure(struct scp *s, const struct scp_config *c, struct err *e)
+{
+	if (!same_place(&s->config, c) && !move_listener(s, c, e))
+		return false;
+	mutex_lock(&s->lock);
+	s->config = *c;
+	mutex_unlock(&s->lock);
+	return true;
+}
+
+static void
+release(struct scp **sp)
+{
+	struct scp *s = *sp;
+	struct lot *lot = s->lot;
+
+	*sp = NULL;
+	lot_close(&lot);
+	pool_close(&s->workers);
+	pool_close(&s->retrieve);
+	gate_fini(&s->gate);
+	cond_fini(&s->ended);
+	mutex_fini(&s->lock);
+	free(s);
+}
+
+bool
+scp_open(struct scp **out, struct store *store, const struct scp_config *c,
+    struct err *e)
+{
+	struct scp *s = must_zalloc(sizeof(*s));
+	struct listener *listener = NULL;
+
+	*out = NULL;
+	s->store = store;
+	s->config = *c;
+	mutex_init(&s->lock);
+	cond_init(&s->ended);
+	gate_init(&s->gate);
+	if (!lot_open(&s->lot, e) ||
+	    !pool_open(&s->workers, "dicom", LIMIT_WORKERS_DICOM, e) ||
+	    !pool_open(&s->retrieve, "retrieve", RETRIEVE_WORKERS, e) ||
+	    !listen_at(s, c, &listener, e)) {
+		release(&s);
+		return false;
+	}
+	take_listener(s, listener);
+	*out = s;
+	return true;
+}
+
+/* Those that wait at the gate are nobody's: a worker ends them. */
+static void
+empty_gate(struct scp *s)
+{
+	struct gate_pass *p;
+
+	do {
+		mutex_lock(&s->lock);
+		p = gate_take_waiting(&s->gate);
+		mutex_unlock(&s->lock);
+		submit_next(p);
+	} while (p != NULL);
+}
+
+/* Until every link has ended and no worker is in our code any more. */
+static bool
+wait_ended(struct scp *s, int64_t deadline_ms)
+{
+	bool done;
+
+	mutex_lock(&s->lock);
+	while (s->link_count > 0 || s->running > 0) {
+		if (deadline_ms == 0)
+			cond_wait(&s->ended, &s->lock);
+		else if (!cond_wait_until(&s->ended, &s->lock, deadline_ms))
+			break;
+	}
+	done = s->link_count == 0 && s->running == 0;
+	mutex_unlock(&s->lock);
+	return done;
+}
+
+void
+scp_close(struct scp **sp, int wait_ms)
+{
+	struct scp *s = *sp;
+	struct lot *lot;
+
+	if (s == NULL)
+		return;
+	listener_close(&s->listener);
+	mutex_lock(&s->lock);
+	s->closing = true;
+	lot = s->lot;
+	s->lot = NULL;
+	mutex_unlock(&s->lock);
+	lot_close(&lot);
+	empty_gate(s);
+	if (!wait_ended(s, clock_mono_ms() + wait_ms)) {
+		log_warning(
+		    "dicom", "exchanges still run: they are broken off");
+		conn_stop_all();
+		(void)wait_ended(s, 0);
+	}
+	release(sp);
+}
+
+const char *
+scp_address(struct scp *s)
+{
+	return s->address;
+}
+
+void
+scp_count(struct scp *s, struct scp_counts *out)
+{
+	mutex_lock(&s->lock);
+	out->connections = s->link_count;
+	out->associations = s->association_count;
+	out->running = s->running;
+	mutex_unlock(&s->lock);
+}

@@ -1,0 +1,158 @@
+/*
+ * The list of services, and what all of them share: finding the one for a
+ * request, statuses, answers.
+ */
+#include "service/service.h"
+
+#include "base/log.h"
+
+const struct service *const services[] = {
+    &service_echo, &service_store, &service_find, &service_get, NULL};
+
+const struct service *
+service_for_command(uint16_t command, struct str sop_class)
+{
+	size_t i;
+
+	for (i = 0; services[i] != NULL; i++)
+		if (services[i]->command == command &&
+		    services[i]->serves(sop_class))
+			return services[i];
+	return NULL;
+}
+
+const struct service *
+service_for_abstract(struct str abstract)
+{
+	size_t i;
+
+	for (i = 0; services[i] != NULL; i++)
+		if (services[i]->serves(abstract))
+			return services[i];
+	return NULL;
+}
+
+uint16_t
+dimse_status(enum err_code code)
+{
+	switch (code) {
+	case ERR_NONE:
+		return STATUS_Success;
+	case ERR_FULL:
+		return STATUS_OutOfResources;
+	case ERR_MALFORMED:
+	case ERR_LIMIT:
+		return STATUS_CannotUnderstand;
+	case ERR_UNSUPPORTED:
+	case ERR_PROTOCOL:
+		return STATUS_DataSetDoesNotMatchSOPClass;
+	case ERR_CONFLICT:
+		return STATUS_DuplicateSOPInstance;
+	case ERR_MISSING:
+		return STATUS_NoSuchInstance;
+	case ERR_DENIED:
+		return STATUS_NotAuthorized;
+	case ERR_CANCELLED:
+		return STATUS_Cancel;
+	case ERR_IO:
+	case ERR_TIMEOUT:
+	case ERR_CLOSED:
+	case ERR_CORRUPT:
+	case ERR_USAGE:
+		return STATUS_ProcessingFailure;
+	}
+	return STATUS_ProcessingFailure;
+}
+
+bool
+service_answer(struct session *s, const struct dimse *rq, uint16_t status,
+    const char *comment, struct err *e)
+{
+	struct dimse rsp = dimse_response(rq, status);
+
+	if (comment != NULL)
+		dimse_comment(&rsp, comment);
+	if (s->config.debug)
+		log_info("dicom", "'%s' %s: message %u: %s (%04X)%s%s",
+		    s->assoc->calling, dimse_command_name(rq->command),
+		    (unsigned)rq->message_id, status_name(status),
+		    (unsigned)status, comment != NULL ? ", " : "",
+		    comment != NULL ? comment : "");
+	return dimse_send(s->assoc, &rsp, STR(""), e);
+}
+
+bool
+service_refuse(struct session *s, const struct dimse *rq, uint16_t status,
+    const char *comment, struct err *e)
+{
+	(void)str_copy(
+	    s->activity.detail, sizeof(s->activity.detail), str_from(comment));
+	return dimse_drain(s->assoc, e) &&
+	       service_answer(s, rq, status, comment, e);
+}
+
+/* What a peer is told of an error. */
+static const char *
+comment_for(const struct err *why)
+{
+	switch (why->code) {
+	case ERR_FULL:
+		return "no room left in the archive";
+	case ERR_IO:
+	case ERR_CORRUPT:
+	case ERR_USAGE:
+		return "processing failure, see the log of the archive";
+	default:
+		return why->text;
+	}
+}
+
+bool
+service_fail(struct session *s, const struct dimse *rq, const struct err *why,
+    struct err *e)
+{
+	uint16_t status = dimse_status(why->code);
+	enum log_level level = LOG_WARNING;
+
+	if (why->code == ERR_IO || why->code == ERR_CORRUPT ||
+	    why->code == ERR_FULL)
+		level = LOG_ERROR;
+	log_line(level, "dicom", "%s of '%s' at %s failed (%04X): %s",
+	    dimse_command_name(rq->command), s->assoc->calling,
+	    s->assoc->conn->peer.address, (unsigned)status, why->text);
+	return service_refuse(s, rq, status, comment_for(why), e);
+}
+
+bool
+service_identifier(struct session *s, const struct dimse *rq, struct buf *out,
+    bool *ready, struct err *e)
+{
+	struct err why;
+
+	*ready = dimse_read_all(s->assoc, out, e);
+	if (*ready)
+		return true;
+	if (e->code != ERR_LIMIT || s->assoc->end != ASSOC_OPEN)
+		return false;
+	why = *e;
+	return service_fail(s, rq, &why, e);
+}
+
+bool
+service_gone(struct session *s, struct err *e)
+{
+	struct dimse ignored;
+
+	while (dimse_read(s->assoc, &ignored, e))
+		;
+	return false;
+}
+
+bool
+service_takes_plain(struct str syntax)
+{
+	return str_eq_text(syntax, UID_ImplicitVRLittleEndian) ||
+	       str_eq_text(syntax, UID_ExplicitVRLittleEndian) ||
+	       str_eq_text(syntax, UID_ExplicitVRBigEndian) ||
+	       str_eq_text(syntax, UID_DeflatedExplicitVRLittleEndian);
+}

@@ -1,0 +1,45 @@
+/*
+ * The arrival of a whole object: its file gets its name, is flushed, and its
+ * row is committed; or it is the second of its SOP Instance UID. The protocol
+ * stands in object.c.
+ */
+#ifndef STORE_ARRIVE_H
+#define STORE_ARRIVE_H
+
+#include "store/folder.h"
+#include "store/object.h"
+#include "store/upsert.h"
+
+/* A file in objects/tmp. */
+struct arriving {
+	/* Makes it whole, with its header; once, before it gets a name. */
+	bool (*finish)(void *ctx, const struct row *row, struct arrival arrival,
+	    struct err *e);
+	void *ctx;
+	int *fd;    /* after finish */
+	char *name; /* likewise; emptied when the file has left objects/tmp */
+};
+
+/* The row lacks arrived_ms and path. A file that is not needed is left in
+ * objects/tmp or removed. */
+bool arrive(struct store *s, struct arriving *file, const struct row *row,
+    enum object_outcome *outcome, struct err *e) MUST_USE;
+
+/* Put a row in whose file has its path and is durable; for recovery. */
+struct adoption {
+	const struct row *row;
+	struct existing existing; /* id 0: it was put in, or was there */
+};
+bool adopt(struct upsert *u, void *ctx, struct err *e);
+
+/* A row in table quarantine; path is within the folder quarantine. */
+struct set_aside {
+	const char *path, *reason;
+	struct str sop_instance, source;
+	uint64_t size;
+	uint8_t sha256[32];
+	int64_t arrived_ms;
+};
+bool set_aside_row(struct upsert *u, void *ctx, struct err *e);
+
+#endif

@@ -1,0 +1,353 @@
+/*
+ * Recovery at a start of the server.
+ *
+ * After a clean stop there is nothing in table writer, and nothing is walked.
+ * Else the folders from the marked one on are, and each file without a row is
+ * settled (orphan.h). Rows put in after the mark tell most files at once; only
+ * the others are opened. The rows of dead writers go last, in a flushed commit
+ * that makes all rows put back durable. Tombstones are settled at every start.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/os.h"
+#include "store/arrive.h"
+#include "store/orphan.h"
+#include "store/seal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+/* More paths than these are not kept in memory: each file is looked up. */
+#define PATHS 2000000
+
+struct recovery {
+	struct store *s;
+	bool dead;
+	char folder[DAY_ROOM];
+	int64_t last_instance;
+	struct map paths; /* of rows after the mark */
+	struct orphan_list orphans;
+	uint64_t indexed, torn, duplicates, leftovers;
+};
+
+static bool
+forget_tombstones(struct upsert *u, void *ctx, struct err *e)
+{
+	(void)ctx;
+	return db_exec(upsert_db(u), "DELETE FROM tombstone", DB_NO_ARGS, e);
+}
+
+/* The folder of a file, so that its unlinking lasts. */
+static bool
+flush_parent(struct store *s, const char *path, struct err *e)
+{
+	char folder[PATH_ROOM];
+	bool ok;
+	int fd;
+
+	(void)str_copy(folder, sizeof(folder), str_from(path));
+	*strrchr(folder, '/') = '\0';
+	fd = folder_open(s->objects_fd, folder, O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		return true;
+	ok = store_flush(s, fd, folder, e);
+	os_close(&fd);
+	return ok;
+}
+
+static bool
+unlink_buried(struct store *s, struct db *db, size_t *n, struct err *e)
+{
+	char path[PATH_ROOM];
+	struct db_stmt *q;
+	enum db_step step;
+
+	*n = 0;
+	if (!db_query(db, "SELECT path FROM tombstone", DB_NO_ARGS, &q, e))
+		return false;
+	while ((step = db_step(q, e)) == DB_STEP_ROW) {
+		(*n)++;
+		(void)str_copy(path, sizeof(path), db_column(q, 0));
+		if (!folder_path_valid(path))
+			continue;
+		if ((os->unlinkat(s->objects_fd, path, 0) < 0 &&
+			errno != ENOENT)) {
+			(void)fail_errno(
+			    e, "cannot remove '%s/%s'", FOLDER_OBJECTS, path);
+			db_reset(q);
+			return false;
+		}
+		if (!flush_parent(s, path, e)) {
+			db_reset(q);
+			return false;
+		}
+	}
+	return step == DB_STEP_DONE;
+}
+
+bool
+store_settle_tombstones(struct store *s, struct err *e)
+{
+	struct db *db = store_reader(s, e);
+	size_t n;
+	bool ok;
+
+	if (db == NULL)
+		return false;
+	ok = unlink_buried(s, db, &n, e);
+	store_reader_done(s, db);
+	if (!ok || n == 0)
+		return ok;
+	return commit_run(s->commit, true, forget_tombstones, NULL, e) ==
+	       COMMIT_DONE;
+}
+
+static bool
+find_dead(struct recovery *r, struct db *db, struct err *e)
+{
+	struct db_stmt *q;
+	enum db_step step;
+	char folder[DAY_ROOM];
+
+	if (!db_query(db, "SELECT id, folder, last_instance FROM writer",
+		DB_NO_ARGS, &q, e))
+		return false;
+	while ((step = db_step(q, e)) == DB_STEP_ROW) {
+		if (store_writer_lives(r->s, db_column_int(q, 0)))
+			continue;
+		(void)str_copy(folder, sizeof(folder), db_column(q, 1));
+		if (!r->dead || strcmp(folder, r->folder) < 0)
+			memcpy(r->folder, folder, sizeof(folder));
+		if (!r->dead || db_column_int(q, 2) < r->last_instance)
+			r->last_instance = db_column_int(q, 2);
+		r->dead = true;
+	}
+	return step == DB_STEP_DONE;
+}
+
+static bool
+load_paths(struct recovery *r, struct db *db, struct err *e)
+{
+	struct db_stmt *q;
+	enum db_step step;
+
+	if (!db_query(db, "SELECT path FROM instance WHERE id > ? LIMIT ?",
+		DB_ARGS(db_int(r->last_instance), db_int(PATHS)), &q, e))
+		return false;
+	while ((step = db_step(q, e)) == DB_STEP_ROW)
+		map_put(&r->paths, db_column(q, 0), r);
+	return step == DB_STEP_DONE;
+}
+
+/* Remove what nobody writes any more. */
+static bool
+remove_leftover(void *ctx, const char *name, struct err *e)
+{
+	struct recovery *r = ctx;
+	int fd;
+
+	(void)e;
+	fd = os->openat(r->s->tmp_fd, name, O_RDONLY | O_NOFOLLOW, 0);
+	if (fd < 0)
+		return true;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+	    os->unlinkat(r->s->tmp_fd, name, 0) == 0)
+		r->leftovers++;
+	os_close(&fd);
+	return true;
+}
+
+static bool
+has_row(struct recovery *r, const char *path, bool *out, struct err *e)
+{
+	struct object_file f;
+	struct existing x;
+	struct err why;
+	struct db *db;
+	bool ok;
+
+	*out = map_get(&r->paths, str_from(path)) != NULL;
+	if (*out || !object_open(r->s, path, &f, &why))
+		return true;
+	object_close(&f);
+	db = store_reader(r->s, e);
+	if (db == NULL)
+		return false;
+	ok = existing_find(db, str_from(f.sop_instance), &x, e);
+	store_reader_done(r->s, db);
+	*out = ok && strcmp(x.path, path) == 0;
+	return ok;
+}
+
+static bool
+find_orphan(void *ctx, const char *path, struct err *e)
+{
+	struct recovery *r = ctx;
+	bool known;
+
+	if (!has_row(r, path, &known, e))
+		return false;
+	if (!known)
+		orphan_add(r->s, &r->orphans, path);
+	return true;
+}
+
+static bool
+settle_orphans(struct recovery *r, struct err *e)
+{
+	enum orphan what;
+	size_t i;
+
+	orphan_sort(&r->orphans);
+	for (i = 0; i < r->orphans.n; i++) {
+		if (!orphan_settle(r->s, r->orphans.v[i].path, &what, e))
+			return false;
+		r->indexed += what == ORPHAN_INDEXED;
+		r->torn += what == ORPHAN_TORN;
+		r->duplicates += what == ORPHAN_DUPLICATE;
+	}
+	r->orphans.n = 0;
+	return true;
+}
+
+static bool
+walk(struct recovery *r, struct err *e)
+{
+	struct day_list days;
+	bool ok = true;
+	size_t i;
+
+	if (!folder_days(r->s, r->folder, &days, e))
+		return false;
+	for (i = 0; i < days.n && ok; i++)
+		ok = folder_files(r->s, days.days[i], find_orphan, r, e) &&
+		     settle_orphans(r, e);
+	free(days.days);
+	return ok;
+}
+
+static bool
+has_quarantine_row(
+    struct recovery *r, const char *name, bool *found, struct err *e)
+{
+	struct db *db = store_reader(r->s, e);
+	int64_t id;
+	bool ok;
+
+	if (db == NULL)
+		return false;
+	ok = db_get_int(db, "SELECT id FROM quarantine WHERE path = ?",
+	    DB_ARGS(db_text(name)), &id, found, e);
+	store_reader_done(r->s, db);
+	return ok;
+}
+
+/* A file in quarantine whose row was lost. */
+static bool
+note_quarantined(void *ctx, const char *name, struct err *e)
+{
+	struct recovery *r = ctx;
+	struct set_aside q = {.path = name, .reason = "differs"};
+	struct object_file f;
+	uint32_t number;
+	struct err why;
+	bool whole, found;
+	int fd;
+
+	if (strlen(name) >= NAME_ROOM)
+		return true;
+	if (!has_quarantine_row(r, name, &found, e))
+		return false;
+	if (found)
+		return true;
+	fd = folder_open(r->s->quarantine_fd, name, O_RDONLY);
+	if (fd < 0)
+		return true;
+	whole = seal_read(fd, name, &f, &number, &why);
+	os_close(&fd);
+	if (whole) {
+		q.sop_instance = str_from(f.sop_instance);
+		q.source = str_from(f.source_ae);
+		q.size = f.data_size;
+		q.arrived_ms = f.arrived_ms;
+		memcpy(q.sha256, f.sha256, sizeof(q.sha256));
+	}
+	return commit_run(r->s->commit, false, set_aside_row, &q, e) ==
+	       COMMIT_DONE;
+}
+
+static bool
+bury_dead(struct upsert *u, void *ctx, struct err *e)
+{
+	struct recovery *r = ctx;
+	int64_t ids[64];
+	struct db_stmt *q;
+	enum db_step step;
+	size_t n = 0, i;
+
+	if (!db_query(upsert_db(u), "SELECT id FROM writer LIMIT 64",
+		DB_NO_ARGS, &q, e))
+		return false;
+	while ((step = db_step(q, e)) == DB_STEP_ROW)
+		if (!store_writer_lives(r->s, db_column_int(q, 0)))
+			ids[n++] = db_column_int(q, 0);
+	for (i = 0; i < n && step == DB_STEP_DONE; i++)
+		if (!db_exec(upsert_db(u), "DELETE FROM writer WHERE id = ?",
+			DB_ARGS(db_int(ids[i])), e))
+			return false;
+	return step == DB_STEP_DONE;
+}
+
+static bool
+recover(struct recovery *r, struct err *e)
+{
+	struct store *s = r->s;
+	struct db *db = store_reader(s, e);
+	bool ok;
+
+	if (db == NULL)
+		return false;
+	ok = load_paths(r, db, e);
+	store_reader_done(s, db);
+	ok = ok && folder_names(s->tmp_fd, remove_leftover, r, e) &&
+	     walk(r, e) &&
+	     folder_names(s->quarantine_fd, note_quarantined, r, e) &&
+	     commit_run(s->commit, true, bury_dead, r, e) == COMMIT_DONE;
+	if (ok)
+		log_warning("store",
+		    "the last stop was not clean: %llu objects put back, %llu "
+		    "torn, %llu duplicates, %llu leftovers removed",
+		    (unsigned long long)r->indexed, (unsigned long long)r->torn,
+		    (unsigned long long)r->duplicates,
+		    (unsigned long long)r->leftovers);
+	return ok;
+}
+
+bool
+store_recover(struct store *s, bool *clean, struct err *e)
+{
+	struct recovery r = {.s = s};
+	struct db *db;
+	bool ok;
+
+	*clean = true;
+	if (!store_settle_tombstones(s, e))
+		return false;
+	db = store_reader(s, e);
+	if (db == NULL)
+		return false;
+	ok = find_dead(&r, db, e);
+	store_reader_done(s, db);
+	if (!ok || !r.dead)
+		return ok;
+	*clean = false;
+	map_init(&r.paths);
+	ok = recover(&r, e);
+	map_fini(&r.paths);
+	orphan_list_free(&r.orphans);
+	if (!ok)
+		return fail_in(e, "recovery");
+	return true;
+}

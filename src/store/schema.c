@@ -1,0 +1,217 @@
+/*
+ * The schema of the index.
+ *
+ * patient, study, series and instance follow the levels of PS3.4 C.6; a column
+ * that holds an attribute has the attribute's keyword (columns.def). Texts are
+ * UTF-8 and never NULL: absent is ''. <keyword>_key is what a time is compared
+ * by. name_key holds what names are compared by: kind (NAME_PATIENT,
+ * NAME_REFERRING), folded component group or whole value, and the row that
+ * has the name.
+ *
+ * A patient is identified by Patient ID and issuer; without Patient ID by
+ * 'identity' (name and birth date, or the study), so that two people without
+ * an ID are not one.
+ *
+ * What the files do not hold is in tables of its own (node, setting, refusal,
+ * activity, tombstone, writer, missing), which a rebuild of the index keeps.
+ *
+ *   quarantine  files set aside: second arrivals that differ, torn files
+ *   tombstone   files to be unlinked: the row went (flushed) before the file
+ *   missing     rows whose file was found missing or changed
+ *   writer      processes that store objects: from which folder and after
+ *               which instance row on an unclean stop may have left files
+ *               without rows; state holds counters by name
+ *
+ * user_version is the version; each step of schema_current leads to the next.
+ */
+#include "store/schema.h"
+
+#include "base/log.h"
+
+#include <unistd.h>
+#include <errno.h>
+
+static const char *const version_1[] = {
+    "CREATE TABLE patient (id INTEGER PRIMARY KEY,"
+    " PatientID TEXT NOT NULL, IssuerOfPatientID TEXT NOT NULL,"
+    " identity TEXT NOT NULL, PatientName TEXT NOT NULL,"
+    " PatientBirthDate TEXT NOT NULL, PatientSex TEXT NOT NULL,"
+    " UNIQUE (PatientID, IssuerOfPatientID, identity)) STRICT",
+    "CREATE INDEX patient_issuer ON patient (IssuerOfPatientID)",
+    "CREATE INDEX patient_birth ON patient (PatientBirthDate)",
+    "CREATE INDEX patient_sex ON patient (PatientSex)",
+
+    "CREATE TABLE study (id INTEGER PRIMARY KEY, patient INTEGER NOT NULL,"
+    " StudyInstanceUID TEXT NOT NULL UNIQUE, StudyID TEXT NOT NULL,"
+    " StudyDate TEXT NOT NULL, StudyTime TEXT NOT NULL,"
+    " StudyTime_key TEXT NOT NULL, AccessionNumber TEXT NOT NULL,"
+    " StudyDescription TEXT NOT NULL, ReferringPhysicianName TEXT NOT NULL,"
+    " InstitutionName TEXT NOT NULL, ModalitiesInStudy TEXT NOT NULL,"
+    " SOPClassesInStudy TEXT NOT NULL,"
+    " NumberOfStudyRelatedSeries INTEGER NOT NULL,"
+    " NumberOfStudyRelatedInstances INTEGER NOT NULL,"
+    " bytes INTEGER NOT NULL, changed INTEGER NOT NULL) STRICT",
+    "CREATE INDEX study_patient ON study (patient)",
+    "CREATE INDEX study_id ON study (StudyID)",
+    "CREATE INDEX study_date ON study (StudyDate, StudyTime_key)",
+    "CREATE INDEX study_time ON study (StudyTime_key)",
+    "CREATE INDEX study_accession ON study (AccessionNumber)",
+    "CREATE INDEX study_description ON study (StudyDescription)",
+    "CREATE INDEX study_institution ON study (InstitutionName)",
+
+    "CREATE TABLE series (id INTEGER PRIMARY KEY, study INTEGER NOT NULL,"
+    " SeriesInstanceUID TEXT NOT NULL, SeriesNumber TEXT NOT NULL,"
+    " Modality TEXT NOT NULL, SeriesDate TEXT NOT NULL,"
+    " SeriesTime TEXT NOT NULL, SeriesTime_key TEXT NOT NULL,"
+    " SeriesDescription TEXT NOT NULL, BodyPartExamined TEXT NOT NULL,"
+    " StationName TEXT NOT NULL,"
+    " PerformedProcedureStepStartDate TEXT NOT NULL,"
+    " NumberOfSeriesRelatedInstances INTEGER NOT NULL,"
+    " bytes INTEGER NOT NULL, UNIQUE (SeriesInstanceUID, study)) STRICT",
+    "CREATE INDEX series_study ON series (study)",
+    "CREATE INDEX series_modality ON series (Modality, study)",
+    "CREATE INDEX series_number ON series (SeriesNumber)",
+    "CREATE INDEX series_date ON series (SeriesDate)",
+    "CREATE INDEX series_time ON series (SeriesTime_key)",
+    "CREATE INDEX series_description ON series (SeriesDescription)",
+    "CREATE INDEX series_body ON series (BodyPartExamined)",
+    "CREATE INDEX series_station ON series (StationName)",
+    "CREATE INDEX series_step ON series (PerformedProcedureStepStartDate)",
+
+    "CREATE TABLE instance (id INTEGER PRIMARY KEY, series INTEGER NOT NULL,"
+    " SOPInstanceUID TEXT NOT NULL UNIQUE, SOPClassUID TEXT NOT NULL,"
+    " InstanceNumber TEXT NOT NULL, syntax TEXT NOT NULL,"
+    " size INTEGER NOT NULL, sha256 BLOB NOT NULL, path TEXT NOT NULL,"
+    " arrived INTEGER NOT NULL) STRICT",
+    "CREATE INDEX instance_series ON instance (series)",
+    "CREATE INDEX instance_class ON instance (SOPClassUID)",
+    "CREATE INDEX instance_number ON instance (InstanceNumber)",
+
+    "CREATE TABLE name_key (kind INTEGER NOT NULL, value TEXT NOT NULL,"
+    " owner INTEGER NOT NULL, PRIMARY KEY (kind, value, owner))"
+    " STRICT, WITHOUT ROWID",
+    "CREATE INDEX name_key_owner ON name_key (kind, owner)",
+
+    "CREATE TABLE quarantine (id INTEGER PRIMARY KEY,"
+    " path TEXT NOT NULL UNIQUE, reason TEXT NOT NULL,"
+    " SOPInstanceUID TEXT NOT NULL, source TEXT NOT NULL,"
+    " size INTEGER NOT NULL, sha256 BLOB NOT NULL,"
+    " arrived INTEGER NOT NULL) STRICT",
+    "CREATE INDEX quarantine_uid ON quarantine (SOPInstanceUID)",
+    "CREATE TABLE tombstone (path TEXT PRIMARY KEY,"
+    " SOPInstanceUID TEXT NOT NULL, since INTEGER NOT NULL)"
+    " STRICT, WITHOUT ROWID",
+    "CREATE TABLE missing (id INTEGER PRIMARY KEY,"
+    " SOPInstanceUID TEXT NOT NULL, StudyInstanceUID TEXT NOT NULL,"
+    " SeriesInstanceUID TEXT NOT NULL, path TEXT NOT NULL,"
+    " size INTEGER NOT NULL, sha256 BLOB NOT NULL,"
+    " found INTEGER NOT NULL) STRICT",
+    "CREATE TABLE writer (id INTEGER PRIMARY KEY, folder TEXT NOT NULL,"
+    " last_instance INTEGER NOT NULL, since INTEGER NOT NULL) STRICT",
+    "CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL)"
+    " STRICT, WITHOUT ROWID",
+
+    "CREATE TABLE node (ae TEXT PRIMARY KEY, host TEXT NOT NULL,"
+    " port INTEGER NOT NULL, tls INTEGER NOT NULL, name TEXT NOT NULL)"
+    " STRICT, WITHOUT ROWID",
+    "CREATE TABLE refusal (id INTEGER PRIMARY KEY, calling TEXT NOT NULL,"
+    " called TEXT NOT NULL, address TEXT NOT NULL, reason TEXT NOT NULL,"
+    " first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,"
+    " UNIQUE (calling, called, address, reason)) STRICT",
+    "CREATE INDEX refusal_last ON refusal (last)",
+    "CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL)"
+    " STRICT, WITHOUT ROWID",
+    "CREATE TABLE activity (id INTEGER PRIMARY KEY, protocol TEXT NOT NULL,"
+    " calling TEXT NOT NULL, called TEXT NOT NULL, address TEXT NOT NULL,"
+    " began INTEGER NOT NULL, ended INTEGER NOT NULL,"
+    " bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL,"
+    " echoes INTEGER NOT NULL, stores INTEGER NOT NULL,"
+    " stores_failed INTEGER NOT NULL, finds INTEGER NOT NULL,"
+    " gets INTEGER NOT NULL, moves INTEGER NOT NULL,"
+    " instances_in INTEGER NOT NULL, instances_out INTEGER NOT NULL,"
+    " how_ended TEXT NOT NULL, detail TEXT NOT NULL) STRICT",
+    "CREATE INDEX activity_began ON activity (began)",
+    NULL,
+};
+
+static const struct schema_step steps[] = {{version_1}};
+
+const struct schema schema_current = {
+    .steps = steps,
+    .version = ARRAY_LEN(steps),
+};
+
+static bool
+refuse_newer(
+    const char *path, int64_t found, const struct schema *schema, struct err *e)
+{
+	return fail(e, ERR_UNSUPPORTED,
+	    "'%s' has schema version %lld, this program knows versions up to "
+	    "%lld: start the newer program that wrote it, or restore the copy "
+	    "made before ('%s.version-%lld')",
+	    path, (long long)found, (long long)schema->version, path,
+	    (long long)schema->version);
+}
+
+/* A copy that was being made when the power failed is no copy: it gets its
+ * name only when it is whole. */
+static bool
+copy_before(struct db *db, const char *path, int64_t version, struct err *e)
+{
+	char name[4096], part[4200];
+
+	snprintf(
+	    name, sizeof(name), "%s.version-%lld", path, (long long)version);
+	snprintf(part, sizeof(part), "%s.part", name);
+	if (unlink(part) != 0 && errno != ENOENT)
+		return fail_errno(e, "cannot remove '%s'", part);
+	if (!db_copy(db, part, e))
+		return fail_in(e, "cannot copy to '%s'", name);
+	if (rename(part, name) != 0)
+		return fail_errno(e, "cannot name '%s'", name);
+	return true;
+}
+
+static bool
+apply(struct db *db, const struct schema *schema, int64_t from, struct err *e)
+{
+	const char *const *sql;
+	int64_t i;
+
+	for (i = from; i < schema->version; i++)
+		for (sql = schema->steps[i].sql; *sql != NULL; sql++)
+			if (!db_exec(db, *sql, DB_NO_ARGS, e))
+				return fail_in(
+				    e, "schema version %lld", (long long)i + 1);
+	return db_version_set(db, schema->version, e);
+}
+
+bool
+schema_migrate(
+    struct db *db, const char *path, const struct schema *schema, struct err *e)
+{
+	int64_t version, now;
+
+	if (!db_version(db, &version, e))
+		return false;
+	if (version > schema->version)
+		return refuse_newer(path, version, schema, e);
+	if (version == schema->version)
+		return true;
+	if (version > 0 && !copy_before(db, path, version, e))
+		return false;
+	if (!db_begin(db, true, e))
+		return false;
+	/* Another process may have been faster. */
+	if (!db_version(db, &now, e) ||
+	    (now == version && !apply(db, schema, version, e)) ||
+	    !db_commit(db, e)) {
+		db_rollback(db);
+		return fail_in(e, "cannot bring '%s' to schema version %lld",
+		    path, (long long)schema->version);
+	}
+	if (version > 0)
+		log_info("store", "schema version %lld is now %lld",
+		    (long long)version, (long long)schema->version);
+	return true;
+}

@@ -1,0 +1,488 @@
+/*
+ * Opening and closing the archive; room on the disk, read connections, the
+ * read-only state.
+ *
+ * Who stores objects has a row in table writer from before its first object
+ * to its clean end, and holds a lock on the byte of that number in
+ * DATA/writers: a row whose byte is free is an unclean stop, which the next
+ * start of the server recovers from.
+ */
+#include "store/store.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/os.h"
+#include "store/folder.h"
+#include "store/inside.h"
+#include "store/schema.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/file.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define ROOM_ASKED_MS 200
+
+/* A child of the data folder. */
+static bool
+open_folder(
+    struct store *s, const char *name, bool create, int *fd, struct err *e)
+{
+	if (create && os->mkdirat(s->dir_fd, name, 0700) < 0 && errno != EEXIST)
+		return fail_errno(e, "cannot make '%s/%s'", s->folder, name);
+	*fd =
+	    os->openat(s->dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (*fd < 0)
+		return fail_errno(e, "cannot open '%s/%s'", s->folder, name);
+	return true;
+}
+
+static bool
+open_file(struct store *s, const char *name, int *fd, struct err *e)
+{
+	*fd = os->openat(s->dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+	if (*fd < 0)
+		return fail_errno(e, "cannot open '%s/%s'", s->folder, name);
+	return true;
+}
+
+/* Is a flush of a file enough to keep its name (see object.c, 3)? */
+static bool
+keeps_names(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) != 0)
+		return false;
+	return fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == 0x58465342 ||
+	       fs.f_type == BTRFS_SUPER_MAGIC;
+}
+
+static bool
+open_folders(struct store *s, bool create, struct err *e)
+{
+	if (create && mkdir(s->folder, 0700) < 0 && errno != EEXIST)
+		return fail_errno(e, "cannot make '%s'", s->folder);
+	s->dir_fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->dir_fd < 0 && errno == ENOENT)
+		return fail(
+		    e, ERR_MISSING, "there is no archive in '%s'", s->folder);
+	if (s->dir_fd < 0)
+		return fail_errno(e, "cannot open '%s'", s->folder);
+	if (!create && faccessat(s->dir_fd, DATABASE, F_OK, 0) != 0)
+		return fail(
+		    e, ERR_MISSING, "there is no archive in '%s'", s->folder);
+	if (!open_folder(s, FOLDER_OBJECTS, true, &s->objects_fd, e) ||
+	    !open_folder(s, FOLDER_TMP, true, &s->tmp_fd, e) ||
+	    !open_folder(s, FOLDER_QUARANTINE, true, &s->quarantine_fd, e) ||
+	    !open_folder(s, FOLDER_TORN, true, &s->torn_fd, e) ||
+	    !open_file(s, "writers", &s->writers_fd, e))
+		return false;
+	s->flush_folders = !keeps_names(s->objects_fd);
+	return true;
+}
+
+static bool
+refuse_second(struct store *s, struct err *e)
+{
+	char text[32] = "";
+	struct str pid;
+	ssize_t n = os_pread_full(s->lock_fd, text, sizeof(text) - 1, 0);
+	uint64_t number;
+
+	pid = str_of(text, n > 0 ? (size_t)n : 0);
+	pid.n = str_find(pid, '\n');
+	if (!str_u64(pid, &number))
+		return fail(
+		    e, ERR_DENIED, "another server uses '%s'", s->folder);
+	return fail(e, ERR_DENIED, "another server (process %llu) uses '%s'",
+	    (unsigned long long)number, s->folder);
+}
+
+static bool
+lock_folder(struct store *s, struct err *e)
+{
+	char pid[32];
+
+	if (!open_file(s, "lock", &s->lock_fd, e))
+		return false;
+	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+		if (errno == EWOULDBLOCK)
+			return refuse_second(s, e);
+		return fail_errno(e, "cannot lock '%s'", s->folder);
+	}
+	snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+	/* Only for the message of the next. */
+	(void)!ftruncate(s->lock_fd, 0);
+	(void)!pwrite(s->lock_fd, pid, strlen(pid), 0);
+	return true;
+}
+
+static bool
+open_database(struct store *s, bool create, struct err *e)
+{
+	struct db *db;
+
+	if (!db_open(&db, s->database, DB_WRITE, e)) {
+		if (e->code == ERR_CORRUPT)
+			return fail_in(e,
+			    "the index is damaged; move it away and run "
+			    "reindex (settings and nodes are in it too)");
+		return false;
+	}
+	s->commit = commit_new(db);
+	if (!schema_migrate(db, s->database, &schema_current, e))
+		return false;
+	/* The names of the database and of the folders. */
+	if (create && os->fsync(s->dir_fd) < 0)
+		return fail_errno(e, "cannot flush '%s'", s->folder);
+	return true;
+}
+
+static struct store *
+new_store(const struct store_config *config)
+{
+	struct store *s = must_zalloc(sizeof(*s));
+	size_t n = strlen(config->folder);
+
+	s->folder = must_strdup(config->folder);
+	s->database = must_alloc(n + sizeof("/" DATABASE));
+	memcpy(s->database, config->folder, n);
+	memcpy(s->database + n, "/" DATABASE, sizeof("/" DATABASE));
+	s->server = config->server;
+	s->dir_fd = s->objects_fd = s->tmp_fd = s->quarantine_fd = -1;
+	s->torn_fd = s->lock_fd = s->writers_fd = -1;
+	atomic_init(&s->duplicate, DUPLICATE_QUARANTINE);
+	atomic_init(&s->reserve, 0);
+	atomic_init(&s->read_only, NULL);
+	folder_init(s);
+	mutex_init(&s->space.lock);
+	s->space.asked_ms = INT64_MIN / 2;
+	mutex_init(&s->writer_lock);
+	mutex_init(&s->reader_lock);
+	cond_init(&s->reader_free);
+	s->readers_max = 2 * (size_t)thread_cores();
+	s->readers = must_zalloc(s->readers_max * sizeof(struct db *));
+	s->known = known_nodes_new();
+	return s;
+}
+
+static void
+release(struct store *s)
+{
+	size_t i;
+
+	must(s->readers_idle == s->readers_open);
+	for (i = 0; i < s->readers_idle; i++)
+		db_close(&s->readers[i]);
+	commit_free(&s->commit);
+	known_nodes_free(&s->known);
+	os_close(&s->writers_fd);
+	os_close(&s->torn_fd);
+	os_close(&s->quarantine_fd);
+	os_close(&s->tmp_fd);
+	os_close(&s->objects_fd);
+	os_close(&s->dir_fd);
+	os_close(&s->lock_fd);
+	mutex_fini(&s->days.lock);
+	mutex_fini(&s->space.lock);
+	mutex_fini(&s->writer_lock);
+	mutex_fini(&s->reader_lock);
+	cond_fini(&s->reader_free);
+	free(s->readers);
+	free(s->database);
+	free(s->folder);
+	free(s);
+}
+
+bool
+store_open(struct store **out, const struct store_config *config, struct err *e)
+{
+	struct store *s = new_store(config);
+	int64_t began = clock_mono_ms();
+	bool clean = true;
+
+	*out = NULL;
+	if (!open_folders(s, config->create, e) ||
+	    (config->server && !lock_folder(s, e)) ||
+	    !open_database(s, config->create, e) || !folder_find_newest(s, e) ||
+	    (config->server && !store_recover(s, &clean, e))) {
+		release(s);
+		return false;
+	}
+	if (!clean)
+		log_info("store", "recovered in %lld ms",
+		    (long long)(clock_mono_ms() - began));
+	if (s->server && s->flush_folders)
+		log_warning("store",
+		    "the file system of '%s' is neither ext4, XFS nor btrfs: "
+		    "folders are flushed too, which is slower",
+		    s->folder);
+	*out = s;
+	return true;
+}
+
+struct writer {
+	struct store *s;
+	int64_t id;
+};
+
+static bool
+insert_writer(struct upsert *u, void *ctx, struct err *e)
+{
+	struct writer *w = ctx;
+
+	if (!db_exec(upsert_db(u),
+		"INSERT INTO writer (folder, last_instance, since) VALUES (?,"
+		" (SELECT coalesce(max(id), 0) FROM instance), ?)",
+		DB_ARGS(db_text(w->s->days.marked), db_int(clock_utc_ms())), e))
+		return false;
+	w->id = db_last_id(upsert_db(u));
+	return true;
+}
+
+static bool
+delete_writer(struct upsert *u, void *ctx, struct err *e)
+{
+	const struct writer *w = ctx;
+
+	return db_exec(upsert_db(u), "DELETE FROM writer WHERE id = ?",
+	    DB_ARGS(db_int(w->id)), e);
+}
+
+/* One byte for each row; OFD locks belong to the open file, so other parts of
+ * the process cannot drop them. */
+static int
+writer_lock(struct store *s, int64_t id, int command)
+{
+	struct flock lock = {
+	    .l_type = F_WRLCK,
+	    .l_whence = SEEK_SET,
+	    .l_start = id,
+	    .l_len = 1,
+	};
+
+	if (fcntl(s->writers_fd, command, &lock) != 0)
+		return -1;
+	return lock.l_type == F_UNLCK ? 0 : 1;
+}
+
+bool
+store_writer_lives(struct store *s, int64_t id)
+{
+	return writer_lock(s, id, F_OFD_GETLK) != 0;
+}
+
+static bool
+begin_writer(struct store *s, struct err *e)
+{
+	struct writer w = {.s = s};
+	int tries;
+
+	/* Not today's: the clock may jump back behind it. */
+	memcpy(s->days.marked, s->days.newest, DAY_ROOM);
+	for (tries = 0; tries < 100; tries++) {
+		if (commit_run(s->commit, true, insert_writer, &w, e) !=
+		    COMMIT_DONE)
+			return false;
+		if (writer_lock(s, w.id, F_OFD_SETLK) >= 0) {
+			s->writer_id = w.id;
+			return true;
+		}
+		if (commit_run(s->commit, true, delete_writer, &w, e) !=
+		    COMMIT_DONE)
+			return false;
+	}
+	return fail(e, ERR_IO, "cannot lock '%s/writers'", s->folder);
+}
+
+bool
+store_writer_begin(struct store *s, struct err *e)
+{
+	bool ok = true;
+
+	mutex_lock(&s->writer_lock);
+	if (s->writer_id == 0)
+		ok = begin_writer(s, e);
+	mutex_unlock(&s->writer_lock);
+	return ok;
+}
+
+void
+store_writer_leave_mark(struct store *s)
+{
+	mutex_lock(&s->writer_lock);
+	s->writer_id = 0;
+	mutex_unlock(&s->writer_lock);
+}
+
+void
+store_close(struct store **ps)
+{
+	struct store *s = *ps;
+	struct writer w;
+	struct err e;
+
+	if (s == NULL)
+		return;
+	/* After a failed flush the next start must look at the files. */
+	w = (struct writer){.s = s, .id = s->writer_id};
+	if (w.id != 0 && store_read_only(s) == NULL &&
+	    commit_run(s->commit, true, delete_writer, &w, &e) != COMMIT_DONE)
+		log_warning("store", "cannot note the clean stop: %s", e.text);
+	release(s);
+	*ps = NULL;
+}
+
+void
+store_set_duplicate(struct store *s, enum store_duplicate duplicate)
+{
+	atomic_store(&s->duplicate, (int)duplicate);
+}
+
+void
+store_set_reserve(struct store *s, uint64_t bytes)
+{
+	atomic_store(&s->reserve, bytes);
+}
+
+const char *
+store_read_only(const struct store *s)
+{
+	const char *why = atomic_load(&s->read_only);
+
+	if (why == NULL && commit_flush_failed(s->commit))
+		why = "the disk failed to flush the index";
+	return why;
+}
+
+void
+store_set_read_only(struct store *s, const char *why)
+{
+	const char *none = NULL;
+
+	if (atomic_compare_exchange_strong(&s->read_only, &none, why))
+		log_error(
+		    "store", "%s: read-only until the server starts anew", why);
+}
+
+bool
+store_flush(struct store *s, int fd, const char *path, struct err *e)
+{
+	if (os->fsync(fd) == 0)
+		return true;
+	(void)fail_errno(e, "cannot flush '%s'", path);
+	if (e->code != ERR_FULL)
+		store_set_read_only(s, "the disk failed to flush a file");
+	return false;
+}
+
+const char *
+store_folder(const struct store *s)
+{
+	return s->folder;
+}
+
+bool
+store_room(struct store *s, uint64_t need, struct err *e)
+{
+	const char *why = store_read_only(s);
+	uint64_t reserve = atomic_load(&s->reserve), room;
+	int64_t now = clock_mono_ms();
+	bool known = true;
+
+	if (why != NULL)
+		return fail(e, ERR_IO, "read-only: %s", why);
+	mutex_lock(&s->space.lock);
+	if (now - s->space.asked_ms >= ROOM_ASKED_MS) {
+		known =
+		    os->fstatvfs_free(s->objects_fd, &s->space.free_bytes) == 0;
+		if (known)
+			s->space.asked_ms = now;
+	}
+	room = s->space.free_bytes;
+	mutex_unlock(&s->space.lock);
+	if (!known)
+		return fail_errno(e, "cannot see the room on the disk");
+	if (room < reserve || room - reserve < need)
+		return fail(e, ERR_FULL,
+		    "%llu MiB are free, %llu MiB are kept in reserve",
+		    (unsigned long long)(room / MIB),
+		    (unsigned long long)(reserve / MIB));
+	return true;
+}
+
+struct db *
+store_reader(struct store *s, struct err *e)
+{
+	struct db *db = NULL;
+	bool make = false;
+
+	mutex_lock(&s->reader_lock);
+	while (s->readers_idle == 0 && s->readers_open == s->readers_max)
+		cond_wait(&s->reader_free, &s->reader_lock);
+	if (s->readers_idle > 0) {
+		db = s->readers[--s->readers_idle];
+	} else {
+		s->readers_open++;
+		make = true;
+	}
+	mutex_unlock(&s->reader_lock);
+	if (!make || db_open(&db, s->database, DB_READ, e))
+		return db;
+	mutex_lock(&s->reader_lock);
+	s->readers_open--;
+	cond_signal(&s->reader_free);
+	mutex_unlock(&s->reader_lock);
+	return NULL;
+}
+
+void
+store_reader_done(struct store *s, struct db *db)
+{
+	mutex_lock(&s->reader_lock);
+	s->readers[s->readers_idle++] = db;
+	cond_signal(&s->reader_free);
+	mutex_unlock(&s->reader_lock);
+}
+
+static bool
+count(struct db *db, struct store_counts *out, struct err *e)
+{
+	struct db_stmt *q;
+
+	if (!db_query(db,
+		"SELECT (SELECT count(*) FROM patient),"
+		" (SELECT count(*) FROM study), (SELECT count(*) FROM series),"
+		" (SELECT coalesce(sum(NumberOfStudyRelatedInstances), 0)"
+		"  FROM study),"
+		" (SELECT coalesce(sum(bytes), 0) FROM study),"
+		" (SELECT count(*) FROM quarantine)",
+		DB_NO_ARGS, &q, e) ||
+	    db_step(q, e) != DB_STEP_ROW)
+		return false;
+	out->patients = (uint64_t)db_column_int(q, 0);
+	out->studies = (uint64_t)db_column_int(q, 1);
+	out->series = (uint64_t)db_column_int(q, 2);
+	out->instances = (uint64_t)db_column_int(q, 3);
+	out->bytes = (uint64_t)db_column_int(q, 4);
+	out->quarantined = (uint64_t)db_column_int(q, 5);
+	db_reset(q);
+	return true;
+}
+
+bool
+store_count(struct store *s, struct store_counts *out, struct err *e)
+{
+	struct db *db = store_reader(s, e);
+	bool ok;
+
+	*out = (struct store_counts){0};
+	if (db == NULL)
+		return false;
+	ok = count(db, out, e);
+	store_reader_done(s, db);
+	return ok;
+}

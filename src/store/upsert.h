@@ -1,0 +1,61 @@
+/*
+ * Rows of the index: putting an instance in with its series, study and patient,
+ * and taking it out. Always within a transaction of commit.h.
+ *
+ * An attribute of a patient, study or series is that of the instance that
+ * brought a value first; later instances only fill in what was empty. A study
+ * belongs to the patient of its first instance. Replacing the only instance of
+ * a series or study takes its attributes along.
+ *
+ * Ids, empty fields and lists of the rows last used are kept in memory, and
+ * forgotten after a rollback or when another process has written. Counts are
+ * written once a transaction.
+ */
+#ifndef STORE_UPSERT_H
+#define STORE_UPSERT_H
+
+#include "store/db.h"
+#include "store/index.h"
+
+struct upsert;
+
+struct upsert *upsert_new(struct db *db); /* does not own db */
+void upsert_free(struct upsert **u);
+struct db *upsert_db(struct upsert *u);
+
+/* An object as a row; the values are normalised (attribute.h). */
+struct row {
+	struct str value[COLUMN_COUNT];
+	struct str time_key[2];                /* StudyTime, SeriesTime */
+	struct str patient_key, referring_key; /* folded names */
+	struct str identity;                   /* of a patient without ID */
+	struct str syntax, path;
+	struct str source;
+	uint64_t size;
+	uint8_t sha256[32];
+	int64_t arrived_ms;
+};
+
+/* What stands in the index under a SOP Instance UID. */
+struct existing {
+	int64_t id; /* 0: nothing */
+	uint64_t size;
+	uint8_t sha256[32];
+	char syntax[65], path[128];
+};
+bool existing_find(struct db *db, struct str sop_instance, struct existing *out,
+    struct err *e) MUST_USE;
+
+/* The SOP Instance UID must not be there. */
+bool upsert_insert(
+    struct upsert *u, const struct row *row, struct err *e) MUST_USE;
+/* Counts go down; a series, study or patient without instances goes. */
+bool upsert_delete(struct upsert *u, int64_t instance, struct err *e) MUST_USE;
+
+/* For commit.c: before the first work of a transaction, before its commit,
+ * and after a rollback. */
+bool upsert_begin(struct upsert *u, struct err *e) MUST_USE;
+bool upsert_end(struct upsert *u, struct err *e) MUST_USE;
+void upsert_forget(struct upsert *u);
+
+#endif

@@ -1,0 +1,165 @@
+/*
+ * Taking an instance out of the index, and the lists of a study made anew.
+ */
+#include "store/upsert.h"
+
+#include "base/limit.h"
+#include "base/buf.h"
+
+struct owners {
+	int64_t series, study, patient, size;
+};
+
+static bool
+find_owners(struct db *db, int64_t instance, struct owners *o, struct err *e)
+{
+	struct db_stmt *q;
+	enum db_step step;
+
+	*o = (struct owners){0};
+	if (!db_query(db,
+		"SELECT i.series, e.study, s.patient, i.size FROM instance i"
+		" JOIN series e ON e.id = i.series"
+		" JOIN study s ON s.id = e.study WHERE i.id = ?",
+		DB_ARGS(db_int(instance)), &q, e))
+		return false;
+	step = db_step(q, e);
+	if (step == DB_STEP_DONE)
+		return fail(e, ERR_MISSING, "no such instance in the index");
+	if (step == DB_STEP_FAILED)
+		return false;
+	o->series = db_column_int(q, 0);
+	o->study = db_column_int(q, 1);
+	o->patient = db_column_int(q, 2);
+	o->size = db_column_int(q, 3);
+	db_reset(q);
+	return true;
+}
+
+/* The values of a query, in its order, separated by backslashes. */
+static bool
+join(struct db *db, const char *sql, int64_t id, struct buf *out, struct err *e)
+{
+	struct db_stmt *q;
+	enum db_step step;
+	struct str value;
+
+	buf_clear(out);
+	if (!db_query(db, sql, DB_ARGS(db_int(id)), &q, e))
+		return false;
+	while ((step = db_step(q, e)) == DB_STEP_ROW) {
+		value = db_column(q, 0);
+		if (out->n + value.n + 2 > LIMIT_INDEX_VALUE)
+			continue;
+		if (out->n > 0)
+			buf_u8(out, '\\');
+		buf_add(out, value);
+	}
+	return step == DB_STEP_DONE;
+}
+
+static bool
+renew_lists(struct db *db, int64_t study, struct err *e)
+{
+	struct buf modalities, classes;
+	bool ok;
+
+	buf_init(&modalities, LIMIT_INDEX_VALUE);
+	buf_init(&classes, LIMIT_INDEX_VALUE);
+	ok = join(db,
+		 "SELECT DISTINCT Modality FROM series WHERE study = ?"
+		 " AND Modality <> '' ORDER BY Modality",
+		 study, &modalities, e) &&
+	     join(db,
+		 "SELECT DISTINCT i.SOPClassUID FROM series e"
+		 " JOIN instance i ON i.series = e.id WHERE e.study = ?"
+		 " AND i.SOPClassUID <> '' ORDER BY i.SOPClassUID",
+		 study, &classes, e) &&
+	     db_exec(db,
+		 "UPDATE study SET ModalitiesInStudy = ?, SOPClassesInStudy = ?"
+		 " WHERE id = ?",
+		 DB_ARGS(db_str(buf_str(&modalities)),
+		     db_str(buf_str(&classes)), db_int(study)),
+		 e);
+	buf_fini(&modalities);
+	buf_fini(&classes);
+	return ok;
+}
+
+static bool
+delete_names(struct db *db, int kind, int64_t owner, struct err *e)
+{
+	return db_exec(db, "DELETE FROM name_key WHERE kind = ? AND owner = ?",
+	    DB_ARGS(db_int(kind), db_int(owner)), e);
+}
+
+/* Delete the patient if it has no study any more. */
+static bool
+prune_patient(struct db *db, int64_t patient, struct err *e)
+{
+	int64_t id;
+	bool found;
+
+	if (!db_get_int(db, "SELECT id FROM study WHERE patient = ? LIMIT 1",
+		DB_ARGS(db_int(patient)), &id, &found, e))
+		return false;
+	return found || (db_exec(db, "DELETE FROM patient WHERE id = ?",
+			     DB_ARGS(db_int(patient)), e) &&
+			    delete_names(db, 0, patient, e));
+}
+
+static bool
+prune_study(struct db *db, const struct owners *o, struct err *e)
+{
+	int64_t id;
+	bool found;
+
+	if (!db_get_int(db, "SELECT id FROM series WHERE study = ? LIMIT 1",
+		DB_ARGS(db_int(o->study)), &id, &found, e))
+		return false;
+	if (found)
+		return renew_lists(db, o->study, e);
+	return db_exec(db, "DELETE FROM study WHERE id = ?",
+		   DB_ARGS(db_int(o->study)), e) &&
+	       delete_names(db, 1, o->study, e) &&
+	       prune_patient(db, o->patient, e);
+}
+
+static bool
+count_down(struct db *db, const struct owners *o, struct err *e)
+{
+	int64_t series;
+
+	if (!db_exec(db,
+		"UPDATE series SET NumberOfSeriesRelatedInstances ="
+		" NumberOfSeriesRelatedInstances - 1, bytes = bytes - ?"
+		" WHERE id = ?",
+		DB_ARGS(db_int(o->size), db_int(o->series)), e) ||
+	    !db_exec(db,
+		"DELETE FROM series WHERE id = ? AND NOT EXISTS"
+		" (SELECT 1 FROM instance WHERE series = ?)",
+		DB_ARGS(db_int(o->series), db_int(o->series)), e))
+		return false;
+	series = db_changes(db);
+	return db_exec(db,
+	    "UPDATE study SET NumberOfStudyRelatedInstances ="
+	    " NumberOfStudyRelatedInstances - 1, NumberOfStudyRelatedSeries ="
+	    " NumberOfStudyRelatedSeries - ?, bytes = bytes - ? WHERE id = ?",
+	    DB_ARGS(db_int(series), db_int(o->size), db_int(o->study)), e);
+}
+
+bool
+upsert_delete(struct upsert *u, int64_t instance, struct err *e)
+{
+	struct db *db = upsert_db(u);
+	struct owners o;
+
+	/* What is counted in memory first: the rows are read here. */
+	if (!upsert_end(u, e) || !find_owners(db, instance, &o, e) ||
+	    !db_exec(db, "DELETE FROM instance WHERE id = ?",
+		DB_ARGS(db_int(instance)), e) ||
+	    !count_down(db, &o, e) || !prune_study(db, &o, e))
+		return false;
+	upsert_forget(u);
+	return true;
+}
