@@ -17,9 +17,9 @@
  * delimiter nothing opened. In ERR_LIMIT: depth, LIMIT_ELEMENTS,
  * LIMIT_OBJECT, a deflate bomb.
  *
- * The deflated syntax is inflated inside; offsets count inflated bytes.
- * Nothing is allocated for a promised length; the parser keeps at most a few
- * hundred bytes besides its stack.
+ * The deflated syntax is inflated inside (see inflate.h); offsets count
+ * inflated bytes. Nothing is allocated for a promised length: a parser is some
+ * 6 KiB, inflating some 80 KiB, whatever comes.
  */
 #ifndef DICOM_PARSE_H
 #define DICOM_PARSE_H

@@ -239,7 +239,7 @@ answer(struct session *s, const struct dimse *rq, struct str identifier,
 	if (!query_read(
 		&s->arena, model, identifier, context->layout, &f.query, &why))
 		return service_fail(s, rq, &why, e);
-	arena_init(&f.rows, LIMIT_EXCHANGE);
+	arena_init(&f.rows, query_rows_budget(&f.query));
 	arena_init(&f.scratch, ANSWER_ARENA);
 	buf_init(&f.out, LIMIT_IDENTIFIER);
 	cork(s, 1);

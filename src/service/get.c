@@ -369,7 +369,7 @@ count_all(
 	g->total = n = *first_n;
 	rows = *first;
 	memset(count.want, 0, sizeof(count.want));
-	arena_init(&scratch, LIMIT_EXCHANGE);
+	arena_init(&scratch, query_rows_budget(&g->query));
 	for (ok = true; ok && n == LIMIT_ROWS;) {
 		int64_t after_id = rows[n - 1].id;
 
@@ -464,7 +464,7 @@ answer(struct session *s, const struct dimse *rq, struct str identifier,
 	if (!query_read_retrieve(
 		&s->arena, model, identifier, context->layout, &g.query, &why))
 		return service_fail(s, rq, &why, e);
-	arena_init(&g.rows, LIMIT_EXCHANGE);
+	arena_init(&g.rows, query_rows_budget(&g.query));
 	buf_init(&g.failed_list, FAILED_LIST_CAP);
 	ok = send_all(&g, &why, e);
 	if (ok && why.code != ERR_NONE)

@@ -211,25 +211,13 @@ text_condition(enum vr vr, struct str value, struct condition *c)
 	}
 }
 
-/* A name matches by rules of its own: "DOE^*" also finds "DOE", so the ends of
- * components before a wild card are no part of what is looked for. */
-static bool
+/* The index folds, and finds "DOE" by "DOE^*" too. */
+static void
 name_condition(struct str value, struct condition *c)
 {
-	size_t n = first_wild(value);
-
-	if (str_find(value, '=') < value.n)
-		return false;
 	c->a = value;
-	c->kind = CONDITION_IS;
-	if (n == value.n)
-		return true;
-	while (n > 0 && (value.p[n - 1] == '^' || value.p[n - 1] == ' '))
-		n--;
-	c->kind = n > 0 ? CONDITION_PREFIX : CONDITION_PATTERN;
-	if (n > 0)
-		c->a = str_of(value.p, n);
-	return true;
+	c->kind =
+	    first_wild(value) < value.n ? CONDITION_PATTERN : CONDITION_IS;
 }
 
 /* False when the key says nothing that the index could look for. */
@@ -255,28 +243,15 @@ date_condition(struct arena *a, struct str value, struct condition *c)
 	return true;
 }
 
-/* Times lie in the index as they were written, with more or less precision:
- * only their hours compare as text. */
-static bool
-time_condition(struct arena *a, struct str value, struct condition *c)
+/* The index knows that a time stands for all it leaves open. */
+static void
+time_condition(struct str value, struct condition *c)
 {
-	struct str from = value, to = value;
-	char low[14] = "", high[14] = "";
-
-	(void)match_range_split(VR_TM, value, &from, &to);
-	if ((from.n > 0 && !time_parse(from, false, low)) ||
-	    (to.n > 0 && !time_parse(to, true, high)))
-		return false;
-	low[from.n > 0 ? 2 : 0] = '\0';
-	if (to.n > 0) {
-		/* Behind everything that can follow an hour. */
-		high[2] = '~';
-		high[3] = '\0';
-	}
 	c->kind = CONDITION_RANGE;
-	c->a = arena_dup(a, str_from(low));
-	c->b = arena_dup(a, str_from(high));
-	return true;
+	if (match_range_split(VR_TM, value, &c->a, &c->b))
+		return;
+	c->kind = CONDITION_IS;
+	c->a = value;
 }
 
 static bool
@@ -310,12 +285,15 @@ condition_for(struct arena *a, struct query_key *key, struct condition *c)
 		text_condition(key->vr, key->value, c);
 		return true;
 	case COLUMN_KIND_NAME:
-		return str_find(key->value, '\\') == key->value.n &&
-		       name_condition(key->value, c);
+		if (str_find(key->value, '\\') < key->value.n)
+			return false;
+		name_condition(key->value, c);
+		return true;
 	case COLUMN_KIND_DATE:
 		return date_condition(a, key->value, c);
 	case COLUMN_KIND_TIME:
-		return time_condition(a, key->value, c);
+		time_condition(key->value, c);
+		return true;
 	case COLUMN_KIND_INT:
 		c->kind = CONDITION_IS;
 		c->a = key->value;
@@ -435,6 +413,16 @@ query_read_retrieve(struct arena *a, enum query_model model, struct str bytes,
 	out->search.want[COLUMN_SOPInstanceUID] = true;
 	out->search.want[COLUMN_SOPClassUID] = true;
 	return true;
+}
+
+size_t
+query_rows_budget(const struct query *q)
+{
+	size_t i, columns = 1;
+
+	for (i = 0; i < COLUMN_COUNT; i++)
+		columns += q->search.want[i];
+	return LIMIT_EXCHANGE + columns * LIMIT_ROWS * LIMIT_INDEX_VALUE;
 }
 
 bool

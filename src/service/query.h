@@ -53,6 +53,9 @@ bool query_read_retrieve(struct arena *a, enum query_model model,
     struct str bytes, struct syntax syntax, struct query *out,
     struct err *e) MUST_USE;
 
+/* What a batch of rows may take at most, were every value of the longest: no
+ * data that somebody stored can make a search fail for others. */
+size_t query_rows_budget(const struct query *q);
 /* Does the row match all keys? */
 bool query_matches(const struct query *q, struct arena *scratch,
     const struct index_row *row) MUST_USE;

@@ -60,6 +60,13 @@ def get_back(server, sop_class, uid, syntax):
     return [data for _, _, data in got]
 
 
+def uid_inside(path):
+    """The data set's own UID, which counts where the header has another."""
+    import pydicom
+    return str(pydicom.dcmread(path, stop_before_pixels=True, force=True).get(
+        "SOPInstanceUID", ""))
+
+
 def t_send_every_file():
     with Server(settings={"store.duplicate": "quarantine"}) as server:
         stored = refused = 0
@@ -117,7 +124,8 @@ def t_import_every_file():
             parts = split(path)
             if parts is None or parts[0] == DICOMDIR:
                 continue
-            if row["EXPECTED"].startswith("ok") and parts[1] not in have:
+            if row["EXPECTED"].startswith("ok") and not have & {
+                    parts[1], uid_inside(path)}:
                 missing.append(path)
         assert not missing, (len(missing), missing[:10])
         again = server.run("import", shared("data", "dicom"), seconds=900)

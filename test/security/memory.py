@@ -121,7 +121,7 @@ def t_A2_image_sizes_are_not_believed():
 def t_A3_lengths_that_lie():
     """Element, item and sequence lengths that point past everything."""
     with Server() as server:
-        for lie in (5, 0xFFFE, 0x10000, 0x7FFFFFFF, 0xFFFFFFF0, 0xFFFFFFFE):
+        for lie in (5, 0xFFFE, 0x1FFFE, 0x7FFFFFFF, 0xFFFFFFF0, 0xFFFFFFFE):
             for data in (
                     head("1.2.6") + struct.pack(
                         "<HH2sHI", 0x7FE0, 0x10, b"OB", 0, lie) + b"1234",

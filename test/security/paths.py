@@ -19,9 +19,15 @@ NASTY = ("../../x", "../" * 20 + "tmp/x", "/etc/x", "a\0b", "9" * 64, "9" * 65,
          "-rf", "\r\nx", "\xff\xfe")
 
 
+def made(*parts):
+    path = os.path.join(*parts)
+    os.makedirs(path)
+    return path
+
+
 def t_B2_names_from_the_wire_name_no_file():
     with tempfile.TemporaryDirectory() as tmp, \
-            Server(data=os.path.join(tmp, "deep/er/data")) as server:
+            Server(data=made(tmp, "deep/er/data")) as server:
         outside = _attack.files_below(tmp) - _attack.files_below(server.data)
         stored = 0
         for i, bad in enumerate(NASTY):
@@ -78,11 +84,11 @@ def t_B2_export_names():
                     more=[(0x00081030, "LO", bad[:60]),
                           (0x0008103E, "LO", bad[:60])])) == 0
         before = _attack.files_below(tmp)
-        out = os.path.join(tmp, "a/b/c/out")
+        out = os.path.join(made(tmp, "a/b/c"), "out")
         server.verb("export", *["1.2.6.%d" % i for i in range(8)], "-o", out)
-        made = _attack.files_below(tmp) - before
-        assert len([f for f in made if f.startswith(out + "/")]) == 8, made
-        assert all(f.startswith(out + "/") for f in made), made
+        new = _attack.files_below(tmp) - before
+        assert len([f for f in new if f.startswith(out + "/")]) == 8, new
+        assert all(f.startswith(out + "/") for f in new), new
 
 
 def t_B4_symlinks_are_not_followed():

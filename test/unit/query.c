@@ -150,12 +150,12 @@ TEST(name_keys)
 	CHECK(c != NULL && c->kind == CONDITION_IS);
 	c = key(&q, TAG_PatientName, "Doe^*");
 	if (CHECK(c != NULL)) {
-		CHECK_EQ(c->kind, CONDITION_PREFIX);
-		CHECK_STR(c->a, "Doe");
+		CHECK_EQ(c->kind, CONDITION_PATTERN);
+		CHECK_STR(c->a, "Doe^*");
 	}
 	c = key(&q, TAG_PatientName, "*ohn");
 	CHECK(c != NULL && c->kind == CONDITION_PATTERN);
-	CHECK(key(&q, TAG_PatientName, "Yamada=*") == NULL);
+	CHECK(key(&q, TAG_PatientName, "Doe\\Roe") == NULL);
 }
 
 TEST(date_and_time_keys)
@@ -175,13 +175,15 @@ TEST(date_and_time_keys)
 	c = key(&q, TAG_StudyTime, "1015-1130");
 	if (CHECK(c != NULL)) {
 		CHECK_EQ(c->kind, CONDITION_RANGE);
-		CHECK_STR(c->a, "10");
-		CHECK_STR(c->b, "11~");
+		CHECK_STR(c->a, "1015");
+		CHECK_STR(c->b, "1130");
 	}
+	c = key(&q, TAG_StudyTime, "10");
+	CHECK(c != NULL && c->kind == CONDITION_IS);
 	c = key(&q, TAG_StudyTime, "-11");
 	if (CHECK(c != NULL)) {
 		CHECK_STR(c->a, "");
-		CHECK_STR(c->b, "11~");
+		CHECK_STR(c->b, "11");
 	}
 }
 
