@@ -40,8 +40,9 @@ struct link {
 	struct session session; /* association NULL until then */
 	bool trusted;           /* need not pass the gate */
 	bool late;
-	/* Read, and to be served by the retrieve pool. */
-	struct dimse rq;
+	/* Read, and to be served by the retrieve pool; NULL between. On the
+	 * heap, because thousands of idle links have none. */
+	struct dimse *rq;
 	const struct service *service;
 	struct link *before, *after;
 	char address[CONN_ADDRESS_ROOM];
@@ -140,6 +141,7 @@ end(struct link *l, const struct err *why)
 	record_end(session, why);
 	intake_free(&session->intake);
 	arena_fini(&session->arena);
+	free(l->rq);
 	forget(l);
 	assoc_free(&session->assoc);
 	mutex_lock(&l->scp->lock);
@@ -332,27 +334,37 @@ handshake(struct link *l)
 	return true;
 }
 
+static void
+hand_to_retrieve(struct link *l, const struct dimse *rq)
+{
+	l->rq = must_alloc(sizeof(*l->rq));
+	*l->rq = *rq;
+	pool_submit(l->scp->retrieve, &l->job);
+}
+
 /* One message. False: the link has ended, or another pool has it. */
 static bool
 turn(struct link *l)
 {
+	const struct service *service;
 	struct err e = {0};
+	struct dimse rq;
 
-	if (!exchange_read(&l->session, &l->rq, &l->service, &e)) {
+	if (!exchange_read(&l->session, &rq, &service, &e)) {
 		end(l, &e);
 		return false;
 	}
-	if (l->service == NULL)
+	if (service == NULL)
 		return true;
-	if (l->service->pool == POOL_RETRIEVE) {
-		pool_submit(l->scp->retrieve, &l->job);
+	if (service->pool == POOL_RETRIEVE) {
+		l->service = service;
+		hand_to_retrieve(l, &rq);
 		return false;
 	}
-	if (!exchange_serve(&l->session, &l->rq, l->service, &e)) {
+	if (!exchange_serve(&l->session, &rq, service, &e)) {
 		end(l, &e);
 		return false;
 	}
-	l->service = NULL;
 	return true;
 }
 
@@ -401,10 +413,12 @@ run_retrieve(struct link *l)
 {
 	struct err e = {0};
 
-	if (!exchange_serve(&l->session, &l->rq, l->service, &e)) {
+	if (!exchange_serve(&l->session, l->rq, l->service, &e)) {
 		end(l, &e);
 		return;
 	}
+	free(l->rq);
+	l->rq = NULL;
 	l->service = NULL;
 	settle(l);
 }

@@ -32,9 +32,9 @@ static int log_fd = -1;
 static bool tracked[FDS];
 static uint64_t inode_of[FDS];
 
-#define REAL(name)                                                            \
-	static __typeof__(name) *real;                                        \
-	if (real == NULL)                                                     \
+#define REAL(name)                                                             \
+	static __typeof__(name) *real;                                         \
+	if (real == NULL)                                                      \
 	real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
 
 static void
@@ -112,7 +112,13 @@ below(int dir, const char *path, char out[PATH_MAX])
 		}
 		snprintf(full, sizeof(full), "%s/%s", where, path);
 	}
-	if (strncmp(full, root, root_n) != 0 || full[root_n] != '/')
+	if (strncmp(full, root, root_n) != 0)
+		return false;
+	if (full[root_n] == '\0' || strcmp(full + root_n, "/.") == 0) {
+		out[0] = '\0'; /* the root itself: flushed as a folder */
+		return true;
+	}
+	if (full[root_n] != '/')
 		return false;
 	snprintf(out, PATH_MAX, "%.*s", PATH_MAX - 1, full + root_n + 1);
 	return true;
@@ -148,28 +154,28 @@ track_open(int dir, const char *path, int flags, mode_t mode)
 		tracked[fd] = true;
 		inode_of[fd] = inode(fd);
 		if (!existed && (flags & O_CREAT) != 0)
-			record(RECORD_CREATE, inode_of[fd], 0, name, NULL,
-			    NULL, 0);
+			record(RECORD_CREATE, inode_of[fd], 0, name, NULL, NULL,
+			    0);
 		else if ((flags & O_TRUNC) != 0)
 			record(RECORD_TRUNCATE, inode_of[fd], 0, NULL, NULL,
 			    NULL, 0);
 		else
 			/* A folder or a file that was there before. */
-			record(RECORD_OPEN, inode_of[fd], 0, name, NULL, NULL,
-			    0);
+			record(
+			    RECORD_OPEN, inode_of[fd], 0, name, NULL, NULL, 0);
 	}
 	pthread_mutex_unlock(&lock);
 	errno = saved;
 	return fd;
 }
 
-#define OPEN_MODE()                                                           \
-	mode_t mode = 0;                                                      \
-	va_list args;                                                         \
-	if ((flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE) {     \
-		va_start(args, flags);                                        \
-		mode = (mode_t)va_arg(args, int);                             \
-		va_end(args);                                                 \
+#define OPEN_MODE()                                                            \
+	mode_t mode = 0;                                                       \
+	va_list args;                                                          \
+	if ((flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE) {      \
+		va_start(args, flags);                                         \
+		mode = (mode_t)va_arg(args, int);                              \
+		va_end(args);                                                  \
 	}
 
 int
@@ -261,8 +267,8 @@ write(int fd, const void *p, size_t n)
 	at = lseek(fd, 0, SEEK_CUR);
 	put = real(fd, p, n);
 	if (put > 0)
-		record(RECORD_WRITE, inode_of[fd], at, NULL, NULL, p,
-		    (size_t)put);
+		record(
+		    RECORD_WRITE, inode_of[fd], at, NULL, NULL, p, (size_t)put);
 	pthread_mutex_unlock(&lock);
 	return put;
 }
@@ -278,8 +284,8 @@ track_pwrite(ssize_t (*real)(int, const void *, size_t, off_t), int fd,
 	pthread_mutex_lock(&lock);
 	put = real(fd, p, n, at);
 	if (put > 0)
-		record(RECORD_WRITE, inode_of[fd], at, NULL, NULL, p,
-		    (size_t)put);
+		record(
+		    RECORD_WRITE, inode_of[fd], at, NULL, NULL, p, (size_t)put);
 	pthread_mutex_unlock(&lock);
 	return put;
 }
@@ -374,8 +380,7 @@ track_flush(int (*real)(int), int fd)
 	rc = real(fd);
 	if (rc == 0) {
 		pthread_mutex_lock(&lock);
-		record(RECORD_FLUSH_END, inode_of[fd], fd, NULL, NULL, NULL,
-		    0);
+		record(RECORD_FLUSH_END, inode_of[fd], fd, NULL, NULL, NULL, 0);
 		pthread_mutex_unlock(&lock);
 	}
 	return rc;
@@ -396,8 +401,8 @@ fdatasync(int fd)
 }
 
 static int
-track_rename(int from_dir, const char *from, int to_dir, const char *to,
-    unsigned flags)
+track_rename(
+    int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
 {
 	static int (*real)(int, const char *, int, const char *, unsigned);
 	char a[PATH_MAX], b[PATH_MAX];
@@ -433,8 +438,8 @@ renameat(int from_dir, const char *from, int to_dir, const char *to)
 }
 
 int
-renameat2(int from_dir, const char *from, int to_dir, const char *to,
-    unsigned flags)
+renameat2(
+    int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
 {
 	return track_rename(from_dir, from, to_dir, to, flags);
 }

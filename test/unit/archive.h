@@ -19,7 +19,7 @@
 #include "store/object.h"
 #include "store/rebuild.h"
 #include "store/setting.h"
-#include "test/unit/test.h"
+#include "test.h"
 
 #include <dirent.h>
 #include <fcntl.h>

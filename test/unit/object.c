@@ -2,7 +2,7 @@
  * Objects: what is stored comes back bit for bit; identity, duplicates,
  * refusals; nothing is left over.
  */
-#include "test/unit/archive.h"
+#include "archive.h"
 
 #include "base/thread.h"
 #include "dicom/deflate.h"

@@ -1,0 +1,544 @@
+/*
+ * Searching the index: every kind of condition at every level, pages, names in
+ * several groups, and plans that never walk a table.
+ */
+#include "archive.h"
+
+#include "dicom/match.h"
+
+static const struct sample samples[] = {
+    {.instance = "1.1.1.1",
+	.sop_class = UID_CTImageStorage,
+	.study = "1.1",
+	.series = "1.1.1",
+	.patient = "A1",
+	.issuer = "H",
+	.name = "Doe^Jane",
+	.birth = "19700102",
+	.sex = "F",
+	.modality = "CT",
+	.date = "20260102",
+	.time = "1030",
+	.accession = "ACC1",
+	.description = "Head and neck",
+	.referring = "House^Gregory",
+	.number = "1",
+	.series_number = "1"},
+    {.instance = "1.1.1.2",
+	.sop_class = UID_CTImageStorage,
+	.study = "1.1",
+	.series = "1.1.1",
+	.patient = "A1",
+	.issuer = "H",
+	.modality = "CT",
+	.number = "002",
+	.series_number = "1"},
+    {.instance = "1.1.2.1",
+	.sop_class = UID_MRImageStorage,
+	.study = "1.1",
+	.series = "1.1.2",
+	.patient = "A1",
+	.issuer = "H",
+	.modality = "MR",
+	.number = "1",
+	.series_number = "2"},
+    {.instance = "1.2.1.1",
+	.sop_class = UID_CTImageStorage,
+	.study = "1.2",
+	.series = "1.2.1",
+	.patient = "A2",
+	.name = "M\xc3\xbcller^J\xc3\xb6rg",
+	.charset = "ISO_IR 192",
+	.birth = "1980.01.02",
+	.modality = "CT",
+	.date = "20260203",
+	.time = "103059.5",
+	.accession = "ACC2",
+	.description = "HEAD",
+	.number = "1",
+	.series_number = "+3"},
+    {.instance = "1.3.1.1",
+	.sop_class = UID_CTImageStorage,
+	.study = "1.3",
+	.series = "1.3.1",
+	.patient = "B_%",
+	.name = "Yamada^Tarou=\xe5\xb1\xb1\xe7\x94\xb0^\xe5\xa4\xaa\xe9\x83\x8e",
+	.charset = "ISO_IR 192",
+	.modality = "US",
+	.date = "20250101",
+	.time = "235959",
+	.description = "100%",
+	.number = "1"},
+};
+
+static bool
+fill(struct archive *t)
+{
+	struct object_result out;
+	size_t i;
+
+	if (!archive_begin(t))
+		return false;
+	for (i = 0; i < ARRAY_LEN(samples); i++)
+		if (!CHECK(archive_put(t, &samples[i], &out)))
+			printf("%s\n", t->e.text);
+	return true;
+}
+
+/* The unique keys of the rows found, separated by spaces. */
+static const char *
+found(struct archive *t, enum index_level level, const struct condition *c,
+    size_t count)
+{
+	static const enum column keys[] = {COLUMN_PatientID,
+	    COLUMN_StudyInstanceUID, COLUMN_SeriesInstanceUID,
+	    COLUMN_SOPInstanceUID};
+	static char text[512];
+	struct search s = {.level = level, .conditions = c, .count = count};
+	struct index_row *rows;
+	struct buf b;
+	size_t n, i;
+
+	s.want[keys[level]] = true;
+	buf_init(&b, sizeof(text));
+	if (!CHECK(index_search(t->store, &s, 0, &t->arena, &rows, &n, &t->e)))
+		printf("%s\n", t->e.text);
+	for (i = 0; i < n; i++) {
+		if (i > 0)
+			buf_u8(&b, ' ');
+		buf_add(&b, rows[i].value[keys[level]]);
+	}
+	(void)str_copy(text, sizeof(text), buf_str(&b));
+	buf_fini(&b);
+	return text;
+}
+
+#define FIND(level, want, ...)                                                 \
+	do {                                                                   \
+		struct condition c = {__VA_ARGS__};                            \
+		CHECK_STR(str_from(found(&t, level, &c, 1)), want);            \
+	} while (0)
+
+#define BY(what, how, text)                                                    \
+	.column = COLUMN_##what, .kind = CONDITION_##how, .a = STR(text)
+
+TEST(everything)
+{
+	struct archive t;
+
+	if (!fill(&t))
+		return;
+	CHECK_STR(str_from(found(&t, LEVEL_PATIENT, NULL, 0)), "A1 A2 B_%");
+	CHECK_STR(str_from(found(&t, LEVEL_STUDY, NULL, 0)), "1.1 1.2 1.3");
+	CHECK_STR(str_from(found(&t, LEVEL_SERIES, NULL, 0)),
+	    "1.1.1 1.1.2 1.2.1 1.3.1");
+	CHECK_STR(str_from(found(&t, LEVEL_INSTANCE, NULL, 0)),
+	    "1.1.1.1 1.1.1.2 1.1.2.1 1.2.1.1 1.3.1.1");
+	archive_end(&t);
+}
+
+TEST(equal)
+{
+	struct archive t;
+
+	if (!fill(&t))
+		return;
+	FIND(LEVEL_STUDY, "1.1", BY(PatientID, IS, "A1"));
+	FIND(LEVEL_STUDY, "", BY(PatientID, IS, "a1"));
+	FIND(LEVEL_STUDY, "", BY(PatientID, IS, "A"));
+	FIND(LEVEL_STUDY, "1.3", BY(PatientID, IS, "B_%"));
+	FIND(LEVEL_STUDY, "", BY(PatientID, IS, "' OR 1=1 --"));
+	FIND(LEVEL_STUDY, "1.1", BY(IssuerOfPatientID, IS, "H"));
+	FIND(LEVEL_STUDY, "1.2", BY(PatientBirthDate, IS, "19800102"));
+	FIND(LEVEL_STUDY, "1.2", BY(PatientBirthDate, IS, "1980.01.02"));
+	FIND(LEVEL_STUDY, "1.1", BY(PatientSex, IS, "F"));
+	FIND(LEVEL_STUDY, "1.2", BY(AccessionNumber, IS, "ACC2"));
+	FIND(LEVEL_SERIES, "1.1.2", BY(SeriesNumber, IS, "02"));
+	FIND(LEVEL_SERIES, "1.2.1", BY(SeriesNumber, IS, "3"));
+	FIND(LEVEL_INSTANCE, "1.1.1.2", BY(InstanceNumber, IS, "2"));
+	FIND(LEVEL_INSTANCE, "1.1.2.1", BY(SOPClassUID, IS,
+	    UID_MRImageStorage));
+	FIND(LEVEL_INSTANCE, "1.1.1.1 1.1.1.2",
+	    BY(SeriesInstanceUID, IS, "1.1.1"));
+	archive_end(&t);
+}
+
+TEST(names)
+{
+	struct archive t;
+
+	if (!fill(&t))
+		return;
+	FIND(LEVEL_STUDY, "1.1", BY(PatientName, IS, "DOE^JANE"));
+	FIND(LEVEL_STUDY, "1.1", BY(PatientName, IS, "doe^jane^^"));
+	FIND(LEVEL_STUDY, "", BY(PatientName, IS, "doe"));
+	FIND(LEVEL_STUDY, "1.2", BY(PatientName, IS, "MULLER^JORG"));
+	FIND(LEVEL_STUDY, "1.1", BY(PatientName, PREFIX, "do"));
+	FIND(LEVEL_STUDY, "1.1", BY(PatientName, PREFIX, "Doe^"));
+	FIND(LEVEL_STUDY, "1.2", BY(PatientName, PATTERN, "*LL?R^*"));
+	FIND(LEVEL_STUDY, "1.1", BY(PatientName, PATTERN, "d?e*"));
+	FIND(LEVEL_STUDY, "1.3", BY(PatientName, PREFIX, "yamada"));
+	FIND(LEVEL_STUDY, "1.3",
+	    BY(PatientName, PREFIX, "\xe5\xb1\xb1\xe7\x94\xb0"));
+	FIND(LEVEL_STUDY, "1.3",
+	    BY(PatientName, IS,
+		"yamada^tarou=\xe5\xb1\xb1\xe7\x94\xb0^\xe5\xa4\xaa\xe9\x83"
+		"\x8e"));
+	FIND(LEVEL_STUDY, "1.3",
+	    BY(PatientName, PATTERN, "*=\xe5\xb1\xb1*"));
+	FIND(LEVEL_STUDY, "1.1", BY(ReferringPhysicianName, PREFIX, "HOUSE"));
+	FIND(LEVEL_PATIENT, "A1", BY(PatientName, PREFIX, "DOE"));
+	FIND(LEVEL_INSTANCE, "1.2.1.1", BY(PatientName, PREFIX, "MULL"));
+	archive_end(&t);
+}
+
+TEST(patterns)
+{
+	struct archive t;
+
+	if (!fill(&t))
+		return;
+	FIND(LEVEL_STUDY, "1.1 1.2", BY(PatientID, PREFIX, "A"));
+	FIND(LEVEL_STUDY, "1.3", BY(StudyDescription, PREFIX, "100%"));
+	FIND(LEVEL_STUDY, "", BY(StudyDescription, PREFIX, "H_"));
+	FIND(LEVEL_STUDY, "1.1", BY(StudyDescription, PREFIX, "Head "));
+	FIND(LEVEL_STUDY, "1.1", BY(StudyDescription, PATTERN, "*neck"));
+	FIND(LEVEL_STUDY, "1.1", BY(StudyDescription, PATTERN, "He*ne?k"));
+	FIND(LEVEL_STUDY, "1.1 1.2", BY(AccessionNumber, PATTERN, "ACC?"));
+	archive_end(&t);
+}
+
+TEST(ranges)
+{
+	struct archive t;
+
+	if (!fill(&t))
+		return;
+	FIND(LEVEL_STUDY, "1.1 1.2", BY(StudyDate, RANGE, "20260101"));
+	FIND(LEVEL_STUDY, "1.1", .column = COLUMN_StudyDate,
+	    .kind = CONDITION_RANGE, .a = STR("20260102"),
+	    .b = STR("20260102"));
+	FIND(LEVEL_STUDY, "1.3", .column = COLUMN_StudyDate,
+	    .kind = CONDITION_RANGE, .b = STR("20251231"));
+	FIND(LEVEL_STUDY, "1.1 1.2", .column = COLUMN_StudyTime,
+	    .kind = CONDITION_RANGE, .a = STR("10"), .b = STR("10"));
+	FIND(LEVEL_STUDY, "1.1 1.2", BY(StudyTime, IS, "10"));
+	FIND(LEVEL_STUDY, "1.2", .column = COLUMN_StudyTime,
+	    .kind = CONDITION_RANGE, .a = STR("103001"), .b = STR("1030"));
+	/* What has no birth date is in no range. */
+	FIND(LEVEL_PATIENT, "A1 A2", .column = COLUMN_PatientBirthDate,
+	    .kind = CONDITION_RANGE, .b = STR("20251231"));
+	archive_end(&t);
+}
+
+TEST(lists_and_modalities)
+{
+	static const struct str uids[] = {
+	    {(const uint8_t *)"1.3", 3}, {(const uint8_t *)"1.1", 3},
+	    {(const uint8_t *)"nowhere\"", 8}};
+	static const struct str names[] = {
+	    {(const uint8_t *)"doe^jane", 8}, {(const uint8_t *)"YAMADA^TAROU", 12}};
+	struct condition two[2];
+	struct archive t;
+
+	if (!fill(&t))
+		return;
+	FIND(LEVEL_STUDY, "1.1 1.3", .column = COLUMN_StudyInstanceUID,
+	    .kind = CONDITION_ANY_OF, .list = uids, .list_count = 3);
+	FIND(LEVEL_SERIES, "1.1.1 1.1.2 1.3.1",
+	    .column = COLUMN_StudyInstanceUID, .kind = CONDITION_ANY_OF,
+	    .list = uids, .list_count = 3);
+	FIND(LEVEL_STUDY, "1.1 1.3", .column = COLUMN_PatientName,
+	    .kind = CONDITION_ANY_OF, .list = names, .list_count = 2);
+	FIND(LEVEL_STUDY, "1.1", BY(ModalitiesInStudy, MODALITY, "MR"));
+	FIND(LEVEL_STUDY, "1.1 1.2", BY(ModalitiesInStudy, MODALITY, "CT"));
+	two[0] = (struct condition){BY(ModalitiesInStudy, MODALITY, "CT")};
+	two[1] = (struct condition){BY(StudyDate, RANGE, "20260201")};
+	CHECK_STR(str_from(found(&t, LEVEL_STUDY, two, 2)), "1.2");
+	two[0] = (struct condition){BY(Modality, IS, "MR")};
+	CHECK_STR(str_from(found(&t, LEVEL_STUDY, two + 1, 1)), "1.2");
+	archive_end(&t);
+}
+
+TEST(a_lower_level_cannot_be_asked)
+{
+	struct condition c = {BY(Modality, IS, "MR")};
+	struct search s = {
+	    .level = LEVEL_STUDY, .conditions = &c, .count = 1};
+	struct index_row *rows;
+	struct archive t;
+	size_t n;
+
+	if (!fill(&t))
+		return;
+	CHECK(!index_search(t.store, &s, 0, &t.arena, &rows, &n, &t.e));
+	CHECK_EQ(t.e.code, ERR_UNSUPPORTED);
+	archive_end(&t);
+}
+
+TEST(all_of_a_row)
+{
+	struct search s = {.level = LEVEL_INSTANCE};
+	struct index_row *rows;
+	struct archive t;
+	size_t n;
+	int i;
+
+	if (!fill(&t))
+		return;
+	for (i = 0; i < COLUMN_COUNT; i++)
+		s.want[i] = true;
+	CHECK(index_search(t.store, &s, 0, &t.arena, &rows, &n, &t.e));
+	CHECK_EQ(n, 5);
+	CHECK_STR(rows[0].value[COLUMN_PatientName], "Doe^Jane");
+	CHECK_STR(rows[0].value[COLUMN_ModalitiesInStudy], "CT\\MR");
+	CHECK_STR(rows[0].value[COLUMN_SOPClassesInStudy],
+	    "1.2.840.10008.5.1.4.1.1.2\\1.2.840.10008.5.1.4.1.1.4");
+	CHECK_STR(
+	    rows[0].value[COLUMN_NumberOfStudyRelatedInstances], "3");
+	CHECK_STR(rows[0].value[COLUMN_NumberOfStudyRelatedSeries], "2");
+	CHECK_STR(
+	    rows[0].value[COLUMN_NumberOfSeriesRelatedInstances], "2");
+	CHECK_STR(rows[0].value[COLUMN_StudyTime], "1030");
+	CHECK_STR(rows[1].value[COLUMN_InstanceNumber], "2");
+	CHECK_STR(rows[3].value[COLUMN_PatientBirthDate], "19800102");
+	CHECK_STR(rows[3].value[COLUMN_PatientName],
+	    "M\xc3\xbcller^J\xc3\xb6rg");
+	CHECK_STR(rows[4].syntax, UID_ExplicitVRLittleEndian);
+	CHECK_EQ(rows[4].path.p[rows[4].path.n], 0);
+	CHECK(!index_instance(t.store, STR("9.9"), &t.arena, rows, &t.e));
+	CHECK_EQ(t.e.code, ERR_MISSING);
+	archive_end(&t);
+}
+
+/* Rows without files, many. */
+struct many {
+	int from, to;
+};
+
+static bool
+insert_many(struct upsert *u, void *ctx, struct err *e)
+{
+	const struct many *m = ctx;
+	char id[32], name[40], study[32], series[32], uid[32], date[16];
+	struct row r;
+	int i;
+
+	for (i = m->from; i < m->to; i++) {
+		r = (struct row){.path = STR("x"), .syntax = STR("1.2")};
+		snprintf(id, sizeof(id), "ID%06d", i / 2);
+		snprintf(name, sizeof(name), "name%d^x%d", i % 997, i);
+		snprintf(study, sizeof(study), "1.2.%d", i);
+		snprintf(series, sizeof(series), "1.3.%d", i);
+		snprintf(uid, sizeof(uid), "1.4.%d", i);
+		snprintf(date, sizeof(date), "2026%02d%02d", i % 12 + 1,
+		    i % 28 + 1);
+		r.value[COLUMN_PatientID] = str_from(id);
+		r.value[COLUMN_PatientName] = str_from(name);
+		r.value[COLUMN_PatientBirthDate] = str_from(date);
+		r.value[COLUMN_PatientSex] = STR("F");
+		r.value[COLUMN_StudyInstanceUID] = str_from(study);
+		r.value[COLUMN_StudyID] = str_from(id);
+		r.value[COLUMN_StudyDate] = str_from(date);
+		r.value[COLUMN_StudyTime] = str_from(date + 2);
+		r.value[COLUMN_AccessionNumber] = str_from(uid);
+		r.value[COLUMN_StudyDescription] = str_from(name);
+		r.value[COLUMN_InstitutionName] = str_from(name);
+		r.value[COLUMN_ReferringPhysicianName] = str_from(name);
+		r.value[COLUMN_SeriesInstanceUID] = str_from(series);
+		r.value[COLUMN_SeriesNumber] = str_from(id + 4);
+		r.value[COLUMN_SeriesDate] = str_from(date);
+		r.value[COLUMN_SeriesTime] = str_from(date + 2);
+		r.value[COLUMN_SeriesDescription] = str_from(name);
+		r.value[COLUMN_StationName] = str_from(name);
+		r.value[COLUMN_BodyPartExamined] = str_from(name);
+		r.value[COLUMN_PerformedProcedureStepStartDate] =
+		    str_from(date);
+		r.value[COLUMN_Modality] =
+		    i % 3 != 0 ? STR("CT") : STR("MR");
+		r.value[COLUMN_SOPInstanceUID] = str_from(uid);
+		r.value[COLUMN_SOPClassUID] = STR(UID_CTImageStorage);
+		r.value[COLUMN_InstanceNumber] = str_from(id + 4);
+		r.time_key[0] = r.time_key[1] = str_from(date + 2);
+		r.patient_key = r.referring_key = str_from(name);
+		if (!upsert_insert(u, &r, e))
+			return false;
+	}
+	return true;
+}
+
+static bool
+add_many(struct archive *t, int n)
+{
+	struct many m;
+
+	for (m.from = 0; m.from < n; m.from = m.to) {
+		m.to = m.from + 1000 < n ? m.from + 1000 : n;
+		if (!CHECK(commit_run(t->store->commit, false, insert_many, &m,
+			       &t->e) == COMMIT_DONE)) {
+			printf("%s\n", t->e.text);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Whether a step of the plan walks one of the tables. */
+static bool
+walks(const char *plan)
+{
+	static const char *const tables[] = {"SCAN p", "SCAN s", "SCAN e",
+	    "SCAN i", "SCAN x", "SCAN patient", "SCAN study", "SCAN series",
+	    "SCAN instance", "SCAN name_key"};
+	const char *at;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(tables); i++) {
+		at = strstr(plan, tables[i]);
+		if (at != NULL && (at[strlen(tables[i])] == '\n' ||
+				      at[strlen(tables[i])] == ' '))
+			return true;
+	}
+	return false;
+}
+
+static void
+check_plan(struct archive *t, enum index_level level, struct condition *c)
+{
+	struct search s = {.level = level, .conditions = c, .count = 1};
+	struct buf plan;
+	int i;
+
+	for (i = 0; i < COLUMN_COUNT; i++)
+		s.want[i] = true;
+	buf_init(&plan, MIB);
+	if (!CHECK(index_explain(t->store, &s, &plan, &t->e)))
+		printf("%s\n", t->e.text);
+	if (!CHECK(!walks(buf_cstr(&plan))))
+		printf("level %d, %s, condition %d:\n%s", level,
+		    column_info(c->column)->keyword, c->kind,
+		    buf_cstr(&plan));
+	buf_fini(&plan);
+}
+
+TEST(no_plan_walks_a_table)
+{
+	static const struct str list[] = {
+	    {(const uint8_t *)"20260101", 8}, {(const uint8_t *)"2", 1}};
+	struct condition c = {.list = list, .list_count = 2};
+	struct archive t;
+	int column, kind, level, pass;
+
+	if (!archive_begin(&t) || !add_many(&t, 2000))
+		return;
+	for (pass = 0; pass < 2; pass++) {
+		for (column = 0; column < COLUMN_COUNT; column++) {
+			const struct column_info *info =
+			    column_info((enum column)column);
+
+			for (kind = 0; kind < 5; kind++) {
+				if (info->kind == COLUMN_KIND_MADE ||
+				    kind == CONDITION_PATTERN)
+					continue;
+				/* Names and times have no such. */
+				if (info->kind == COLUMN_KIND_NAME &&
+				    kind == CONDITION_RANGE)
+					continue;
+				if (info->kind == COLUMN_KIND_TIME &&
+				    kind != CONDITION_IS &&
+				    kind != CONDITION_RANGE)
+					continue;
+				c.column = (enum column)column;
+				c.kind = (enum condition_kind)kind;
+				c.a = c.b = STR("10");
+				if (info->kind == COLUMN_KIND_DATE)
+					c.a = c.b = STR("20260101");
+				for (level = (int)info->level; level < 4;
+				     level++)
+					check_plan(&t,
+					    (enum index_level)level, &c);
+			}
+		}
+		archive_exec(&t, "ANALYZE");
+	}
+	c = (struct condition){
+	    .column = COLUMN_ModalitiesInStudy,
+	    .kind = CONDITION_MODALITY,
+	    .a = STR("MR"),
+	};
+	check_plan(&t, LEVEL_STUDY, &c);
+	archive_end(&t);
+}
+
+TEST(pages)
+{
+	struct search s = {.level = LEVEL_STUDY};
+	struct condition c = {BY(PatientName, PREFIX, "name")};
+	struct index_row *rows;
+	struct archive t;
+	int64_t after;
+	size_t n, sum;
+	int pass;
+
+	if (!archive_begin(&t) || !add_many(&t, 1201))
+		return;
+	for (pass = 0; pass < 2; pass++) {
+		s.conditions = &c;
+		s.count = (size_t)pass;
+		sum = 0;
+		after = 0;
+		do {
+			if (!CHECK(index_search(t.store, &s, after, &t.arena,
+				&rows, &n, &t.e)))
+				break;
+			CHECK(n == 0 || rows[0].id > after);
+			CHECK(n == LIMIT_ROWS || sum + n == 1201);
+			sum += n;
+			after = n > 0 ? rows[n - 1].id : after;
+		} while (n == LIMIT_ROWS);
+		CHECK_EQ(sum, 1201);
+	}
+	archive_end(&t);
+}
+
+/* Ten nasty strings as Patient ID, asked for in every way: the same as a
+ * comparison without an index says. */
+TEST(nasty_strings_are_only_strings)
+{
+	static const char *const nasty[] = {"'", "--", "%", "_", "[a-z]", "a;b",
+	    "\"x\"", "NULL", "a'); DROP TABLE patient; --", "?1", ":a", "$x"};
+	struct sample sample = samples[0];
+	struct object_result out;
+	char uid[16], study[16];
+	struct condition c = {.column = COLUMN_PatientID};
+	struct archive t;
+	size_t i;
+
+	if (!archive_begin(&t))
+		return;
+	for (i = 0; i < ARRAY_LEN(nasty); i++) {
+		snprintf(uid, sizeof(uid), "1.%zu", i);
+		snprintf(study, sizeof(study), "2.%zu", i);
+		sample.instance = uid;
+		sample.study = study;
+		sample.patient = nasty[i];
+		CHECK(archive_put(&t, &sample, &out));
+	}
+	for (i = 0; i < ARRAY_LEN(nasty); i++) {
+		c.a = str_from(nasty[i]);
+		c.kind = CONDITION_IS;
+		CHECK_STR(
+		    str_from(found(&t, LEVEL_PATIENT, &c, 1)), nasty[i]);
+		c.kind = CONDITION_ANY_OF;
+		c.list = &c.a;
+		c.list_count = 1;
+		CHECK_STR(
+		    str_from(found(&t, LEVEL_PATIENT, &c, 1)), nasty[i]);
+		c.kind = CONDITION_PREFIX;
+		CHECK(strstr(found(&t, LEVEL_PATIENT, &c, 1), nasty[i]) !=
+		      NULL);
+	}
+	archive_end(&t);
+}
+
+TEST_MAIN
