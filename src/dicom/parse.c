@@ -515,6 +515,8 @@ step_header(struct parse *p, struct rd *r, struct err *e)
 			return true;
 	}
 	read_short_header(p, b, &h);
+	if (h.tag == 0 && p->elements == 0)
+		return fail(e, ERR_MALFORMED, "data set begins with zeros");
 	if (h.tag == 0 && is_padding(p, b, HEADER_SHORT)) {
 		h.size = HEADER_SHORT;
 		p->in_padding = true;

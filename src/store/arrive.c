@@ -178,8 +178,7 @@ name_file(struct arrivals *a, struct err *e)
 	for (tries = 0; tries < 100; tries++) {
 		folder_path(a->day, v[COLUMN_StudyInstanceUID],
 		    v[COLUMN_SOPInstanceUID], a->path);
-		if (os->rename_new(s->tmp_fd, a->file->name, s->objects_fd,
-			a->path) == 0) {
+		if (folder_rename_into(s, a->file->name, a->path) == 0) {
 			a->place = PLACE_OBJECTS;
 			a->file->name[0] = '\0';
 			a->row.path = str_from(a->path);

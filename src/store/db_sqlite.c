@@ -81,8 +81,7 @@ fail_db(struct db *db, struct err *e)
 
 	if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC)
 		db->flush_failed = true;
-	if ((code & 0xff) == SQLITE_NOMEM)
-		must(!"memory is gone");
+	must((code & 0xff) != SQLITE_NOMEM);
 	return fail(
 	    e, code_of(db, code), "index: %s", sqlite3_errmsg(db->lite));
 }

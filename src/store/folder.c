@@ -200,21 +200,59 @@ folder_path_valid(const char *path)
 /* The folders of a path, one after the other. */
 static const size_t folder_ends[] = {4, 7, 10, 11 + STUDY_DIGITS};
 
+/* One folder more, which must be one and no link. Closes dir unless it is the
+ * archive's. */
+static int
+descend(struct store *s, int dir, const char *name)
+{
+	int next = -1, saved;
+
+	if (os->mkdirat(dir, name, 0700) == 0 || errno == EEXIST)
+		next = folder_open(dir, name, O_PATH | O_DIRECTORY);
+	saved = errno;
+	if (dir != s->objects_fd)
+		os_close(&dir);
+	errno = saved;
+	return next;
+}
+
 bool
 folder_make(struct store *s, const char *path, struct err *e)
 {
 	char folder[PATH_ROOM];
-	size_t i;
+	int dir = s->objects_fd;
+	size_t i, begin = 0;
 
 	for (i = 0; i < ARRAY_LEN(folder_ends); i++) {
 		memcpy(folder, path, folder_ends[i]);
 		folder[folder_ends[i]] = '\0';
-		if (os->mkdirat(s->objects_fd, folder, 0700) < 0 &&
-		    errno != EEXIST)
+		dir = descend(s, dir, folder + begin);
+		if (dir < 0)
 			return fail_errno(
 			    e, "cannot make '%s/%s'", FOLDER_OBJECTS, folder);
+		begin = folder_ends[i] + 1;
 	}
+	os_close(&dir);
 	return true;
+}
+
+int
+folder_rename_into(struct store *s, const char *name, const char *path)
+{
+	const size_t end = folder_ends[ARRAY_LEN(folder_ends) - 1];
+	char folder[PATH_ROOM];
+	int dir, rc, saved;
+
+	memcpy(folder, path, end);
+	folder[end] = '\0';
+	dir = folder_open(s->objects_fd, folder, O_PATH | O_DIRECTORY);
+	if (dir < 0)
+		return -1;
+	rc = os->rename_new(s->tmp_fd, name, dir, path + end + 1);
+	saved = errno;
+	os_close(&dir);
+	errno = saved;
+	return rc;
 }
 
 bool

@@ -36,6 +36,9 @@ void folder_path(const char *day, struct str study, struct str instance,
 bool folder_path_valid(const char *path);
 /* A name for a file in quarantine or tmp. */
 void folder_random_name(const char *suffix, char out[NAME_ROOM]);
+/* Give a file of objects/tmp its name below objects, through folders that are
+ * no links; -1 with errno ENOENT: folder_make() first. */
+int folder_rename_into(struct store *s, const char *name, const char *path);
 /* Make the folders of a path. */
 bool folder_make(struct store *s, const char *path, struct err *e) MUST_USE;
 /* Where the file system needs it: flush the folders of a path. */

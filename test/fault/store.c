@@ -11,7 +11,7 @@
 #define OBJECTS 6
 
 static struct {
-	int left;  /* calls until the fault; negative: none */
+	int left;   /* calls until the fault; negative: none */
 	int number; /* errno, or 0 for a short write that then fails */
 	bool hit, flush_hit;
 } fault;
@@ -137,8 +137,8 @@ check_rows(struct archive *t)
 
 	CHECK(index_search(t->store, &all, 0, &t->arena, &rows, &n, &t->e));
 	for (i = 0; i < n; i++) {
-		if (!CHECK(object_open(t->store, (const char *)rows[i].path.p,
-			&f, &t->e)))
+		if (!CHECK(object_open(
+			t->store, (const char *)rows[i].path.p, &f, &t->e)))
 			continue;
 		CHECK(object_verify(&f, &t->e));
 		object_close(&f);
@@ -163,8 +163,7 @@ load(struct archive *t, enum store_duplicate duplicate, bool acked[OBJECTS],
 		if (!acked[i]) {
 			all = false;
 			CHECK(t->e.code == ERR_IO || t->e.code == ERR_FULL);
-			CHECK(fault.number != ENOSPC ||
-			      t->e.code == ERR_FULL);
+			CHECK(fault.number != ENOSPC || t->e.code == ERR_FULL);
 		}
 	}
 	sample_of(0, &s, text);

@@ -211,10 +211,10 @@ archive_has(struct archive *t, const struct sample *s)
 	buf_init(&b, GIB);
 	sample_build(&b, s);
 	back = must_alloc(b.n);
-	same = object_verify(&f, &t->e) && f.data_size == b.n &&
-	       os_pread_full(f.fd, back, b.n, (off_t)f.data_at) ==
-		   (ssize_t)b.n &&
-	       !memcmp(back, b.p, b.n);
+	same =
+	    object_verify(&f, &t->e) && f.data_size == b.n &&
+	    os_pread_full(f.fd, back, b.n, (off_t)f.data_at) == (ssize_t)b.n &&
+	    !memcmp(back, b.p, b.n);
 	free(back);
 	buf_fini(&b);
 	object_close(&f);

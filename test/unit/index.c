@@ -62,7 +62,8 @@ static const struct sample samples[] = {
 	.study = "1.3",
 	.series = "1.3.1",
 	.patient = "B_%",
-	.name = "Yamada^Tarou=\xe5\xb1\xb1\xe7\x94\xb0^\xe5\xa4\xaa\xe9\x83\x8e",
+	.name =
+	    "Yamada^Tarou=\xe5\xb1\xb1\xe7\x94\xb0^\xe5\xa4\xaa\xe9\x83\x8e",
 	.charset = "ISO_IR 192",
 	.modality = "US",
 	.date = "20250101",
@@ -156,8 +157,8 @@ TEST(equal)
 	FIND(LEVEL_SERIES, "1.1.2", BY(SeriesNumber, IS, "02"));
 	FIND(LEVEL_SERIES, "1.2.1", BY(SeriesNumber, IS, "3"));
 	FIND(LEVEL_INSTANCE, "1.1.1.2", BY(InstanceNumber, IS, "2"));
-	FIND(LEVEL_INSTANCE, "1.1.2.1", BY(SOPClassUID, IS,
-	    UID_MRImageStorage));
+	FIND(
+	    LEVEL_INSTANCE, "1.1.2.1", BY(SOPClassUID, IS, UID_MRImageStorage));
 	FIND(LEVEL_INSTANCE, "1.1.1.1 1.1.1.2",
 	    BY(SeriesInstanceUID, IS, "1.1.1"));
 	archive_end(&t);
@@ -184,8 +185,7 @@ TEST(names)
 	    BY(PatientName, IS,
 		"yamada^tarou=\xe5\xb1\xb1\xe7\x94\xb0^\xe5\xa4\xaa\xe9\x83"
 		"\x8e"));
-	FIND(LEVEL_STUDY, "1.3",
-	    BY(PatientName, PATTERN, "*=\xe5\xb1\xb1*"));
+	FIND(LEVEL_STUDY, "1.3", BY(PatientName, PATTERN, "*=\xe5\xb1\xb1*"));
 	FIND(LEVEL_STUDY, "1.1", BY(ReferringPhysicianName, PREFIX, "HOUSE"));
 	FIND(LEVEL_PATIENT, "A1", BY(PatientName, PREFIX, "DOE"));
 	FIND(LEVEL_INSTANCE, "1.2.1.1", BY(PatientName, PREFIX, "MULL"));
@@ -233,11 +233,10 @@ TEST(ranges)
 
 TEST(lists_and_modalities)
 {
-	static const struct str uids[] = {
-	    {(const uint8_t *)"1.3", 3}, {(const uint8_t *)"1.1", 3},
-	    {(const uint8_t *)"nowhere\"", 8}};
-	static const struct str names[] = {
-	    {(const uint8_t *)"doe^jane", 8}, {(const uint8_t *)"YAMADA^TAROU", 12}};
+	static const struct str uids[] = {{(const uint8_t *)"1.3", 3},
+	    {(const uint8_t *)"1.1", 3}, {(const uint8_t *)"nowhere\"", 8}};
+	static const struct str names[] = {{(const uint8_t *)"doe^jane", 8},
+	    {(const uint8_t *)"YAMADA^TAROU", 12}};
 	struct condition two[2];
 	struct archive t;
 
@@ -263,8 +262,7 @@ TEST(lists_and_modalities)
 TEST(a_lower_level_cannot_be_asked)
 {
 	struct condition c = {BY(Modality, IS, "MR")};
-	struct search s = {
-	    .level = LEVEL_STUDY, .conditions = &c, .count = 1};
+	struct search s = {.level = LEVEL_STUDY, .conditions = &c, .count = 1};
 	struct index_row *rows;
 	struct archive t;
 	size_t n;
@@ -294,16 +292,14 @@ TEST(all_of_a_row)
 	CHECK_STR(rows[0].value[COLUMN_ModalitiesInStudy], "CT\\MR");
 	CHECK_STR(rows[0].value[COLUMN_SOPClassesInStudy],
 	    "1.2.840.10008.5.1.4.1.1.2\\1.2.840.10008.5.1.4.1.1.4");
-	CHECK_STR(
-	    rows[0].value[COLUMN_NumberOfStudyRelatedInstances], "3");
+	CHECK_STR(rows[0].value[COLUMN_NumberOfStudyRelatedInstances], "3");
 	CHECK_STR(rows[0].value[COLUMN_NumberOfStudyRelatedSeries], "2");
-	CHECK_STR(
-	    rows[0].value[COLUMN_NumberOfSeriesRelatedInstances], "2");
+	CHECK_STR(rows[0].value[COLUMN_NumberOfSeriesRelatedInstances], "2");
 	CHECK_STR(rows[0].value[COLUMN_StudyTime], "1030");
 	CHECK_STR(rows[1].value[COLUMN_InstanceNumber], "2");
 	CHECK_STR(rows[3].value[COLUMN_PatientBirthDate], "19800102");
-	CHECK_STR(rows[3].value[COLUMN_PatientName],
-	    "M\xc3\xbcller^J\xc3\xb6rg");
+	CHECK_STR(
+	    rows[3].value[COLUMN_PatientName], "M\xc3\xbcller^J\xc3\xb6rg");
 	CHECK_STR(rows[4].syntax, UID_ExplicitVRLittleEndian);
 	CHECK_EQ(rows[4].path.p[rows[4].path.n], 0);
 	CHECK(!index_instance(t.store, STR("9.9"), &t.arena, rows, &t.e));
@@ -331,8 +327,8 @@ insert_many(struct upsert *u, void *ctx, struct err *e)
 		snprintf(study, sizeof(study), "1.2.%d", i);
 		snprintf(series, sizeof(series), "1.3.%d", i);
 		snprintf(uid, sizeof(uid), "1.4.%d", i);
-		snprintf(date, sizeof(date), "2026%02d%02d", i % 12 + 1,
-		    i % 28 + 1);
+		snprintf(
+		    date, sizeof(date), "2026%02d%02d", i % 12 + 1, i % 28 + 1);
 		r.value[COLUMN_PatientID] = str_from(id);
 		r.value[COLUMN_PatientName] = str_from(name);
 		r.value[COLUMN_PatientBirthDate] = str_from(date);
@@ -354,8 +350,7 @@ insert_many(struct upsert *u, void *ctx, struct err *e)
 		r.value[COLUMN_BodyPartExamined] = str_from(name);
 		r.value[COLUMN_PerformedProcedureStepStartDate] =
 		    str_from(date);
-		r.value[COLUMN_Modality] =
-		    i % 3 != 0 ? STR("CT") : STR("MR");
+		r.value[COLUMN_Modality] = i % 3 != 0 ? STR("CT") : STR("MR");
 		r.value[COLUMN_SOPInstanceUID] = str_from(uid);
 		r.value[COLUMN_SOPClassUID] = STR(UID_CTImageStorage);
 		r.value[COLUMN_InstanceNumber] = str_from(id + 4);
@@ -416,8 +411,7 @@ check_plan(struct archive *t, enum index_level level, struct condition *c)
 		printf("%s\n", t->e.text);
 	if (!CHECK(!walks(buf_cstr(&plan))))
 		printf("level %d, %s, condition %d:\n%s", level,
-		    column_info(c->column)->keyword, c->kind,
-		    buf_cstr(&plan));
+		    column_info(c->column)->keyword, c->kind, buf_cstr(&plan));
 	buf_fini(&plan);
 }
 
@@ -455,8 +449,8 @@ TEST(no_plan_walks_a_table)
 					c.a = c.b = STR("20260101");
 				for (level = (int)info->level; level < 4;
 				     level++)
-					check_plan(&t,
-					    (enum index_level)level, &c);
+					check_plan(
+					    &t, (enum index_level)level, &c);
 			}
 		}
 		archive_exec(&t, "ANALYZE");
@@ -488,8 +482,8 @@ TEST(pages)
 		sum = 0;
 		after = 0;
 		do {
-			if (!CHECK(index_search(t.store, &s, after, &t.arena,
-				&rows, &n, &t.e)))
+			if (!CHECK(index_search(
+				t.store, &s, after, &t.arena, &rows, &n, &t.e)))
 				break;
 			CHECK(n == 0 || rows[0].id > after);
 			CHECK(n == LIMIT_ROWS || sum + n == 1201);
@@ -527,16 +521,14 @@ TEST(nasty_strings_are_only_strings)
 	for (i = 0; i < ARRAY_LEN(nasty); i++) {
 		c.a = str_from(nasty[i]);
 		c.kind = CONDITION_IS;
-		CHECK_STR(
-		    str_from(found(&t, LEVEL_PATIENT, &c, 1)), nasty[i]);
+		CHECK_STR(str_from(found(&t, LEVEL_PATIENT, &c, 1)), nasty[i]);
 		c.kind = CONDITION_ANY_OF;
 		c.list = &c.a;
 		c.list_count = 1;
-		CHECK_STR(
-		    str_from(found(&t, LEVEL_PATIENT, &c, 1)), nasty[i]);
+		CHECK_STR(str_from(found(&t, LEVEL_PATIENT, &c, 1)), nasty[i]);
 		c.kind = CONDITION_PREFIX;
-		CHECK(strstr(found(&t, LEVEL_PATIENT, &c, 1), nasty[i]) !=
-		      NULL);
+		CHECK(
+		    strstr(found(&t, LEVEL_PATIENT, &c, 1), nasty[i]) != NULL);
 	}
 	archive_end(&t);
 }

@@ -26,8 +26,8 @@ static const struct sample plain = {
 
 TEST(stored_and_read_again)
 {
-	static const size_t sizes[] = {0, 2, 500, 64 * KIB - 1000, 64 * KIB,
-	    300 * KIB, 5 * MIB};
+	static const size_t sizes[] = {
+	    0, 2, 500, 64 * KIB - 1000, 64 * KIB, 300 * KIB, 5 * MIB};
 	struct object_result out;
 	struct sample s = plain;
 	struct archive t;
@@ -66,8 +66,7 @@ TEST(header_of_the_file)
 	if (!archive_begin(&t))
 		return;
 	CHECK(archive_put(&t, &plain, &out));
-	CHECK(index_instance(
-	    t.store, STR("1.2.3.1"), &t.arena, &row, &t.e));
+	CHECK(index_instance(t.store, STR("1.2.3.1"), &t.arena, &row, &t.e));
 	CHECK(object_open(t.store, (const char *)row.path.p, &f, &t.e));
 	CHECK_EQ(f.data_at, SEAL_DATA_AT);
 	CHECK_EQ(f.data_size, out.size);
@@ -119,8 +118,7 @@ TEST(cut_anywhere_is_refused)
 	buf_init(&b, MIB);
 	sample_build(&b, &plain);
 	for (n = 0; n < b.n; n += 3)
-		if (archive_put_bytes(
-			&t, &header, str_of(b.p, n), 64, &out))
+		if (archive_put_bytes(&t, &header, str_of(b.p, n), 64, &out))
 			accepted++;
 		else
 			CHECK_EQ(t.e.code, ERR_MALFORMED);
@@ -268,8 +266,7 @@ TEST(a_lost_file_is_stored_anew)
 	if (!archive_begin(&t))
 		return;
 	CHECK(archive_put(&t, &plain, &out));
-	CHECK(index_instance(
-	    t.store, STR("1.2.3.1"), &t.arena, &row, &t.e));
+	CHECK(index_instance(t.store, STR("1.2.3.1"), &t.arena, &row, &t.e));
 	CHECK(unlinkat(t.store->objects_fd, (const char *)row.path.p, 0) == 0);
 	log_level_set(LOG_ERROR + 1);
 	CHECK(archive_put(&t, &plain, &out));
@@ -325,8 +322,8 @@ check_identity(struct archive *t, const char *in_header, const char *in_data,
 		CHECK_STR(str_from(out.sop_instance), want);
 	else
 		CHECK(uid_valid(str_from(out.sop_instance)));
-	CHECK(index_instance(t->store, str_from(out.sop_instance), &t->arena,
-	    &row, &t->e));
+	CHECK(index_instance(
+	    t->store, str_from(out.sop_instance), &t->arena, &row, &t->e));
 	CHECK(folder_path_valid((const char *)row.path.p));
 	buf_fini(&b);
 }
@@ -407,9 +404,9 @@ TEST(first_value_wins_and_empty_is_filled)
 	s.name = "Other";
 	s.description = "Foot";
 	CHECK(archive_put(&t, &s, &out));
-	CHECK_EQ(archive_int(&t,
-		     "SELECT count(*) FROM patient WHERE PatientName ="
-		     " 'Roe^Anna' AND PatientSex = 'F'"),
+	CHECK_EQ(
+	    archive_int(&t, "SELECT count(*) FROM patient WHERE PatientName ="
+			    " 'Roe^Anna' AND PatientSex = 'F'"),
 	    1);
 	CHECK_EQ(archive_int(&t,
 		     "SELECT count(*) FROM study WHERE StudyDescription ="
@@ -449,8 +446,7 @@ TEST(deflated_is_kept_deflated)
 	header.syntax = STR(UID_DeflatedExplicitVRLittleEndian);
 	CHECK(archive_put_bytes(&t, &header, buf_str(&z), 50, &out));
 	CHECK_EQ(out.size, z.n);
-	CHECK(index_instance(
-	    t.store, STR("1.2.3.1"), &t.arena, &row, &t.e));
+	CHECK(index_instance(t.store, STR("1.2.3.1"), &t.arena, &row, &t.e));
 	CHECK_STR(row.value[COLUMN_PatientName], "Doe^Jane");
 	CHECK_STR(row.value[COLUMN_InstanceNumber], "7");
 	CHECK_STR(row.syntax, UID_DeflatedExplicitVRLittleEndian);

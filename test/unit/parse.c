@@ -632,6 +632,17 @@ TEST(zero_padding_behind_the_last_element)
 	    little, &b, "<00081140 SQ 16>{<00000000 UL 0>.}]", ERR_NONE, "");
 }
 
+TEST(zeros_alone_are_no_data_set)
+{
+	struct buf b = start();
+
+	buf_fill(&b, 0, 4000);
+	expect_malformed(little, &b, "", "begins with zeros");
+	b = start();
+	buf_fill(&b, 0, 8);
+	expect_malformed(implicit, &b, "", "begins with zeros");
+}
+
 TEST(trailing_padding_element)
 {
 	struct buf b = start();

@@ -134,7 +134,7 @@ TEST(another_process_is_killed)
 	struct sample s;
 	char text[4][32];
 	struct archive t;
-	int status, left;
+	int status = 0, left;
 	pid_t child;
 
 	if (!fill(&t))
@@ -147,8 +147,8 @@ TEST(another_process_is_killed)
 		sample_of(100, &s, text);
 		must(archive_put(&t, &s, &out));
 		archive_exec(&t, lose_rows);
-		left = openat(t.store->tmp_fd, "leftover", O_CREAT | O_WRONLY,
-		    0600);
+		left = openat(
+		    t.store->tmp_fd, "leftover", O_CREAT | O_WRONLY, 0600);
 		must(left >= 0);
 		raise(SIGKILL);
 	}
@@ -477,11 +477,10 @@ TEST(deleting_all_leaves_no_rows)
 			       &t.e) == COMMIT_DONE))
 			printf("%s\n", t.e.text);
 	}
-	CHECK_EQ(archive_int(&t,
-		     "SELECT (SELECT count(*) FROM patient) +"
-		     " (SELECT count(*) FROM study) +"
-		     " (SELECT count(*) FROM series) +"
-		     " (SELECT count(*) FROM name_key)"),
+	CHECK_EQ(archive_int(&t, "SELECT (SELECT count(*) FROM patient) +"
+				 " (SELECT count(*) FROM study) +"
+				 " (SELECT count(*) FROM series) +"
+				 " (SELECT count(*) FROM name_key)"),
 	    0);
 	archive_end(&t);
 }

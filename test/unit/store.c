@@ -102,8 +102,8 @@ TEST(migration)
 	snprintf(path, sizeof(path), "%s/other.db", t.folder);
 	CHECK(db_open(&db, path, DB_WRITE, &t.e));
 	CHECK(schema_migrate(db, path, &schema, &t.e));
-	CHECK(db_exec(
-	    db, "INSERT INTO a (x) VALUES ('old')", DB_NO_ARGS, &t.e));
+	CHECK(
+	    db_exec(db, "INSERT INTO a (x) VALUES ('old')", DB_NO_ARGS, &t.e));
 	schema.version = 2;
 	CHECK(schema_migrate(db, path, &schema, &t.e));
 	CHECK_EQ(count_rows(db, "SELECT count(*) FROM a WHERE y = 'new'"), 1);
@@ -161,12 +161,12 @@ TEST(settings)
 TEST(activity)
 {
 	struct activity a = {.protocol = "dicom",
-	    .calling = "MODALITY",
-	    .called = "FILEROOM",
-	    .address = "127.0.0.1",
-	    .bytes_in = 5000000000,
-	    .stores = 3,
-	    .end = "released"},
+			    .calling = "MODALITY",
+			    .called = "FILEROOM",
+			    .address = "127.0.0.1",
+			    .bytes_in = 5000000000,
+			    .stores = 3,
+			    .end = "released"},
 			*list;
 	struct archive t;
 	size_t n;
@@ -205,8 +205,7 @@ TEST(days_only_grow)
 	folder_enter(t.store, day);
 	CHECK(strcmp(day, later) < 0);
 	folder_leave(t.store, day);
-	CHECK(folder_make(t.store,
-	    "2999/12/31/00000000000000000000/x", &t.e));
+	CHECK(folder_make(t.store, "2999/12/31/00000000000000000000/x", &t.e));
 	CHECK(archive_reopen(&t));
 	folder_enter(t.store, day);
 	CHECK_STR(str_from(day), later);
@@ -227,9 +226,9 @@ TEST(the_mark_follows_the_day)
 	if (!archive_begin(&t))
 		return;
 	CHECK(archive_put(&t, &s, &out));
-	CHECK_EQ(archive_int(&t,
-		     "SELECT count(*) FROM writer WHERE folder <> ''"
-		     " AND last_instance = 1"),
+	CHECK_EQ(
+	    archive_int(&t, "SELECT count(*) FROM writer WHERE folder <> ''"
+			    " AND last_instance = 1"),
 	    1);
 	store_close(&t.store);
 	CHECK(archive_open(&t, true));
@@ -288,7 +287,7 @@ TEST(sealed_header_has_one_length)
 }
 
 #define THREADS 6
-#define EACH	300
+#define EACH    300
 
 struct worker {
 	struct archive *t;
@@ -331,8 +330,8 @@ insert_each(void *arg)
 			    sizeof(in));
 			continue;
 		}
-		r = commit_run(w->t->store->commit, i % 50 == 0, insert_or_fail,
-		    &in, &e);
+		r = commit_run(
+		    w->t->store->commit, i % 50 == 0, insert_or_fail, &in, &e);
 		if ((r == COMMIT_DONE) == in.fails)
 			w->failed++;
 	}
@@ -349,8 +348,7 @@ TEST(group_commit)
 		return;
 	for (i = 0; i < THREADS; i++) {
 		w[i] = (struct worker){.t = &t, .number = i};
-		CHECK(thread_start(
-		    &w[i].thread, "worker", insert_each, &w[i]));
+		CHECK(thread_start(&w[i].thread, "worker", insert_each, &w[i]));
 	}
 	for (i = 0; i < THREADS; i++) {
 		thread_join(&w[i].thread);
@@ -358,8 +356,7 @@ TEST(group_commit)
 	}
 	for (n = 0; n < EACH; n++)
 		want += n % 7 == 1 || n % 10 != 3;
-	CHECK_EQ(archive_int(&t, "SELECT count(*) FROM state"),
-	    THREADS * want);
+	CHECK_EQ(archive_int(&t, "SELECT count(*) FROM state"), THREADS * want);
 	archive_end(&t);
 }
 
