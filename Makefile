@@ -110,7 +110,7 @@ deps-test:
 	@tools/deps --test
 
 run: deps
-	@$(MAKE) --no-print-directory bin
+	@$(MAKE) -s --no-print-directory -j$$(nproc) bin
 	@build/fileroom serve --data data --set dicom.bind=127.0.0.1 $(RUN_ARGS)
 
 check: deps-test

@@ -233,6 +233,7 @@ commit_row(
 		remove_file(a);
 		return false;
 	default:
+		atomic_store(&a->store->look_again, true);
 		return false;
 	}
 }

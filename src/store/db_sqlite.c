@@ -194,7 +194,6 @@ set_up(struct db *db, enum db_mode mode, struct err *e)
 
 	sqlite3_extended_result_codes(db->lite, 1);
 	sqlite3_busy_handler(db->lite, wait_busy, db);
-	sqlite3_wal_hook(db->lite, committed, db);
 	sqlite3_db_config(db->lite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(db->lite, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	sqlite3_db_config(db->lite, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
@@ -207,6 +206,8 @@ set_up(struct db *db, enum db_mode mode, struct err *e)
 		return fail_db(db, e);
 	if (!run_all(db, both, ARRAY_LEN(both), e))
 		return false;
+	/* After wal_autocheckpoint, which takes the hook away. */
+	sqlite3_wal_hook(db->lite, committed, db);
 	return mode == DB_READ || run_all(db, writer, ARRAY_LEN(writer), e);
 }
 

@@ -109,7 +109,7 @@ folder_leave(struct store *s, const char *day)
 	if (behind)
 		memcpy(d->marked, d->newest, DAY_ROOM);
 	mutex_unlock(&d->lock);
-	if (!behind || m.writer == 0)
+	if (!behind || m.writer == 0 || atomic_load(&s->look_again))
 		return;
 	/* An old mark costs a longer recovery and nothing else. */
 	if (commit_run(s->commit, true, move_mark, &m, &e) != COMMIT_DONE)

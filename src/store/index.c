@@ -5,7 +5,10 @@
  * the conditions, at most LIMIT_ROWS of them in order; then the rows. The
  * fragments are ranges and equalities in byte order, so that an index serves
  * each; with such a condition the order of ids is kept from the planner ('+'),
- * which else might walk all rows in their order.
+ * which else might walk all rows in their order. Each page then looks at all
+ * answers, which is quick up to some thousands of them (WIDE). Where there are
+ * more, pages after the first do go through the rows in their order, so that
+ * all pages together look at each row once.
  *
  * Names are found by their folded component groups in table name_key: a key of
  * one group matches any group; of a key of several the first that says
@@ -62,8 +65,10 @@ column_of_tag(uint32_t tag)
 static const char *const id_names[] = {"p.id", "s.id", "e.id", "i.id"};
 
 #define CONDITIONS 64
-#define ARGS       (2 * CONDITIONS + 4)
+#define ARGS       (4 * CONDITIONS)
 #define SQL_ROOM   (64 * KIB)
+/* Answers above which pages are taken in the order of the rows, see below. */
+#define WIDE 10000
 
 /* A search being put together. */
 struct query {
@@ -73,7 +78,8 @@ struct query {
 	struct db_value args[ARGS];
 	size_t n;
 	bool narrow;           /* some condition has an index */
-	enum index_level high; /* the highest */
+	bool wide;             /* go through the rows in their order */
+	enum index_level high; /* the highest table the conditions need */
 };
 
 static void
@@ -252,12 +258,18 @@ add_name_match(struct query *q, const struct condition *c)
 static bool
 add_name(struct query *q, const struct condition *c)
 {
-	if (c->column == COLUMN_PatientName)
-		add(q, "p.id IN (SELECT owner FROM name_key WHERE kind = 0"
-		       " AND ");
+	bool patient = c->column == COLUMN_PatientName;
+
+	if (q->wide)
+		add(q, patient ? "EXISTS (SELECT 1 FROM name_key WHERE kind = 0"
+				 " AND owner = p.id AND "
+			       : "EXISTS (SELECT 1 FROM name_key WHERE kind = 1"
+				 " AND owner = s.id AND ");
 	else
-		add(q, "s.id IN (SELECT owner FROM name_key WHERE kind = 1"
-		       " AND ");
+		add(q, patient ? "p.id IN (SELECT owner FROM name_key"
+				 " WHERE kind = 0 AND "
+			       : "s.id IN (SELECT owner FROM name_key"
+				 " WHERE kind = 1 AND ");
 	if (!add_name_match(q, c))
 		return false;
 	add(q, ")");
@@ -324,7 +336,7 @@ add_plain(struct query *q, const struct condition *c)
 static void
 add_modality(struct query *q, const struct condition *c)
 {
-	if (q->search->count == 1)
+	if (q->search->count == 1 && !q->wide)
 		add(q, "s.id IN (SELECT study FROM series WHERE Modality = ?)");
 	else
 		add(q, "EXISTS (SELECT 1 FROM series x WHERE x.study = s.id"
@@ -380,22 +392,46 @@ add_condition(struct query *q, const struct condition *c, struct err *e)
 	return true;
 }
 
-/* The tables from 'low' up to 'high', joined. */
-static void
-add_tables(struct query *q, enum index_level low, enum index_level high)
+static const char *const tables[] = {
+    "patient p", "study s", "series e", "instance i"};
+static const char *const joins[] = {
+    " JOIN patient p ON p.id = s.patient",
+    " JOIN study s ON s.id = e.study",
+    " JOIN series e ON e.id = i.series",
+};
+static const char *const forced_joins[] = {
+    " CROSS JOIN patient p ON p.id = s.patient",
+    " CROSS JOIN study s ON s.id = e.study",
+    " CROSS JOIN series e ON e.id = i.series",
+};
+
+/* The conditions in brackets of their own: " FROM … WHERE …". */
+static bool
+add_matches(struct query *q, struct err *e)
 {
-	static const char *const tables[] = {
-	    "patient p", "study s", "series e", "instance i"};
-	static const char *const joins[] = {
-	    " JOIN patient p ON p.id = s.patient",
-	    " JOIN study s ON s.id = e.study",
-	    " JOIN series e ON e.id = i.series",
-	};
+	const struct search *s = q->search;
+	struct buf conditions;
+	size_t i;
 	int at;
 
-	add(q, tables[low]);
-	for (at = (int)low - 1; at >= (int)high; at--)
-		add(q, joins[at]);
+	q->high = s->level;
+	if (s->count > CONDITIONS)
+		return fail(e, ERR_LIMIT, "more than %d keys", CONDITIONS);
+	for (i = 0; i < s->count; i++)
+		if (!add_condition(q, &s->conditions[i], e))
+			return false;
+	conditions = q->sql;
+	buf_init(&q->sql, SQL_ROOM);
+	add(q, " FROM ");
+	add(q, tables[s->level]);
+	if (q->wide)
+		add(q, " NOT INDEXED");
+	for (at = (int)s->level - 1; at >= (int)q->high; at--)
+		add(q, q->wide ? forced_joins[at] : joins[at]);
+	add(q, " WHERE 1");
+	buf_add(&q->sql, buf_str(&conditions));
+	buf_fini(&conditions);
+	return true;
 }
 
 static enum index_level
@@ -410,52 +446,38 @@ highest_wanted(const struct search *s)
 	return high;
 }
 
-/* The ids, as a table q. */
-static bool
-add_ids(struct query *q, int64_t after_id, struct err *e)
+/* The ids of one page. */
+static void
+add_ids(struct query *q, int64_t after_id)
 {
-	const struct search *s = q->search;
-	struct buf conditions;
-	size_t i;
+	const char *id = id_names[q->search->level];
+	bool forced = q->narrow && !q->wide;
+	struct buf matches = q->sql;
 
-	q->high = s->level;
-	if (s->count > CONDITIONS)
-		return fail(e, ERR_LIMIT, "more than %d keys", CONDITIONS);
-	for (i = 0; i < s->count; i++)
-		if (!add_condition(q, &s->conditions[i], e))
-			return false;
-	conditions = q->sql;
 	buf_init(&q->sql, SQL_ROOM);
 	add(q, "SELECT ");
-	add(q, id_names[s->level]);
-	add(q, " AS id FROM ");
-	add_tables(q, s->level, q->high);
-	add(q, " WHERE 1");
-	buf_add(&q->sql, buf_str(&conditions));
-	buf_fini(&conditions);
-	add(q, q->narrow ? " AND +" : " AND ");
-	add(q, id_names[s->level]);
-	add(q, q->narrow ? " > ? ORDER BY +" : " > ? ORDER BY ");
-	add(q, id_names[s->level]);
+	add(q, id);
+	add(q, " AS id");
+	buf_add(&q->sql, buf_str(&matches));
+	buf_fini(&matches);
+	add(q, forced ? " AND +" : " AND ");
+	add(q, id);
+	add(q, forced ? " > ? ORDER BY +" : " > ? ORDER BY ");
+	add(q, id);
 	add(q, " LIMIT ?");
 	arg(q, db_int(after_id));
 	arg(q, db_int(LIMIT_ROWS));
-	return true;
 }
 
-static bool
-assemble(struct query *q, int64_t after_id, struct err *e)
+/* What is wanted of the rows with these ids. */
+static void
+add_rows(struct query *q)
 {
-	static const char *const tables[] = {
-	    "patient p", "study s", "series e", "instance i"};
 	const struct search *s = q->search;
 	enum index_level high = highest_wanted(s);
-	struct buf ids;
+	struct buf ids = q->sql;
 	int i;
 
-	if (!add_ids(q, after_id, e))
-		return false;
-	ids = q->sql;
 	buf_init(&q->sql, SQL_ROOM);
 	add(q, "SELECT ");
 	add(q, id_names[s->level]);
@@ -475,19 +497,69 @@ assemble(struct query *q, int64_t after_id, struct err *e)
 	add(q, " ON ");
 	add(q, id_names[s->level]);
 	add(q, " = q.id");
-	for (i = (int)s->level - 1; i >= (int)high; i--) {
-		static const char *const joins[] = {
-		    " CROSS JOIN patient p ON p.id = s.patient",
-		    " CROSS JOIN study s ON s.id = e.study",
-		    " CROSS JOIN series e ON e.id = i.series",
-		};
-
-		add(q, joins[i]);
-	}
+	for (i = (int)s->level - 1; i >= (int)high; i--)
+		add(q, forced_joins[i]);
 	add(q, " ORDER BY q.id");
+}
+
+static bool
+put_together(struct query *q, struct err *e)
+{
 	if (q->sql.over || q->scratch.over)
 		return fail(e, ERR_LIMIT, "the keys are too long");
 	return true;
+}
+
+static bool
+assemble(struct query *q, int64_t after_id, struct err *e)
+{
+	if (!add_matches(q, e))
+		return false;
+	add_ids(q, after_id);
+	add_rows(q);
+	return put_together(q, e);
+}
+
+static void
+query_init(struct query *q, const struct search *search)
+{
+	*q = (struct query){.search = search};
+	arena_init(&q->scratch, 8 * LIMIT_IDENTIFIER);
+	buf_init(&q->sql, SQL_ROOM);
+}
+
+static void
+query_fini(struct query *q)
+{
+	buf_fini(&q->sql);
+	arena_fini(&q->scratch);
+}
+
+/* Does the search have more than WIDE answers? */
+static bool
+is_wide(struct db *db, const struct search *search, bool *wide, struct err *e)
+{
+	struct buf matches;
+	struct query q;
+	bool found, ok;
+	int64_t n = 0;
+
+	query_init(&q, search);
+	ok = add_matches(&q, e);
+	if (ok && q.narrow) {
+		matches = q.sql;
+		buf_init(&q.sql, SQL_ROOM);
+		add(&q, "SELECT count(*) FROM (SELECT 1");
+		buf_add(&q.sql, buf_str(&matches));
+		buf_fini(&matches);
+		add(&q, " LIMIT ?)");
+		arg(&q, db_int(WIDE + 1));
+		ok = put_together(&q, e) && db_get_int(db, buf_cstr(&q.sql),
+						q.args, q.n, &n, &found, e);
+	}
+	*wide = n > WIDE;
+	query_fini(&q);
+	return ok;
 }
 
 static bool
@@ -543,21 +615,19 @@ bool
 index_search(struct store *s, const struct search *search, int64_t after_id,
     struct arena *a, struct index_row **rows, size_t *n, struct err *e)
 {
-	struct query q = {.search = search};
-	struct db *db;
+	struct db *db = store_reader(s, e);
+	struct query q;
 	bool ok;
 
 	*rows = NULL;
 	*n = 0;
-	arena_init(&q.scratch, 8 * LIMIT_IDENTIFIER);
-	buf_init(&q.sql, SQL_ROOM);
-	ok = assemble(&q, after_id, e);
-	db = ok ? store_reader(s, e) : NULL;
-	ok = db != NULL && fetch(db, &q, a, rows, n, e);
-	if (db != NULL)
-		store_reader_done(s, db);
-	buf_fini(&q.sql);
-	arena_fini(&q.scratch);
+	if (db == NULL)
+		return false;
+	query_init(&q, search);
+	ok = (after_id <= 0 || is_wide(db, search, &q.wide, e)) &&
+	     assemble(&q, after_id, e) && fetch(db, &q, a, rows, n, e);
+	query_fini(&q);
+	store_reader_done(s, db);
 	return ok;
 }
 
@@ -565,29 +635,28 @@ bool
 index_explain(struct store *s, const struct search *search, struct buf *out,
     struct err *e)
 {
-	struct query q = {.search = search};
+	struct db *db = store_reader(s, e);
 	enum db_step step = DB_STEP_FAILED;
 	struct db_stmt *stmt;
-	struct db *db = NULL;
+	struct query q;
 	struct buf sql;
 
-	arena_init(&q.scratch, 8 * LIMIT_IDENTIFIER);
-	buf_init(&q.sql, SQL_ROOM);
+	if (db == NULL)
+		return false;
+	query_init(&q, search);
 	buf_init(&sql, SQL_ROOM);
 	buf_text(&sql, "EXPLAIN QUERY PLAN ");
-	if (assemble(&q, 0, e))
-		db = store_reader(s, e);
-	buf_add(&sql, buf_str(&q.sql));
-	if (db != NULL && db_query(db, buf_cstr(&sql), q.args, q.n, &stmt, e))
-		while ((step = db_step(stmt, e)) == DB_STEP_ROW) {
-			buf_add(out, db_column(stmt, 3));
-			buf_u8(out, '\n');
-		}
-	if (db != NULL)
-		store_reader_done(s, db);
+	if (assemble(&q, 0, e)) {
+		buf_add(&sql, buf_str(&q.sql));
+		if (db_query(db, buf_cstr(&sql), q.args, q.n, &stmt, e))
+			while ((step = db_step(stmt, e)) == DB_STEP_ROW) {
+				buf_add(out, db_column(stmt, 3));
+				buf_u8(out, '\n');
+			}
+	}
 	buf_fini(&sql);
-	buf_fini(&q.sql);
-	arena_fini(&q.scratch);
+	query_fini(&q);
+	store_reader_done(s, db);
 	return step == DB_STEP_DONE;
 }
 

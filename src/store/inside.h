@@ -51,6 +51,8 @@ struct store {
 	atomic_int duplicate;
 	atomic_uint_fast64_t reserve;
 	_Atomic(const char *) read_only;
+	/* Some commit is unsure: the next start looks at the files. */
+	atomic_bool look_again;
 	struct commit *commit;
 	struct days days;
 	struct space space;
@@ -70,6 +72,8 @@ void store_reader_done(struct store *s, struct db *db);
 /* ERR_FULL when need bytes more would go below the reserve; ERR_IO when the
  * store is read-only. */
 bool store_room(struct store *s, uint64_t need, struct err *e) MUST_USE;
+/* ERR_IO when the store is read-only. */
+bool store_writable(struct store *s, struct err *e) MUST_USE;
 void store_set_read_only(struct store *s, const char *why);
 /* Flush a file of ours; after a failure that is not want of room the store is
  * read-only. */

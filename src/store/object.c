@@ -27,6 +27,7 @@
  */
 #include "store/object.h"
 
+#include "base/hasher.h"
 #include "base/log.h"
 #include "base/os.h"
 #include "store/arrive.h"
@@ -36,7 +37,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <gnutls/crypto.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -57,7 +57,8 @@ struct object {
 	char syntax_uid[65], sop_class[65], sop_instance[65];
 	struct capture capture;
 	struct parse *parse;
-	gnutls_hash_hd_t hash;
+	struct hasher *hasher;
+	bool follows;       /* the hasher reads the file */
 	struct buf pending; /* not written yet */
 	int fd;             /* in objects/tmp; -1 while all is pending */
 	char name[NAME_ROOM];
@@ -126,7 +127,7 @@ object_begin(struct intake *in, const struct object_header *header,
 	o->syntax = syntax_of(str_from(o->syntax_uid));
 	capture_init(&o->capture);
 	o->parse = parse_new(o->syntax, &capture_events, &o->capture);
-	must(gnutls_hash_init(&o->hash, GNUTLS_DIG_SHA256) == 0);
+	o->hasher = hasher_new();
 	buf_init(&o->pending, SMALL + SEAL_DATA_AT);
 	buf_fill(&o->pending, 0, SEAL_DATA_AT);
 	*out = o;
@@ -198,10 +199,26 @@ keep_bytes(struct object *o, struct str part, struct err *e)
 	return true;
 }
 
+/* The hash of a part; from the moment there is a file, of what is written to
+ * it, if somebody has the time. */
+static void
+hash_part(struct object *o, struct str part, bool was_file)
+{
+	if (o->follows) {
+		hasher_grown(o->hasher, (off_t)o->written);
+		return;
+	}
+	hasher_add(o->hasher, part);
+	if (!was_file && o->fd >= 0)
+		o->follows = hasher_follow(
+		    o->hasher, o->fd, (off_t)(SEAL_DATA_AT + o->size));
+}
+
 bool
 object_write(struct object *o, struct str part, struct err *e)
 {
 	uint64_t before = o->size;
+	bool was_file = o->fd >= 0;
 
 	must(!o->failed);
 	o->failed = true;
@@ -214,10 +231,9 @@ object_write(struct object *o, struct str part, struct err *e)
 		return false;
 	if (!parse_feed(o->parse, part, e))
 		return false;
-	if (part.n > 0)
-		must(gnutls_hash(o->hash, part.p, part.n) == 0);
 	if (!keep_bytes(o, part, e))
 		return false;
+	hash_part(o, part, was_file);
 	o->failed = false;
 	return true;
 }
@@ -242,10 +258,10 @@ object_abort(struct object **po)
 
 	if (o == NULL)
 		return;
+	/* Before the descriptor it may be reading is closed. */
+	hasher_free(&o->hasher);
 	drop_file(o);
 	parse_free(&o->parse);
-	if (o->hash != NULL)
-		gnutls_hash_deinit(o->hash, NULL);
 	capture_fini(&o->capture);
 	buf_fini(&o->pending);
 	free(o);
@@ -282,9 +298,21 @@ finish_file(
 	return true;
 }
 
-static void
+/* The hash, when all of the data set is where the hasher finds it. */
+static bool
+finish_hash(struct object *o, uint8_t out[32], struct err *e)
+{
+	if (o->follows) {
+		if (!write_pending(o, e))
+			return false;
+		hasher_grown(o->hasher, (off_t)o->written);
+	}
+	return hasher_end(o->hasher, out, e);
+}
+
+static bool
 describe(struct object *o, struct arena *a, struct row *row,
-    struct object_result *out)
+    struct object_result *out, struct err *e)
 {
 	struct row_input in = {
 	    .capture = &o->capture,
@@ -293,8 +321,8 @@ describe(struct object *o, struct arena *a, struct row *row,
 	};
 	struct row_mismatch mismatch;
 
-	gnutls_hash_deinit(o->hash, in.sha256);
-	o->hash = NULL;
+	if (!finish_hash(o, in.sha256, e))
+		return false;
 	row_make(&in, a, row, &mismatch);
 	row->syntax = str_from(o->syntax_uid);
 	row->source = str_from(o->source_ae);
@@ -308,6 +336,7 @@ describe(struct object *o, struct arena *a, struct row *row,
 	    row->value[COLUMN_SOPInstanceUID]);
 	(void)str_copy(out->study, sizeof(out->study),
 	    row->value[COLUMN_StudyInstanceUID]);
+	return true;
 }
 
 static bool
@@ -322,13 +351,13 @@ commit(struct object *o, struct object_result *out, struct err *e)
 		return fail(e, ERR_PROTOCOL, "the object is not whole");
 	if (o->size == 0)
 		return fail(e, ERR_MALFORMED, "the data set is empty");
-	if (!parse_end(o->parse, e) || !store_room(o->store, 0, e))
+	if (!parse_end(o->parse, e) || !store_writable(o->store, e))
 		return false;
 	arena_init(&a, ROW_ARENA);
-	describe(o, &a, &row, out);
 	file.fd = &o->fd;
 	file.name = o->name;
-	ok = arrive(o->store, &file, &row, &out->outcome, e);
+	ok = describe(o, &a, &row, out, e) &&
+	     arrive(o->store, &file, &row, &out->outcome, e);
 	arena_fini(&a);
 	return ok;
 }

@@ -120,6 +120,28 @@ lock_folder(struct store *s, struct err *e)
 	return true;
 }
 
+/* Only who has the folder to itself may change an older schema: the server in
+ * it knows nothing of the new one. */
+static bool
+may_migrate(struct store *s, struct db *db, struct err *e)
+{
+	int64_t version;
+	bool alone;
+	int fd;
+
+	if (!db_version(db, &version, e))
+		return false;
+	if (s->server || version == 0 || version >= schema_current.version)
+		return true;
+	if (!open_file(s, "lock", &fd, e))
+		return false;
+	alone = flock(fd, LOCK_EX | LOCK_NB) == 0;
+	os_close(&fd);
+	return alone ||
+	       fail(e, ERR_DENIED, "an older server uses '%s': stop it first",
+		   s->folder);
+}
+
 static bool
 open_database(struct store *s, bool create, struct err *e)
 {
@@ -133,7 +155,8 @@ open_database(struct store *s, bool create, struct err *e)
 		return false;
 	}
 	s->commit = commit_new(db);
-	if (!schema_migrate(db, s->database, &schema_current, e))
+	if (!may_migrate(s, db, e) ||
+	    !schema_migrate(db, s->database, &schema_current, e))
 		return false;
 	/* The names of the database and of the folders. */
 	if (create && os->fsync(s->dir_fd) < 0)
@@ -327,9 +350,11 @@ store_close(struct store **ps)
 
 	if (s == NULL)
 		return;
-	/* After a failed flush the next start must look at the files. */
+	/* After a failed flush or an unsure commit the next start must look at
+	 * the files. */
 	w = (struct writer){.s = s, .id = s->writer_id};
 	if (w.id != 0 && store_read_only(s) == NULL &&
+	    !atomic_load(&s->look_again) &&
 	    commit_run(s->commit, true, delete_writer, &w, &e) != COMMIT_DONE)
 		log_warning("store", "cannot note the clean stop: %s", e.text);
 	release(s);
@@ -386,15 +411,22 @@ store_folder(const struct store *s)
 }
 
 bool
-store_room(struct store *s, uint64_t need, struct err *e)
+store_writable(struct store *s, struct err *e)
 {
 	const char *why = store_read_only(s);
+
+	return why == NULL || fail(e, ERR_IO, "read-only: %s", why);
+}
+
+bool
+store_room(struct store *s, uint64_t need, struct err *e)
+{
 	uint64_t reserve = atomic_load(&s->reserve), room;
 	int64_t now = clock_mono_ms();
 	bool known = true;
 
-	if (why != NULL)
-		return fail(e, ERR_IO, "read-only: %s", why);
+	if (!store_writable(s, e))
+		return false;
 	mutex_lock(&s->space.lock);
 	if (now - s->space.asked_ms >= ROOM_ASKED_MS) {
 		known =

@@ -261,7 +261,7 @@ list_add(char **list, struct str item)
 	struct buf out;
 	int order = 1;
 
-	if (item.n == 0 || n + item.n + 2 > LIMIT_INDEX_VALUE)
+	if (item.n == 0 || n + item.n + 2 > UPSERT_LIST_MAX)
 		return false;
 	while (n > 0 && str_split(&rest, '\\', &part)) {
 		order = str_cmp(item, part);
@@ -273,7 +273,7 @@ list_add(char **list, struct str item)
 		return false;
 	if (at > n)
 		at = n;
-	buf_init(&out, LIMIT_INDEX_VALUE);
+	buf_init(&out, UPSERT_LIST_MAX);
 	buf_add(&out, str_of(*list, at));
 	if (at > 0 && at == n)
 		buf_u8(&out, '\\');

@@ -19,6 +19,10 @@
 
 struct upsert;
 
+/* Room for ModalitiesInStudy and SOPClassesInStudy each: about 60 classes; a
+ * page of rows must stay within the memory of an exchange. */
+#define UPSERT_LIST_MAX 4096
+
 struct upsert *upsert_new(struct db *db); /* does not own db */
 void upsert_free(struct upsert **u);
 struct db *upsert_db(struct upsert *u);

@@ -49,7 +49,7 @@ join(struct db *db, const char *sql, int64_t id, struct buf *out, struct err *e)
 		return false;
 	while ((step = db_step(q, e)) == DB_STEP_ROW) {
 		value = db_column(q, 0);
-		if (out->n + value.n + 2 > LIMIT_INDEX_VALUE)
+		if (out->n + value.n + 2 > UPSERT_LIST_MAX)
 			continue;
 		if (out->n > 0)
 			buf_u8(out, '\\');
@@ -64,8 +64,8 @@ renew_lists(struct db *db, int64_t study, struct err *e)
 	struct buf modalities, classes;
 	bool ok;
 
-	buf_init(&modalities, LIMIT_INDEX_VALUE);
-	buf_init(&classes, LIMIT_INDEX_VALUE);
+	buf_init(&modalities, UPSERT_LIST_MAX);
+	buf_init(&classes, UPSERT_LIST_MAX);
 	ok = join(db,
 		 "SELECT DISTINCT Modality FROM series WHERE study = ?"
 		 " AND Modality <> '' ORDER BY Modality",

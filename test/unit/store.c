@@ -360,4 +360,35 @@ TEST(group_commit)
 	archive_end(&t);
 }
 
+static bool
+fill_table(struct upsert *u, void *ctx, struct err *e)
+{
+	static uint8_t blob[512 * 1024];
+
+	return db_exec(upsert_db(u),
+	    "INSERT OR REPLACE INTO setting (key, value) VALUES (?, hex(?))",
+	    DB_ARGS(db_int(*(const int *)ctx % 4),
+		db_blob(str_of(blob, sizeof(blob)))),
+	    e);
+}
+
+/* The log is moved into the database again and again. */
+TEST(the_log_stays_small)
+{
+	char path[128];
+	struct archive t;
+	struct stat st;
+	int i;
+
+	if (!archive_begin(&t))
+		return;
+	snprintf(path, sizeof(path), "%s/fileroom.db-wal", t.folder);
+	for (i = 0; i < 80; i++)
+		CHECK(commit_run(t.store->commit, false, fill_table, &i,
+			  &t.e) == COMMIT_DONE);
+	CHECK(stat(path, &st) == 0);
+	CHECK(st.st_size > 0 && st.st_size < (off_t)(24 * MIB));
+	archive_end(&t);
+}
+
 TEST_MAIN
