@@ -146,4 +146,4 @@ deb: bin
 clean:
 	rm -rf build
 
--include $(shell find build/$(B) -name '*.d' 2>/dev/null)
+-include $(shell find $O -name '*.d' 2>/dev/null)
