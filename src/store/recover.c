@@ -3,9 +3,10 @@
  *
  * After a clean stop there is nothing in table writer, and nothing is walked.
  * Else the folders from the marked one on are, and each file without a row is
- * settled (orphan.h). Rows put in after the mark tell most files at once; only
- * the others are opened. The rows of dead writers go last, in a flushed commit
- * that makes all rows put back durable. Tombstones are settled at every start.
+ * settled (orphan.h). The paths of the rows of these days are read into memory
+ * first and tell most files at once; only the others are opened and looked up.
+ * The rows of dead writers go last, in a flushed commit that makes all rows put
+ * back durable. Tombstones are settled at every start.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -21,13 +22,23 @@
 
 /* More paths than these are not kept in memory: each file is looked up. */
 #define PATHS 2000000
+/* A path without what all have: two digits a byte. */
+#define PACKED_PATH ((8 + 20 + 28) / 2)
+
+/* Paths of rows; slots hold 1 + the place in v, 0: none. */
+struct known {
+	uint8_t (*v)[PACKED_PATH];
+	size_t n, room;
+	uint32_t *slots;
+	uint32_t mask;
+};
 
 struct recovery {
 	struct store *s;
 	bool dead;
 	char folder[DAY_ROOM];
 	int64_t last_instance;
-	struct map paths; /* of rows after the mark */
+	struct known known;
 	struct orphan_list orphans;
 	uint64_t indexed, torn, duplicates, leftovers;
 };
@@ -127,18 +138,155 @@ find_dead(struct recovery *r, struct db *db, struct err *e)
 	return step == DB_STEP_DONE;
 }
 
+/* path is a valid one. */
+static void
+pack(const char *path, uint8_t out[PACKED_PATH])
+{
+	size_t n = 0;
+	uint8_t c;
+
+	memset(out, 0, PACKED_PATH);
+	for (; n < 2 * (size_t)PACKED_PATH; path++) {
+		c = (uint8_t)*path;
+		if (c == '/')
+			continue;
+		/* '0' is 0x30, 'a' is 0x61. */
+		c = (uint8_t)((c & 15) + (c >> 6) * 9);
+		out[n / 2] = (uint8_t)(out[n / 2] << 4 | c);
+		n++;
+	}
+}
+
+/* The end of a name is random and ours: no peer chooses collisions. */
+static uint32_t
+slot_of(const struct known *k, const uint8_t packed[PACKED_PATH])
+{
+	uint32_t tail;
+
+	memcpy(&tail, packed + PACKED_PATH - sizeof(tail), sizeof(tail));
+	return tail & k->mask;
+}
+
+static void
+known_add(struct known *k, const char *path)
+{
+	if (k->n == k->room) {
+		k->room = k->room * 2 + 1024;
+		k->v = must_realloc(k->v, k->room * sizeof(*k->v));
+	}
+	pack(path, k->v[k->n++]);
+}
+
+/* After the last known_add(). */
+static void
+known_build(struct known *k)
+{
+	uint32_t slots = 2, at;
+	size_t i;
+
+	while (slots / 2 < k->n)
+		slots *= 2;
+	k->mask = slots - 1;
+	k->slots = must_zalloc(slots * sizeof(*k->slots));
+	for (i = 0; i < k->n; i++) {
+		at = slot_of(k, k->v[i]);
+		while (k->slots[at] != 0)
+			at = (at + 1) & k->mask;
+		k->slots[at] = (uint32_t)i + 1;
+	}
+}
+
 static bool
-load_paths(struct recovery *r, struct db *db, struct err *e)
+known_has(const struct known *k, const char *path)
+{
+	uint8_t packed[PACKED_PATH];
+	uint32_t at;
+
+	pack(path, packed);
+	for (at = slot_of(k, packed); k->slots[at] != 0;
+	     at = (at + 1) & k->mask)
+		if (!memcmp(k->v[k->slots[at] - 1], packed, sizeof(packed)))
+			return true;
+	return false;
+}
+
+static void
+known_free(struct known *k)
+{
+	free(k->v);
+	free(k->slots);
+	*k = (struct known){.n = 0};
+}
+
+static bool
+is_walked(const struct recovery *r, const char *path)
+{
+	return strncmp(path, r->folder, DAY_ROOM - 1) >= 0;
+}
+
+/* Whether the first row after id is of a day that is walked. */
+static bool
+is_recent(
+    struct recovery *r, struct db *db, int64_t id, bool *out, struct err *e)
 {
 	struct db_stmt *q;
 	enum db_step step;
+	char path[PATH_ROOM];
 
-	if (!db_query(db, "SELECT path FROM instance WHERE id > ? LIMIT ?",
-		DB_ARGS(db_int(r->last_instance), db_int(PATHS)), &q, e))
+	*out = true;
+	if (!db_query(db,
+		"SELECT path FROM instance WHERE id > ? ORDER BY id LIMIT 1",
+		DB_ARGS(db_int(id)), &q, e))
 		return false;
-	while ((step = db_step(q, e)) == DB_STEP_ROW)
-		map_put(&r->paths, db_column(q, 0), r);
+	while ((step = db_step(q, e)) == DB_STEP_ROW) {
+		(void)str_copy(path, sizeof(path), db_column(q, 0));
+		*out = is_walked(r, path);
+	}
 	return step == DB_STEP_DONE;
+}
+
+/* The row before those of the days that are walked: ids and days grow together
+ * but for few rows, and a row that is missed costs a look at its file. */
+static bool
+find_start(struct recovery *r, struct db *db, int64_t *after, struct err *e)
+{
+	int64_t low = 0, middle;
+	bool recent;
+
+	*after = r->last_instance;
+	while (low < *after) {
+		middle = low + (*after - low) / 2;
+		if (!is_recent(r, db, middle, &recent, e))
+			return false;
+		if (recent)
+			*after = middle;
+		else
+			low = middle + 1;
+	}
+	return true;
+}
+
+static bool
+load_paths(struct recovery *r, struct db *db, struct err *e)
+{
+	enum db_step step = DB_STEP_DONE;
+	struct db_stmt *q;
+	char path[PATH_ROOM];
+	int64_t after;
+
+	if (!find_start(r, db, &after, e) ||
+	    !db_query(db, "SELECT path FROM instance WHERE id > ? ORDER BY id",
+		DB_ARGS(db_int(after)), &q, e))
+		return false;
+	while (r->known.n < PATHS && (step = db_step(q, e)) == DB_STEP_ROW) {
+		(void)str_copy(path, sizeof(path), db_column(q, 0));
+		if (is_walked(r, path) && folder_path_valid(path))
+			known_add(&r->known, path);
+	}
+	if (step == DB_STEP_ROW)
+		db_reset(q);
+	known_build(&r->known);
+	return step != DB_STEP_FAILED;
 }
 
 /* Remove what nobody writes any more. */
@@ -168,7 +316,7 @@ has_row(struct recovery *r, const char *path, bool *out, struct err *e)
 	struct db *db;
 	bool ok;
 
-	*out = map_get(&r->paths, str_from(path)) != NULL;
+	*out = known_has(&r->known, path);
 	if (*out || !object_open(r->s, path, &f, &why))
 		return true;
 	object_close(&f);
@@ -343,9 +491,8 @@ store_recover(struct store *s, bool *clean, struct err *e)
 	if (!ok || !r.dead)
 		return ok;
 	*clean = false;
-	map_init(&r.paths);
 	ok = recover(&r, e);
-	map_fini(&r.paths);
+	known_free(&r.known);
 	orphan_list_free(&r.orphans);
 	if (!ok)
 		return fail_in(e, "recovery");
