@@ -59,6 +59,7 @@ struct object {
 	struct parse *parse;
 	struct hasher *hasher;
 	bool follows;       /* the hasher reads the file */
+	uint64_t hashed;    /* of the data set, before it did */
 	struct buf pending; /* not written yet */
 	int fd;             /* in objects/tmp; -1 while all is pending */
 	char name[NAME_ROOM];
@@ -163,11 +164,19 @@ make_file(struct object *o, struct err *e)
 static bool
 write_out(struct object *o, struct str part, struct err *e)
 {
-	if (o->fd < 0 && !make_file(o, e))
-		return false;
+	if (o->fd < 0) {
+		if (!make_file(o, e))
+			return false;
+		/* What is not hashed yet comes into the file now or later. */
+		if (o->size > SMALL)
+			o->follows = hasher_follow(o->hasher, o->fd,
+			    (off_t)(SEAL_DATA_AT + o->hashed));
+	}
 	if (!os_write_all(o->fd, part))
 		return fail_errno(e, "cannot write to '%s'", FOLDER_TMP);
 	o->written += part.n;
+	if (o->follows)
+		hasher_grown(o->hasher, (off_t)o->written);
 	if (o->written - o->flushed < BLOCK_WRITEBACK)
 		return true;
 	if (os->sync_range(o->fd, (off_t)o->flushed,
@@ -199,26 +208,10 @@ keep_bytes(struct object *o, struct str part, struct err *e)
 	return true;
 }
 
-/* The hash of a part; from the moment there is a file, of what is written to
- * it, if somebody has the time. */
-static void
-hash_part(struct object *o, struct str part, bool was_file)
-{
-	if (o->follows) {
-		hasher_grown(o->hasher, (off_t)o->written);
-		return;
-	}
-	hasher_add(o->hasher, part);
-	if (!was_file && o->fd >= 0)
-		o->follows = hasher_follow(
-		    o->hasher, o->fd, (off_t)(SEAL_DATA_AT + o->size));
-}
-
 bool
 object_write(struct object *o, struct str part, struct err *e)
 {
 	uint64_t before = o->size;
-	bool was_file = o->fd >= 0;
 
 	must(!o->failed);
 	o->failed = true;
@@ -233,7 +226,10 @@ object_write(struct object *o, struct str part, struct err *e)
 		return false;
 	if (!keep_bytes(o, part, e))
 		return false;
-	hash_part(o, part, was_file);
+	if (!o->follows) {
+		hasher_add(o->hasher, part);
+		o->hashed += part.n;
+	}
 	o->failed = false;
 	return true;
 }
@@ -302,11 +298,9 @@ finish_file(
 static bool
 finish_hash(struct object *o, uint8_t out[32], struct err *e)
 {
-	if (o->follows) {
-		if (!write_pending(o, e))
-			return false;
-		hasher_grown(o->hasher, (off_t)o->written);
-	}
+	if (o->follows && !write_pending(o, e))
+		return false;
+	o->follows = false;
 	return hasher_end(o->hasher, out, e);
 }
 
