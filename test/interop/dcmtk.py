@@ -116,6 +116,28 @@ def t_store_recursive_folder():
         assert {a["0020,1209"] for a in answers} == {"6"}
 
 
+def t_store_with_few_and_with_combined_contexts():
+    """-R proposes only what the files need, +C all syntaxes of a class in one
+    context."""
+    with Server() as server, tempfile.TemporaryDirectory() as tmp:
+        for n, option in enumerate(("-R", "+C")):
+            name = "ctx%d" % n
+            paths = [sample.write(sample.image(
+                study=name, series=i + 1, sop_class=c, modality=m),
+                os.path.join(tmp, name, "%d.dcm" % i))
+                for i, (c, m) in enumerate(
+                    ((sample.CT, "CT"), (sample.MR, "MR"),
+                     (sample.SC, "OT")))]
+            client(server, "storescu", option, after=paths)
+            answers = find(server, "QueryRetrieveLevel=STUDY",
+                           "StudyInstanceUID=" + sample.uid("study", name),
+                           "ModalitiesInStudy",
+                           "NumberOfStudyRelatedInstances")
+            assert [a["0020,1208"] for a in answers] == ["3"], answers
+            assert set(answers[0]["0008,0061"].split("\\")) == {
+                "CT", "MR", "OT"}, answers
+
+
 COMPRESSED = {
     "dcmcjpeg": (["+e1"], "-xs", "+xs"),
     "dcmcjpeg +eb": (["+eb"], "-xy", "+xy"),
