@@ -31,7 +31,7 @@
 #include "dicom/value.h"
 #include "net/dimse.h"
 
-#include <libdeflate.h>
+#include <zlib.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -249,13 +249,12 @@ put_image(struct worker *w)
 static void
 add_digest(struct worker *w)
 {
-	uint32_t crc;
+	uLong crc;
 
 	if (w->load->digest == 0)
 		return;
-	crc = libdeflate_crc32(0, w->header.p, w->header.n);
-	w->digest +=
-	    libdeflate_crc32(crc, w->load->pixels, w->load->pixel_bytes);
+	crc = crc32_z(0, w->header.p, w->header.n);
+	w->digest += crc32_z(crc, w->load->pixels, w->load->pixel_bytes);
 }
 
 static bool
@@ -355,7 +354,7 @@ static bool
 swallow(struct worker *w, struct assoc *a, struct err *e)
 {
 	struct str part;
-	uint32_t crc = 0;
+	uLong crc = 0;
 
 	for (;;) {
 		if (!dimse_read_part(a, &part, e))
@@ -364,7 +363,7 @@ swallow(struct worker *w, struct assoc *a, struct err *e)
 			break;
 		w->bytes += part.n;
 		if (w->load->digest != 0)
-			crc = libdeflate_crc32(crc, part.p, part.n);
+			crc = crc32_z(crc, part.p, part.n);
 	}
 	w->digest += crc;
 	w->instances++;
