@@ -68,6 +68,14 @@ hash_block(struct hasher *h, uint8_t *block, off_t end)
 	return true;
 }
 
+/* The flush that comes at the end tells of errors. */
+static void
+start_writeback(const struct hasher *h, off_t end)
+{
+	if (h->at < (off_t)BLOCK_WRITEBACK && end > h->at)
+		(void)os->sync_range(h->fd, h->at, end - h->at);
+}
+
 static void
 follow(void *arg)
 {
@@ -83,6 +91,7 @@ follow(void *arg)
 		end = h->end;
 		ended = h->ended;
 		mutex_unlock(&h->lock);
+		start_writeback(h, end);
 		while (ok && h->at < end)
 			ok = hash_block(h, block, end);
 	}

@@ -19,7 +19,9 @@ struct hasher *hasher_new(void);
 void hasher_free(struct hasher **);
 /* The next bytes of the stream; not after hasher_follow() said true. */
 void hasher_add(struct hasher *, struct str part);
-/* The rest of the stream is what fd has from 'at' on. False when every core
+/* The rest of the stream is what fd has from 'at' on; the write-back of its
+ * first bytes (BLOCK_WRITEBACK) is started on the way, which would hold up the
+ * writer. False when every core
  * has enough to do: go on with hasher_add(). The descriptor must stay open
  * until the end. */
 bool hasher_follow(struct hasher *, int fd, off_t at);

@@ -68,9 +68,8 @@
 
 /* Block in which data move from socket to disk. */
 #define BLOCK_IO (256 * KIB)
-/* Start write-back each time this much of an object has been written: early, so
- * that the disk works while the rest arrives. */
-#define BLOCK_WRITEBACK (256 * KIB)
+/* Start write-back each time this much of an object has been written. */
+#define BLOCK_WRITEBACK (2 * MIB)
 
 /* Deadlines, in milliseconds. ARTIM (PS3.8 9.1.5) and a whole A-ASSOCIATE-RQ.
  */

@@ -13,7 +13,8 @@ import _load
 from harness.runner import main
 from harness.server import Server
 
-ROUNDS = 1000 if os.environ.get("SOAK") else 20
+ROUNDS = int(os.environ.get("CRASH_ROUNDS",
+                            1000 if os.environ.get("SOAK") else 20))
 
 
 def t_kill_under_load():
