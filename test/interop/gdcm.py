@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness.runner import main
 from harness import sample
-from harness.server import Server
+from harness.server import Server, wait_for
 
 ITS_OWN_END = "ProtocolStream as nullptr is invalid"
 ENDED = re.compile(r"association of 'GDCM'.* released .*?: (\d+) echoes, "
@@ -32,7 +32,8 @@ def gdcmscu(server, *options):
         capture_output=True, text=True, timeout=60, errors="replace")
     assert done.returncode == 0 or ITS_OWN_END in done.stderr, (
         done.stdout + done.stderr)
-    server.wait_log("released")
+    wait_for(lambda: len(ENDED.findall(server.log())) > before,
+             what="the end of the association in the log")
     ends = ENDED.findall(server.log())
     assert len(ends) == before + 1, server.log()
     return tuple(map(int, ends[-1]))
