@@ -1,6 +1,6 @@
 /*
- * A follower is a thread of its own for as long as one stream lasts: that
- * costs some microseconds, for objects that take a thousand.
+ * Followers are threads that stay: at most as many as there are cores, each
+ * started when no other is free, and waiting for the next stream ever after.
  */
 #include "base/hasher.h"
 
@@ -18,13 +18,13 @@
 struct hasher {
 	gnutls_hash_hd_t hash;
 	bool follows, counted;
-	struct thread thread;
+	struct hasher *next; /* under the crew's lock: waits for a follower */
 	struct mutex lock;
-	struct cond wake;
+	struct cond wake, done;
 	/* Under the lock: */
 	off_t end;
-	bool ended;
-	/* The follower's, and after it was joined the owner's: */
+	bool ended, left;
+	/* The follower's, and the owner's after it left: */
 	int fd;
 	off_t at;
 	int failed; /* errno */
@@ -32,6 +32,21 @@ struct hasher {
 
 /* Big streams in the process, and threads that follow one. */
 static atomic_uint streams, followers;
+
+static struct {
+	struct mutex lock;
+	struct cond wake;
+	struct hasher *waiting;
+	unsigned count, idle, wanted;
+} crew;
+static pthread_once_t crew_once = PTHREAD_ONCE_INIT;
+
+static void
+crew_init(void)
+{
+	mutex_init(&crew.lock);
+	cond_init(&crew.wake);
+}
 
 struct hasher *
 hasher_new(void)
@@ -77,25 +92,77 @@ start_writeback(const struct hasher *h, off_t end)
 }
 
 static void
-follow(void *arg)
+follow(struct hasher *h, uint8_t *block)
 {
-	struct hasher *h = arg;
-	uint8_t *block = must_alloc(BLOCK_FOLLOW);
 	bool ended = false, ok = true;
 	off_t end;
 
-	while (ok && !ended) {
+	while (!ended) {
 		mutex_lock(&h->lock);
-		while (h->end <= h->at && !h->ended)
+		while ((h->end <= h->at || !ok) && !h->ended)
 			cond_wait(&h->wake, &h->lock);
 		end = h->end;
 		ended = h->ended;
 		mutex_unlock(&h->lock);
-		start_writeback(h, end);
+		if (ok)
+			start_writeback(h, end);
 		while (ok && h->at < end)
 			ok = hash_block(h, block, end);
 	}
-	free(block);
+	/* The owner may free it as soon as the lock is given back. */
+	mutex_lock(&h->lock);
+	h->left = true;
+	cond_signal(&h->done);
+	mutex_unlock(&h->lock);
+}
+
+static void
+serve(void *unused)
+{
+	uint8_t *block = must_alloc(BLOCK_FOLLOW);
+	struct hasher *h;
+
+	(void)unused;
+	mutex_lock(&crew.lock);
+	for (;;) {
+		crew.idle++;
+		while (crew.waiting == NULL)
+			cond_wait(&crew.wake, &crew.lock);
+		crew.idle--;
+		crew.wanted--;
+		h = crew.waiting;
+		crew.waiting = h->next;
+		mutex_unlock(&crew.lock);
+		follow(h, block);
+		mutex_lock(&crew.lock);
+	}
+}
+
+/* A follower for h, a new one if no other is free. */
+static bool
+engage(struct hasher *h)
+{
+	struct thread t;
+	bool ok = true;
+
+	(void)pthread_once(&crew_once, crew_init);
+	mutex_lock(&crew.lock);
+	/* One that is just done with another stream comes back for this. */
+	if (crew.idle <= crew.wanted && crew.count < thread_cores()) {
+		ok = thread_start(&t, "hasher", serve, NULL);
+		if (ok) {
+			thread_detach(&t);
+			crew.count++;
+		}
+	}
+	if (ok) {
+		crew.wanted++;
+		h->next = crew.waiting;
+		crew.waiting = h;
+		cond_signal(&crew.wake);
+	}
+	mutex_unlock(&crew.lock);
+	return ok;
 }
 
 bool
@@ -112,11 +179,13 @@ hasher_follow(struct hasher *h, int fd, off_t at)
 	if (busy < thread_cores()) {
 		mutex_init(&h->lock);
 		cond_init(&h->wake);
+		cond_init(&h->done);
 		h->fd = fd;
 		h->at = h->end = at;
-		h->follows = thread_start(&h->thread, "hasher", follow, h);
+		h->follows = engage(h);
 		if (h->follows)
 			return true;
+		cond_fini(&h->done);
 		cond_fini(&h->wake);
 		mutex_fini(&h->lock);
 	}
@@ -146,8 +215,10 @@ stop(struct hasher *h, bool drop)
 	if (drop)
 		h->end = 0;
 	cond_signal(&h->wake);
+	while (!h->left)
+		cond_wait(&h->done, &h->lock);
 	mutex_unlock(&h->lock);
-	thread_join(&h->thread);
+	cond_fini(&h->done);
 	cond_fini(&h->wake);
 	mutex_fini(&h->lock);
 	h->follows = false;
