@@ -479,16 +479,8 @@ answer(struct session *s, const struct dimse *rq, struct str identifier,
 static bool
 serve(struct session *s, const struct dimse *rq, struct err *e)
 {
-	struct buf identifier;
-	bool ready, ok;
-
 	s->activity.gets++;
-	buf_init(&identifier, LIMIT_IDENTIFIER);
-	ok = service_identifier(s, rq, &identifier, &ready, e);
-	if (ok && ready)
-		ok = answer(s, rq, buf_str(&identifier), e);
-	buf_fini(&identifier);
-	return ok;
+	return service_identifier(s, rq, answer, e);
 }
 
 const struct service service_get = {

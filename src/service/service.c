@@ -124,18 +124,24 @@ service_fail(struct session *s, const struct dimse *rq, const struct err *why,
 }
 
 bool
-service_identifier(struct session *s, const struct dimse *rq, struct buf *out,
-    bool *ready, struct err *e)
+service_identifier(struct session *s, const struct dimse *rq,
+    service_answer_fn *answer, struct err *e)
 {
+	struct buf identifier;
 	struct err why;
+	bool ok;
 
-	*ready = dimse_read_all(s->assoc, out, e);
-	if (*ready)
-		return true;
-	if (e->code != ERR_LIMIT || s->assoc->end != ASSOC_OPEN)
-		return false;
-	why = *e;
-	return service_fail(s, rq, &why, e);
+	buf_init(&identifier, LIMIT_IDENTIFIER);
+	if (dimse_read_all(s->assoc, &identifier, e)) {
+		ok = answer(s, rq, buf_str(&identifier), e);
+	} else if (e->code == ERR_LIMIT && s->assoc->end == ASSOC_OPEN) {
+		why = *e;
+		ok = service_fail(s, rq, &why, e);
+	} else {
+		ok = false;
+	}
+	buf_fini(&identifier);
+	return ok;
 }
 
 bool

@@ -70,10 +70,12 @@ bool service_refuse(struct session *s, const struct dimse *rq, uint16_t status,
  * where our files lie. */
 bool service_fail(struct session *s, const struct dimse *rq,
     const struct err *why, struct err *e) MUST_USE;
-/* Read the identifier of a C-FIND, C-GET or C-MOVE into out. *ready false: it
- * was too large, and the request has been refused. False as for serve(). */
+/* Read the identifier of a C-FIND, C-GET or C-MOVE and answer it; one that is
+ * too large is refused. Returns as serve(). */
+typedef bool service_answer_fn(struct session *s, const struct dimse *rq,
+    struct str identifier, struct err *e);
 bool service_identifier(struct session *s, const struct dimse *rq,
-    struct buf *out, bool *ready, struct err *e) MUST_USE;
+    service_answer_fn *answer, struct err *e) MUST_USE;
 /* dimse_cancelled() said ERR_CLOSED: read up to the peer's abort or the end of
  * the stream, so that the association knows how it ended. Always false. */
 bool service_gone(struct session *s, struct err *e);
