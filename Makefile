@@ -46,7 +46,7 @@ endif
 CFLAGS_ALL = $(BASE_CFLAGS) $(OPT) $(PKG_CFLAGS) $(CFLAGS)
 LDFLAGS_ALL = -pthread $(LINK) $(LDFLAGS)
 
-SRC  := $(filter-out src/app/main.c,$(wildcard src/*/*.c))
+SRC  := $(filter-out src/app/main.c,$(wildcard src/*/*.c src/*/*/*.c))
 OBJ  := $(SRC:%.c=$O/%.o)
 LIB  := $O/libfileroom.a
 UNIT := $(patsubst %.c,$O/%,$(wildcard test/unit/*.c))

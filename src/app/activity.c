@@ -5,7 +5,7 @@
 #include "app/verb.h"
 #include "base/clock.h"
 #include "base/limit.h"
-#include "store/activity.h"
+#include "store/table/activity.h"
 
 #include <inttypes.h>
 

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/limit.h"
 #include "base/utf8.h"
-#include "store/node.h"
+#include "store/table/node.h"
 
 #include <inttypes.h>
 

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "service/scp.h"
-#include "store/setting.h"
+#include "store/table/setting.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "base/utf8.h"
-#include "store/setting.h"
+#include "store/table/setting.h"
 
 #include <fcntl.h>
 #include <unistd.h>

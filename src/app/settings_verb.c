@@ -5,7 +5,7 @@
 #include "app/settings.h"
 #include "app/verb.h"
 #include "base/limit.h"
-#include "store/setting.h"
+#include "store/table/setting.h"
 
 #include <errno.h>
 #include <fcntl.h>

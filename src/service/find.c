@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 #include "dicom/build.h"
-#include "service/query.h"
+#include "service/query/query.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>

@@ -16,7 +16,7 @@
 #include "base/os.h"
 #include "dicom/build.h"
 #include "dicom/convert.h"
-#include "service/query.h"
+#include "service/query/query.h"
 
 #include <fcntl.h>
 

@@ -3,7 +3,7 @@
  */
 #include "service/negotiate.h"
 
-#include "store/node.h"
+#include "store/table/node.h"
 
 /* PS3.7 D.3.3.3: how many of the peer's requests may be under way. They are
  * read and answered in their order, so any number would do. */

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "store/node.h"
+#include "store/table/node.h"
 
 /* A title as others may show it. */
 static void

@@ -7,7 +7,7 @@
 #define SERVICE_SERVICE_H
 
 #include "net/dimse.h"
-#include "store/activity.h"
+#include "store/table/activity.h"
 #include "store/object.h"
 #include "store/store.h"
 

@@ -8,7 +8,7 @@
 
 #include "store/folder.h"
 #include "store/object.h"
-#include "store/upsert.h"
+#include "store/index/upsert.h"
 
 /* A file in objects/tmp. */
 struct arriving {

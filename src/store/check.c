@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/os.h"
 #include "store/arrive.h"
-#include "store/attribute.h"
+#include "store/index/attribute.h"
 #include "store/orphan.h"
 
 #include <fcntl.h>

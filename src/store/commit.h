@@ -10,7 +10,7 @@
 #define STORE_COMMIT_H
 
 #include "store/db.h"
-#include "store/upsert.h"
+#include "store/index/upsert.h"
 
 struct commit;
 

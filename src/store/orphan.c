@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "store/arrive.h"
-#include "store/attribute.h"
+#include "store/index/attribute.h"
 #include "store/seal.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
 
 #include "store/folder.h"
 #include "store/object.h"
-#include "store/upsert.h"
+#include "store/index/upsert.h"
 
 /* Read the header of the file at path, and with 'bytes' all of it, comparing
  * length and hash: ERR_CORRUPT, ERR_MISSING; ERR_MALFORMED when the hash is

@@ -21,7 +21,7 @@
 #include "base/os.h"
 #include "base/rd.h"
 #include "dicom/dict.h"
-#include "store/index.h"
+#include "store/index/index.h"
 #include "store/object.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -11,14 +11,14 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "dicom/build.h"
-#include "store/activity.h"
+#include "store/table/activity.h"
 #include "store/folder.h"
-#include "store/index.h"
+#include "store/index/index.h"
 #include "store/inside.h"
-#include "store/node.h"
+#include "store/table/node.h"
 #include "store/object.h"
 #include "store/rebuild.h"
-#include "store/setting.h"
+#include "store/table/setting.h"
 #include "test.h"
 
 #include <dirent.h>

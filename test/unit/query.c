@@ -2,7 +2,7 @@
  * Identifiers of queries and retrievals: to conditions of a search, and from
  * rows to answers.
  */
-#include "service/query.h"
+#include "service/query/query.h"
 
 #include "dicom/build.h"
 #include "test.h"

@@ -2,7 +2,7 @@
  * Options of verbs, the list of verbs, text for terminals, and the names that
  * exports give to files.
  */
-#include "app/export_name.h"
+#include "app/archive/export_name.h"
 #include "app/verb.h"
 #include "test.h"
 

@@ -5,7 +5,7 @@
  * at the end only, so that its place does not matter. Of each value at most
  * LIMIT_INDEX_VALUE bytes are kept while parsing, and TEXT_MAX in the index.
  */
-#include "store/attribute.h"
+#include "store/index/attribute.h"
 
 #include "base/limit.h"
 #include "base/utf8.h"

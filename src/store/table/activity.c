@@ -1,7 +1,7 @@
 /*
  * Activity rows: they ride along with other commits and are never flushed.
  */
-#include "store/activity.h"
+#include "store/table/activity.h"
 
 #include "store/inside.h"
 

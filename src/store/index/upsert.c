@@ -5,7 +5,7 @@
  * only be wrong after a rollback, after a deletion, or when another process
  * has written: then all are forgotten.
  */
-#include "store/upsert.h"
+#include "store/index/upsert.h"
 
 #include "base/buf.h"
 #include "base/limit.h"

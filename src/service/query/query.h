@@ -11,7 +11,7 @@
 #define SERVICE_QUERY_H
 
 #include "dicom/dataset.h"
-#include "store/index.h"
+#include "store/index/index.h"
 
 enum query_model { QUERY_PATIENT_ROOT, QUERY_STUDY_ROOT };
 

@@ -13,7 +13,7 @@ enum index_level { LEVEL_PATIENT, LEVEL_STUDY, LEVEL_SERIES, LEVEL_INSTANCE };
 
 enum column {
 #define COLUMN(level, keyword, kind) COLUMN_##keyword,
-#include "store/columns.def"
+#include "store/index/columns.def"
 #undef COLUMN
 	COLUMN_COUNT
 };

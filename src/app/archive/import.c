@@ -7,11 +7,11 @@
  * each on stderr; what is not DICOM is counted, and refused only where it was
  * named itself.
  */
-#include "app/crawl.h"
-#include "app/feed.h"
+#include "app/archive/crawl.h"
+#include "app/archive/feed.h"
 #include "app/progress.h"
 #include "app/settings.h"
-#include "app/unzip.h"
+#include "app/archive/unzip.h"
 #include "app/verb.h"
 #include "base/os.h"
 #include "base/thread.h"

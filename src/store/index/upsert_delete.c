@@ -1,7 +1,7 @@
 /*
  * Taking an instance out of the index, and the lists of a study made anew.
  */
-#include "store/upsert.h"
+#include "store/index/upsert.h"
 
 #include "base/limit.h"
 #include "base/buf.h"

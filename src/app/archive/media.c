@@ -5,7 +5,7 @@
  * A File ID is up to 8 components of up to 8 characters (PS3.10 8.2). Media
  * are often copied to file systems that write them in lower case.
  */
-#include "app/media.h"
+#include "app/archive/media.h"
 #include "base/buf.h"
 #include "base/os.h"
 #include "dicom/file.h"

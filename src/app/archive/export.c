@@ -7,15 +7,15 @@
  * The bytes of each object are compared with their hash before they leave.
  * What cannot be exported is named with its reason, and the rest goes on.
  */
-#include "app/export_name.h"
-#include "app/export_out.h"
+#include "app/archive/export_name.h"
+#include "app/archive/export_out.h"
 #include "app/progress.h"
 #include "app/verb.h"
 #include "base/os.h"
 #include "dicom/convert.h"
 #include "dicom/file.h"
 #include "dicom/value.h"
-#include "store/index.h"
+#include "store/index/index.h"
 #include "store/object.h"
 
 #include <inttypes.h>

@@ -3,7 +3,7 @@
  * format. An entry whose bytes do not fit its checksum fails at its end, so
  * it is never taken for whole.
  */
-#include "app/unzip.h"
+#include "app/archive/unzip.h"
 #include "base/limit.h"
 #include "base/os.h"
 #include "base/str.h"

@@ -2,7 +2,7 @@
  * Safe names: what stands in an object decides how a file is called, but never
  * where it goes.
  */
-#include "app/export_name.h"
+#include "app/archive/export_name.h"
 #include "base/limit.h"
 #include "base/utf8.h"
 

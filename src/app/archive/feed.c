@@ -2,7 +2,7 @@
  * Streams into the archive. The first LIMIT_META bytes stay in memory to the
  * end: what the meta header says points into them.
  */
-#include "app/feed.h"
+#include "app/archive/feed.h"
 #include "base/os.h"
 #include "dicom/file.h"
 

@@ -6,7 +6,7 @@
  * process counts. Host names are resolved without a lock, and their addresses
  * kept for a minute.
  */
-#include "store/node.h"
+#include "store/table/node.h"
 
 #include "base/clock.h"
 #include "store/inside.h"

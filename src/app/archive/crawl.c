@@ -2,8 +2,8 @@
  * Walking folders with an explicit stack; the files of a folder come in the
  * order of their names, so that two runs do the same.
  */
-#include "app/crawl.h"
-#include "app/media.h"
+#include "app/archive/crawl.h"
+#include "app/archive/media.h"
 #include "base/str.h"
 
 #include <dirent.h>

@@ -19,7 +19,7 @@
 
 #include "base/buf.h"
 #include "dicom/parse.h"
-#include "store/upsert.h"
+#include "store/index/upsert.h"
 
 struct capture {
 	struct buf bytes; /* the values found, one after the other */

@@ -2,7 +2,7 @@
  * Writing exports. A zip is written under its name with ".part" and renamed at
  * the end, so what has the name is whole.
  */
-#include "app/export_out.h"
+#include "app/archive/export_out.h"
 #include "base/clock.h"
 #include "base/limit.h"
 #include "base/os.h"

@@ -15,7 +15,7 @@
 #define STORE_UPSERT_H
 
 #include "store/db.h"
-#include "store/index.h"
+#include "store/index/index.h"
 
 struct upsert;
 

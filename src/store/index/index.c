@@ -15,18 +15,18 @@
  * something is asked here, and the caller compares the rest (match_value()).
  * The same goes for times of less precision, which stand for an interval.
  */
-#include "store/index.h"
+#include "store/index/index.h"
 
 #include "base/json.h"
 #include "dicom/dict.h"
 #include "dicom/value.h"
-#include "store/attribute.h"
+#include "store/index/attribute.h"
 #include "store/inside.h"
 
 static const struct column_info columns[] = {
 #define COLUMN(level, keyword, kind)                                           \
 	{LEVEL_##level, (uint32_t)TAG_##keyword, COLUMN_KIND_##kind, #keyword},
-#include "store/columns.def"
+#include "store/index/columns.def"
 #undef COLUMN
 };
 
@@ -37,7 +37,7 @@ static const struct column_info columns[] = {
 #define LETTER_INSTANCE "i"
 static const char *const sql_names[] = {
 #define COLUMN(level, keyword, kind) LETTER_##level "." #keyword,
-#include "store/columns.def"
+#include "store/index/columns.def"
 #undef COLUMN
 };
 
@@ -55,7 +55,7 @@ column_of_tag(uint32_t tag)
 #define COLUMN(level, keyword, kind)                                           \
 	case TAG_##keyword:                                                    \
 		return COLUMN_##keyword;
-#include "store/columns.def"
+#include "store/index/columns.def"
 #undef COLUMN
 	default:
 		return COLUMN_COUNT;

@@ -1,7 +1,7 @@
 /*
  * Reading identifiers and building answers.
  */
-#include "service/query.h"
+#include "service/query/query.h"
 
 #include "dicom/charset.h"
 #include "dicom/match.h"

@@ -2,7 +2,7 @@
  * Stored settings. Each change adds one to 'settings' in table state, which
  * other processes watch.
  */
-#include "store/setting.h"
+#include "store/table/setting.h"
 
 #include "store/inside.h"
 
