@@ -89,6 +89,7 @@ struct assoc_policy {
 bool assoc_accept(struct assoc **out, struct conn *c,
     const struct assoc_policy *policy, void *ctx, struct err *e);
 
+struct tls;
 struct assoc_request {
 	const char *host;
 	uint16_t port;
@@ -99,6 +100,7 @@ struct assoc_request {
 	size_t role_count;
 	uint16_t async_invoked; /* 0 or 1: do not ask for a window */
 	uint32_t max_length;    /* 0: LIMIT_PDU_IN */
+	struct tls *tls;        /* NULL: plain */
 	int timeout_ms;
 };
 /* On failure *out is NULL: ERR_DENIED when the peer rejected us, ERR_CLOSED

@@ -61,12 +61,20 @@ struct search {
 	size_t count;
 	/* What to fill in of each row; others may stay empty. */
 	bool want[COLUMN_COUNT];
+	/* Also path, syntax and size of an instance: at levels above that of
+	 * the entity's first one (the lowest id), which stands for all. */
+	bool want_file;
+	/* Relational (PS3.4 C.4.1.2.2.2): conditions may be of levels below;
+	 * a row fits when one and the same chain of rows under it fits all of
+	 * these. Wanted columns below are those of the first chain that fits.
+	 */
+	bool relational;
 };
 
 struct index_row {
 	int64_t id;                     /* of the level's table */
 	struct str value[COLUMN_COUNT]; /* this level's and those above */
-	/* LEVEL_INSTANCE only: */
+	/* LEVEL_INSTANCE, or with want_file: */
 	struct str path, syntax; /* NUL-terminated */
 	uint64_t size;           /* of the data set */
 };

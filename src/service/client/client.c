@@ -1,0 +1,88 @@
+/*
+ * Opening and closing associations to other nodes, and C-ECHO.
+ */
+#include "service/client/client.h"
+
+static bool
+any_accepted(const struct assoc *a)
+{
+	size_t i;
+
+	for (i = 0; i < a->context_count; i++)
+		if (a->contexts[i].result == CONTEXT_ACCEPTED)
+			return true;
+	return false;
+}
+
+bool
+client_open(struct assoc **out, const struct client *c, const struct node *to,
+    const struct client_wish *wish, struct err *e)
+{
+	struct assoc_request rq = {
+	    .host = to->host,
+	    .port = to->port,
+	    .calling = c->ae_title,
+	    .called = to->ae,
+	    .contexts = wish->contexts,
+	    .context_count = wish->context_count,
+	    .roles = wish->roles,
+	    .role_count = wish->role_count,
+	    .async_invoked = wish->window,
+	    .tls = to->tls ? c->tls : NULL,
+	    .timeout_ms = c->timeout_ms,
+	};
+
+	*out = NULL;
+	if (to->port == 0)
+		return fail(e, ERR_USAGE,
+		    "node '%s' does not listen: it has no port", to->ae);
+	if (to->tls && c->tls == NULL)
+		return fail(e, ERR_USAGE,
+		    "node '%s' speaks TLS, which is not set up here", to->ae);
+	if (!assoc_request(out, &rq, e))
+		return fail_in(e, "node '%s'", to->ae);
+	if (any_accepted(*out))
+		return true;
+	client_close(out);
+	return fail(e, ERR_UNSUPPORTED,
+	    "node '%s' offers none of the services asked for", to->ae);
+}
+
+void
+client_close(struct assoc **a)
+{
+	struct err ignored;
+
+	if (*a == NULL)
+		return;
+	if ((*a)->end == ASSOC_OPEN && !assoc_release(*a, &ignored) &&
+	    (*a)->end == ASSOC_OPEN)
+		assoc_abort(*a, ABORT_BY_USER, ABORT_NOT_SPECIFIED);
+	assoc_free(a);
+}
+
+bool
+client_echo(struct assoc *a, struct client_end *end, struct err *e)
+{
+	const struct assoc_context *context =
+	    assoc_find_context(a, STR(UID_Verification), STR(""));
+	struct dimse m = {.command = C_ECHO_RQ}, rsp;
+
+	*end = (struct client_end){0};
+	if (context == NULL)
+		return fail(e, ERR_UNSUPPORTED, "C-ECHO was not accepted");
+	m.context = context->id;
+	m.message_id = a->next_message_id++;
+	(void)str_copy(m.sop_class, sizeof(m.sop_class), STR(UID_Verification));
+	if (!dimse_send(a, &m, STR(""), e) || !dimse_read(a, &rsp, e))
+		return false;
+	if (rsp.command != C_ECHO_RSP || rsp.message_id != m.message_id) {
+		assoc_abort(a, ABORT_BY_USER, ABORT_NOT_SPECIFIED);
+		return fail(e, ERR_PROTOCOL, "C-ECHO was answered with a %s",
+		    dimse_command_name(rsp.command));
+	}
+	end->status = rsp.status;
+	(void)str_copy(
+	    end->comment, sizeof(end->comment), str_from(rsp.comment));
+	return true;
+}
