@@ -98,6 +98,8 @@ struct assoc_request {
 	size_t context_count;
 	const struct pdu_role *roles;
 	size_t role_count;
+	const struct pdu_extended *extended;
+	size_t extended_count;
 	uint16_t async_invoked; /* 0 or 1: do not ask for a window */
 	uint32_t max_length;    /* 0: LIMIT_PDU_IN */
 	struct tls *tls;        /* NULL: plain */

@@ -35,7 +35,10 @@ build_request(struct proposal *p, struct err *e)
 	    arena_array(&p->arena, w->context_count, sizeof(*p->rq.contexts));
 	p->rq.roles =
 	    arena_array(&p->arena, w->role_count, sizeof(*p->rq.roles));
-	if (p->rq.contexts == NULL || p->rq.roles == NULL)
+	p->rq.extended =
+	    arena_array(&p->arena, w->extended_count, sizeof(*p->rq.extended));
+	if (p->rq.contexts == NULL || p->rq.roles == NULL ||
+	    p->rq.extended == NULL)
 		return fail(e, ERR_LIMIT, "the request is too complex");
 	for (i = 0; i < w->context_count; i++) {
 		p->rq.contexts[i] = w->contexts[i];
@@ -43,8 +46,11 @@ build_request(struct proposal *p, struct err *e)
 	}
 	for (i = 0; i < w->role_count; i++)
 		p->rq.roles[i] = w->roles[i];
+	for (i = 0; i < w->extended_count; i++)
+		p->rq.extended[i] = w->extended[i];
 	p->rq.context_count = w->context_count;
 	p->rq.role_count = w->role_count;
+	p->rq.extended_count = w->extended_count;
 	p->rq.has_max_length = true;
 	p->rq.max_length = w->max_length != 0 ? w->max_length : LIMIT_PDU_IN;
 	p->rq.implementation_uid = STR(IMPLEMENTATION_CLASS_UID);
@@ -90,6 +96,28 @@ take_roles(struct assoc_context *kept, const struct pdu_associate *rq,
 	kept->peer_scu = asked->scp && got->scp;
 }
 
+static const struct pdu_extended *
+find_extended(const struct pdu_associate *v, struct str sop_class)
+{
+	size_t i;
+
+	for (i = 0; i < v->extended_count; i++)
+		if (str_eq(v->extended[i].sop_class, sop_class))
+			return &v->extended[i];
+	return NULL;
+}
+
+/* PS3.7 D.3.3.5: likewise. */
+static void
+take_extended(struct assoc *a, struct assoc_context *kept,
+    const struct pdu_associate *rq, const struct pdu_associate *ac)
+{
+	const struct pdu_extended *got = find_extended(ac, kept->abstract);
+
+	if (got != NULL && find_extended(rq, kept->abstract) != NULL)
+		kept->extended = arena_dup(&a->arena, got->info);
+}
+
 static void
 take_answer(struct assoc *a, const struct pdu_context *rq,
     const struct pdu_associate *all, const struct pdu_associate *ac,
@@ -123,6 +151,7 @@ take_answer(struct assoc *a, const struct pdu_context *rq,
 		kept->syntax = str_of(text, rq->syntaxes[i].n);
 		kept->layout = syntax_of(kept->syntax);
 		take_roles(kept, all, ac);
+		take_extended(a, kept, all, ac);
 		return;
 	}
 }

@@ -91,9 +91,8 @@ service_refuse(struct session *s, const struct dimse *rq, uint16_t status,
 	       service_answer(s, rq, status, comment, e);
 }
 
-/* What a peer is told of an error. */
-static const char *
-comment_for(const struct err *why)
+const char *
+service_comment(const struct err *why)
 {
 	switch (why->code) {
 	case ERR_FULL:
@@ -108,10 +107,9 @@ comment_for(const struct err *why)
 }
 
 bool
-service_fail(struct session *s, const struct dimse *rq, const struct err *why,
-    struct err *e)
+service_fail_as(struct session *s, const struct dimse *rq, uint16_t status,
+    const struct err *why, struct err *e)
 {
-	uint16_t status = dimse_status(why->code);
 	enum log_level level = LOG_WARNING;
 
 	if (why->code == ERR_IO || why->code == ERR_CORRUPT ||
@@ -120,7 +118,14 @@ service_fail(struct session *s, const struct dimse *rq, const struct err *why,
 	log_line(level, "dicom", "%s of '%s' at %s failed (%04X): %s",
 	    dimse_command_name(rq->command), s->assoc->calling,
 	    s->assoc->conn->peer.address, (unsigned)status, why->text);
-	return service_refuse(s, rq, status, comment_for(why), e);
+	return service_refuse(s, rq, status, service_comment(why), e);
+}
+
+bool
+service_fail(struct session *s, const struct dimse *rq, const struct err *why,
+    struct err *e)
+{
+	return service_fail_as(s, rq, dimse_status(why->code), why, e);
 }
 
 bool

@@ -58,6 +58,9 @@ const struct service *service_for_abstract(struct str abstract);
 
 /* The one place where our errors become DIMSE statuses. */
 uint16_t dimse_status(enum err_code code);
+/* What a peer is told of an error: what concerns it, not where our files lie.
+ * Static, or the text of why. */
+const char *service_comment(const struct err *why);
 
 /* Send a response without data set. comment: NULL for none. The same return
  * value as serve(), and so for the two below. */
@@ -66,9 +69,11 @@ bool service_answer(struct session *s, const struct dimse *rq, uint16_t status,
 /* The same after reading what is left of the request's data set. */
 bool service_refuse(struct session *s, const struct dimse *rq, uint16_t status,
     const char *comment, struct err *e) MUST_USE;
-/* Refuse because of why, which is logged; a peer is told what concerns it, not
- * where our files lie. */
+/* Refuse because of why, which is logged. */
 bool service_fail(struct session *s, const struct dimse *rq,
+    const struct err *why, struct err *e) MUST_USE;
+/* The same with a status other than dimse_status() gives. */
+bool service_fail_as(struct session *s, const struct dimse *rq, uint16_t status,
     const struct err *why, struct err *e) MUST_USE;
 /* Read the identifier of a C-FIND, C-GET or C-MOVE and answer it; one that is
  * too large is refused. Returns as serve(). */

@@ -15,6 +15,7 @@
 #include "service/service.h"
 
 #include "base/log.h"
+#include "service/receive.h"
 
 /* PS3.4 B.3.1.2: all attributes are kept, signatures as they are, and none is
  * coerced. */
@@ -77,86 +78,28 @@ extended(struct str proposed, uint8_t *answer, size_t room)
 	return sizeof(fields);
 }
 
-/* Read the data set into the object. False when the association broke; *why
- * tells what is wrong with the object otherwise. */
-static bool
-receive(struct session *s, struct object *o, struct err *why, struct err *e)
-{
-	struct str part;
-
-	for (;;) {
-		if (!dimse_read_part(s->assoc, &part, e))
-			return false;
-		if (part.n == 0)
-			return true;
-		if (!object_write(o, part, why))
-			return true;
-	}
-}
-
-static bool
-begin(struct session *s, const struct dimse *rq, struct object **o,
-    struct err *why)
-{
-	const struct assoc_context *context =
-	    assoc_context(s->assoc, rq->context);
-	struct object_header header = {
-	    .sop_class = str_from(rq->sop_class),
-	    .sop_instance = str_from(rq->sop_instance),
-	    .syntax = context->syntax,
-	};
-
-	if (!rq->has_data)
-		return fail(why, ERR_MALFORMED, "a C-STORE without data set");
-	if (s->intake == NULL)
-		s->intake = intake_new(s->store, s->assoc->calling);
-	return object_begin(s->intake, &header, o, why);
-}
-
-/* PS3.4 B.2.3: what was stored under another name than announced is told. */
-static bool
-answer_stored(struct session *s, const struct dimse *rq,
-    const struct object_result *r, struct err *e)
-{
-	const char *what = r->class_mismatch
-			       ? "stored; the data set is of another SOP Class"
-			       : "stored; the data set is another SOP Instance";
-
-	s->activity.instances_in++;
-	log_debug("dicom", "stored %s (%llu bytes)", r->sop_instance,
-	    (unsigned long long)r->size);
-	if (r->class_mismatch || r->instance_mismatch)
-		return service_answer(
-		    s, rq, STATUS_DataSetMismatchWarning, what, e);
-	return service_answer(s, rq, STATUS_Success, NULL, e);
-}
-
 static bool
 serve(struct session *s, const struct dimse *rq, struct err *e)
 {
-	struct object_result result = {0};
-	struct err why = {0};
-	struct object *o = NULL;
+	struct receive_archive to = {0};
+	struct received r;
 
 	s->activity.stores++;
-	if (rq->sop_instance_long) {
+	if (s->intake == NULL)
+		s->intake = intake_new(s->store, s->assoc->calling);
+	to.intake = s->intake;
+	if (!receive_instance(s->assoc, rq, &receive_archive, &to, &r, e)) {
 		s->activity.stores_failed++;
-		return service_refuse(s, rq, STATUS_InvalidObjectInstance,
-		    "a SOP Instance UID of more than 64 characters", e);
+		return false;
 	}
-	if (begin(s, rq, &o, &why)) {
-		if (!receive(s, o, &why, e)) {
-			object_abort(&o);
-			s->activity.stores_failed++;
-			return false;
-		}
-		if (why.code != ERR_NONE)
-			object_abort(&o);
-		else if (object_commit(&o, &result, &why))
-			return answer_stored(s, rq, &result, e);
+	if (r.why.code != ERR_NONE) {
+		s->activity.stores_failed++;
+		return service_fail_as(s, rq, r.status, &r.why, e);
 	}
-	s->activity.stores_failed++;
-	return service_fail(s, rq, &why, e);
+	s->activity.instances_in++;
+	log_debug("dicom", "stored %s (%llu bytes)", r.result.sop_instance,
+	    (unsigned long long)r.result.size);
+	return service_answer(s, rq, r.status, r.comment, e);
 }
 
 const struct service service_store = {
