@@ -35,6 +35,11 @@
 #define LIMIT_COMMAND_SET (64 * KIB)
 /* C-FIND, C-GET and C-MOVE identifiers with long UID lists. */
 #define LIMIT_IDENTIFIER (4 * MIB)
+/* HL7: one message (embedded PDF reports among them), its parts. */
+#define LIMIT_HL7_FRAME       (32 * MIB)
+#define LIMIT_HL7_SEGMENTS    10000
+#define LIMIT_HL7_FIELDS      1000
+#define LIMIT_HL7_REPETITIONS 1000
 /* Everything kept in memory while one message is served. */
 #define LIMIT_EXCHANGE    (16 * MIB)
 #define LIMIT_ASSOC_ARENA (512 * KIB)

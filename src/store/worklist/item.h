@@ -1,0 +1,80 @@
+/*
+ * The modality worklist: one item for each scheduled procedure step. Rows are
+ * flushed before a function that writes returns. Values are UTF-8 and whole,
+ * whatever the length DICOM allows; they are cut on the wire only.
+ */
+#ifndef STORE_WORKLIST_ITEM_H
+#define STORE_WORKLIST_ITEM_H
+
+#include "hl7/order.h"
+#include "store/store.h"
+
+struct item {
+	int64_t id;
+	enum order_status status;
+	struct str value[FIELD_COUNT];
+	struct str application, facility; /* who ordered; empty: by hand */
+	int64_t created_ms, changed_ms;   /* UTC */
+};
+
+/* Rules of the site, from the settings. */
+struct item_rules {
+	char uid_root[65];   /* worklist.uid_root */
+	const char *uid_for; /* "all", or AE titles separated by commas */
+};
+
+/* One message to take effect, and to be journalled with what came of it. */
+struct item_message {
+	struct str raw;                    /* as received */
+	char source[64];                   /* address, file name or "command" */
+	const struct order_message *order; /* NULL: it could not be read */
+	const struct order_problem *problem; /* then why */
+	/* Out: */
+	enum { ITEM_APPLIED, ITEM_REPEATED, ITEM_REFUSED } outcome;
+	struct order_problem refused; /* for ITEM_REFUSED */
+	int64_t journal_id;
+};
+/* All of them in one flushed transaction, in their order; each takes effect
+ * whole or not at all, whatever comes of the others. The same message again
+ * (application, facility, control id and bytes, within 7 days) is
+ * ITEM_REPEATED: no second effect. False: nothing was taken, tell the peer to
+ * come again (AR). Orders find their item by the identity key (placer and
+ * filler number with facility, accession, requested procedure id: needs 4.7);
+ * patients are updated in worklist and archive; merges are kept and undone. */
+bool item_take(struct store *, const struct item_rules *rules,
+    struct item_message *messages, size_t n, struct err *e) MUST_USE;
+
+/* By hand: all fields as given; required ones must be there. *id is set. */
+bool item_new(struct store *, const struct item_rules *rules,
+    const struct item *item, int64_t *id, struct err *e) MUST_USE;
+bool item_edit(struct store *, const struct item *item, struct err *e) MUST_USE;
+bool item_delete(struct store *, int64_t id, struct err *e) MUST_USE;
+bool item_find(struct store *, int64_t id, struct arena *a, struct item *out,
+    struct err *e) MUST_USE; /* ERR_MISSING */
+/* Status by what the modality tells (MPPS, images): of all items with this
+ * Study Instance UID, or this accession number. *n: how many changed. */
+bool item_progress(struct store *, struct str study, struct str accession,
+    struct str step_id, enum order_status to, size_t *n,
+    struct err *e) MUST_USE;
+
+/* A search: every field given must fit (the index narrows, the caller
+ * decides). Empty: any. Dates YYYYMMDD, both ends included. */
+struct item_search {
+	struct str date_from, date_to;
+	struct str station_ae, modality;
+	struct str patient_id, accession, procedure_id, step_id, study;
+	struct str name; /* with * and ?, folded */
+	bool status[STATUS_COUNT];
+	bool without_ae; /* with station_ae: also items that name none */
+};
+/* In the order of start date, start time, id; after the given item (NULL: the
+ * first); up to max. */
+bool item_list(struct store *, const struct item_search *search,
+    const struct item *after, size_t max, struct arena *a, struct item **out,
+    size_t *n, struct err *e) MUST_USE;
+/* worklist.retention: what starts (or was made) before this day goes, unless
+ * it has been started and not completed. */
+bool item_expire(
+    struct store *, const char before[9], uint64_t *n, struct err *e) MUST_USE;
+
+#endif
