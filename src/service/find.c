@@ -1,6 +1,6 @@
 /*
- * Query (PS3.4 C.4.1): C-FIND of the Patient Root and Study Root models as
- * performer.
+ * Query (PS3.4 C.4.1): C-FIND of the Patient Root and Study Root models, and
+ * of the retired Patient/Study Only model, as performer.
  *
  * Rows come from the index in batches, by key, with no cursor left open while
  * answers are sent. The answers of a batch leave together (the socket is
@@ -48,7 +48,9 @@ serves(struct str abstract)
 	return str_eq_text(abstract,
 		   UID_PatientRootQueryRetrieveInformationModelFind) ||
 	       str_eq_text(
-		   abstract, UID_StudyRootQueryRetrieveInformationModelFind);
+		   abstract, UID_StudyRootQueryRetrieveInformationModelFind) ||
+	       str_eq_text(abstract,
+		   UID_PatientStudyOnlyQueryRetrieveInformationModelFind);
 }
 
 static size_t
@@ -227,15 +229,12 @@ answer(struct session *s, const struct dimse *rq, struct str identifier,
 {
 	const struct assoc_context *context =
 	    assoc_context(s->assoc, rq->context);
-	enum query_model model =
-	    str_eq_text(context->abstract,
-		UID_StudyRootQueryRetrieveInformationModelFind)
-		? QUERY_STUDY_ROOT
-		: QUERY_PATIENT_ROOT;
+	enum query_model model;
 	struct find f = {.session = s, .rq = rq, .layout = context->layout};
 	struct err why;
 	bool ok;
 
+	must(query_model_of(context->abstract, &model));
 	if (!query_read(
 		&s->arena, model, identifier, context->layout, &f.query, &why))
 		return service_fail(s, rq, &why, e);

@@ -41,7 +41,8 @@ VRS = {LEVEL: "CS", CHARSET: "CS", PATIENT_ID: "LO", NAME: "PN", BIRTH: "DA",
 
 CONTEXTS = [(dicom.CT, [dicom.EXPLICIT_LITTLE]),
             (dicom.FIND_STUDY, [dicom.EXPLICIT_LITTLE]),
-            (dicom.FIND_PATIENT, [dicom.IMPLICIT_LITTLE])]
+            (dicom.FIND_PATIENT, [dicom.IMPLICIT_LITTLE]),
+            (dicom.FIND_PATIENT_STUDY, [dicom.EXPLICIT_LITTLE])]
 
 
 def fill(server):
@@ -104,6 +105,18 @@ def t_levels():
         equal(f.values("IMAGE", NUMBER, {}), [str(n) for n in range(7)])
         equal(f.values("SERIES", SERIES, {MODALITY: "CT"}),
               ["1.1.1", "2.1.1", "4.1.1"])
+
+
+def t_patient_study_only():
+    """The retired model: two levels."""
+    with Archive() as f:
+        model = dicom.FIND_PATIENT_STUDY
+        equal(f.values("PATIENT", PATIENT_ID, {PATIENT_ID: "P*"},
+                       model=model), ["P1", "P2", "P3"])
+        (one,) = f.find("STUDY", {STUDY: "1.2"}, model=model)
+        equal(dicom.as_text(one[PATIENT_ID]), "P1")
+        for level in ("SERIES", "IMAGE"):
+            equal(f.find(level, {STUDY: "1.1"}, model, status=0xA900), [])
 
 
 def t_wrong_levels():

@@ -98,6 +98,26 @@ TEST(levels)
 	CHECK_EQ(e.code, ERR_MALFORMED);
 }
 
+TEST(models)
+{
+	enum query_model model;
+	struct query q;
+	struct err e = {0};
+
+	CHECK(query_model_of(STR("1.2.840.10008.5.1.4.1.2.1.2"), &model));
+	CHECK_EQ(model, QUERY_PATIENT_ROOT);
+	CHECK(query_model_of(STR("1.2.840.10008.5.1.4.1.2.2.3"), &model));
+	CHECK_EQ(model, QUERY_STUDY_ROOT);
+	CHECK(query_model_of(STR("1.2.840.10008.5.1.4.1.2.3.1"), &model));
+	CHECK_EQ(model, QUERY_PATIENT_STUDY_ONLY);
+	CHECK(!query_model_of(STR("1.2.840.10008.5.1.4.1.2.3"), &model));
+	CHECK(find(&q, model, identifier("PATIENT", 0), &e));
+	CHECK(find(&q, model, identifier("STUDY", 0), &e));
+	CHECK(!find(&q, model, identifier("SERIES", 0), &e));
+	CHECK(!find(&q, model, identifier("IMAGE", 0), &e));
+	CHECK_EQ(e.code, ERR_UNSUPPORTED);
+}
+
 TEST(uid_keys)
 {
 	const struct condition *c;

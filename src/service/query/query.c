@@ -27,6 +27,47 @@ query_level_name(enum index_level level)
 	return level_names[level];
 }
 
+static const struct {
+	const char *sop_class;
+	enum query_model model;
+} models[] = {
+    {UID_PatientRootQueryRetrieveInformationModelFind, QUERY_PATIENT_ROOT},
+    {UID_PatientRootQueryRetrieveInformationModelMove, QUERY_PATIENT_ROOT},
+    {UID_PatientRootQueryRetrieveInformationModelGet, QUERY_PATIENT_ROOT},
+    {UID_StudyRootQueryRetrieveInformationModelFind, QUERY_STUDY_ROOT},
+    {UID_StudyRootQueryRetrieveInformationModelMove, QUERY_STUDY_ROOT},
+    {UID_StudyRootQueryRetrieveInformationModelGet, QUERY_STUDY_ROOT},
+    {UID_PatientStudyOnlyQueryRetrieveInformationModelFind,
+	QUERY_PATIENT_STUDY_ONLY},
+    {UID_PatientStudyOnlyQueryRetrieveInformationModelMove,
+	QUERY_PATIENT_STUDY_ONLY},
+    {UID_PatientStudyOnlyQueryRetrieveInformationModelGet,
+	QUERY_PATIENT_STUDY_ONLY},
+};
+
+bool
+query_model_of(struct str sop_class, enum query_model *out)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(models); i++) {
+		if (!str_eq_text(sop_class, models[i].sop_class))
+			continue;
+		*out = models[i].model;
+		return true;
+	}
+	return false;
+}
+
+/* PS3.4 C.6.1.1, C.6.2.1 and, in editions up to 2004, C.6.3.1. */
+static bool
+has_level(enum query_model model, size_t level)
+{
+	if (level == LEVEL_PATIENT)
+		return model != QUERY_STUDY_ROOT;
+	return level <= LEVEL_STUDY || model != QUERY_PATIENT_STUDY_ONLY;
+}
+
 static bool
 read_level(const struct dataset *ds, struct query *q, struct err *e)
 {
@@ -40,8 +81,7 @@ read_level(const struct dataset *ds, struct query *q, struct err *e)
 	for (i = 0; i < ARRAY_LEN(level_names); i++)
 		if (str_eq_text(name, level_names[i]))
 			break;
-	if (i == ARRAY_LEN(level_names) ||
-	    (i == LEVEL_PATIENT && q->model == QUERY_STUDY_ROOT))
+	if (i == ARRAY_LEN(level_names) || !has_level(q->model, i))
 		return fail(e, ERR_UNSUPPORTED,
 		    "no Query/Retrieve Level '%s' in this model",
 		    str_printable(shown, sizeof(shown), name));

@@ -13,7 +13,13 @@
 #include "dicom/dataset.h"
 #include "store/index/index.h"
 
-enum query_model { QUERY_PATIENT_ROOT, QUERY_STUDY_ROOT };
+enum query_model {
+	QUERY_PATIENT_ROOT,
+	QUERY_STUDY_ROOT,
+	QUERY_PATIENT_STUDY_ONLY /* retired; no levels below STUDY */
+};
+/* The model of a FIND, MOVE or GET class; false when it is none of them. */
+bool query_model_of(struct str sop_class, enum query_model *out) MUST_USE;
 
 /* What an answer holds for a key. */
 enum query_source {
