@@ -274,6 +274,202 @@ TEST(a_lower_level_cannot_be_asked)
 	archive_end(&t);
 }
 
+/* The unique keys of the rows found by a relational search. */
+static const char *
+related(struct archive *t, enum index_level level, const struct condition *c,
+    size_t count)
+{
+	static const enum column keys[] = {COLUMN_PatientID,
+	    COLUMN_StudyInstanceUID, COLUMN_SeriesInstanceUID,
+	    COLUMN_SOPInstanceUID};
+	static char text[512];
+	struct search s = {.level = level,
+	    .conditions = c,
+	    .count = count,
+	    .relational = true,
+	    .want_file = true};
+	struct index_row *rows;
+	struct buf b;
+	size_t n, i;
+
+	s.want[keys[level]] = true;
+	s.want[COLUMN_SOPInstanceUID] = true;
+	buf_init(&b, sizeof(text));
+	if (!CHECK(index_search(t->store, &s, 0, &t->arena, &rows, &n, &t->e)))
+		printf("%s\n", t->e.text);
+	for (i = 0; i < n; i++) {
+		if (i > 0)
+			buf_u8(&b, ' ');
+		buf_add(&b, rows[i].value[keys[level]]);
+		if (level == LEVEL_INSTANCE)
+			continue;
+		buf_u8(&b, '/');
+		buf_add(&b, rows[i].value[COLUMN_SOPInstanceUID]);
+	}
+	(void)str_copy(text, sizeof(text), buf_str(&b));
+	buf_fini(&b);
+	return text;
+}
+
+#define RELATED(level, want, ...)                                              \
+	do {                                                                   \
+		struct condition c[] = {__VA_ARGS__};                          \
+		CHECK_STR(                                                     \
+		    str_from(related(&t, level, c, ARRAY_LEN(c))), want);      \
+	} while (0)
+
+TEST(relational_conditions_are_of_one_chain)
+{
+	static const struct str classes[] = {
+	    {(const uint8_t *)UID_MRImageStorage, 25}};
+	struct archive t;
+
+	if (!fill(&t))
+		return;
+	RELATED(LEVEL_STUDY, "1.1/1.1.2.1", {BY(Modality, IS, "MR")});
+	RELATED(LEVEL_PATIENT, "A1/1.1.2.1", {BY(Modality, IS, "MR")});
+	RELATED(
+	    LEVEL_STUDY, "1.1/1.1.1.1 1.2/1.2.1.1", {BY(Modality, IS, "CT")});
+	/* Series 2 is MR, series 1 has an image number 2. */
+	RELATED(LEVEL_STUDY, "", {BY(Modality, IS, "MR")},
+	    {BY(InstanceNumber, IS, "2")});
+	RELATED(LEVEL_STUDY, "1.1/1.1.1.2", {BY(Modality, IS, "CT")},
+	    {BY(InstanceNumber, IS, "2")});
+	RELATED(LEVEL_SERIES, "1.1.1/1.1.1.2", {BY(InstanceNumber, IS, "2")});
+	RELATED(LEVEL_PATIENT, "B_%/1.3.1.1",
+	    {BY(StudyDescription, IS, "100%")}, {BY(PatientID, PREFIX, "B")});
+	RELATED(LEVEL_PATIENT, "A1/1.1.2.1",
+	    {.column = COLUMN_SOPClassUID,
+		.kind = CONDITION_ANY_OF,
+		.list = classes,
+		.list_count = 1},
+	    {BY(PatientSex, IS, "F")});
+	RELATED(LEVEL_INSTANCE, "1.1.2.1", {BY(Modality, IS, "MR")});
+	/* Nothing of below is asked: the first chain there is. */
+	RELATED(LEVEL_PATIENT, "A1/1.1.1.1", {BY(PatientID, IS, "A1")});
+	RELATED(LEVEL_STUDY, "1.1/1.1.1.1", {BY(PatientID, IS, "A1")});
+	RELATED(LEVEL_SERIES, "1.1.1/1.1.1.1 1.1.2/1.1.2.1",
+	    {BY(PatientID, IS, "A1")});
+	archive_end(&t);
+}
+
+TEST(the_first_instance_stands_for_all)
+{
+	static const char *const want[4] = {
+	    "1.1.1.1", "1.1.1.1", "1.1.1.1", "1.1.1.1"};
+	struct search s = {.want_file = true, .want_patient = true};
+	struct index_row *rows, instance;
+	struct index_counts counts;
+	struct archive t;
+	int level, pass;
+	size_t n;
+
+	if (!fill(&t))
+		return;
+	for (pass = 0; pass < 2; pass++) {
+		CHECK(index_instance(
+		    t.store, str_from(want[0]), &t.arena, &instance, &t.e));
+		for (level = 0; level < 4; level++) {
+			s.level = (enum index_level)level;
+			if (!CHECK(index_search(
+				t.store, &s, 0, &t.arena, &rows, &n, &t.e)))
+				printf("%s\n", t.e.text);
+			CHECK(n >= 3);
+			CHECK_STR(rows[0].path, (const char *)instance.path.p);
+			CHECK_EQ(rows[0].path.p[rows[0].path.n], 0);
+			CHECK_EQ(rows[0].size, instance.size);
+			CHECK_STR(rows[0].syntax, UID_ExplicitVRLittleEndian);
+			CHECK_EQ(rows[0].patient, 1);
+			CHECK_EQ(rows[n - 1].patient, 3);
+		}
+		archive_exec(&t, "ANALYZE");
+	}
+	CHECK(index_patient_counts(t.store, 1, &counts, &t.e));
+	CHECK_EQ(counts.studies, 1);
+	CHECK_EQ(counts.series, 2);
+	CHECK_EQ(counts.instances, 3);
+	CHECK(index_patient_counts(t.store, 99, &counts, &t.e));
+	CHECK_EQ(counts.studies, 0);
+	archive_end(&t);
+}
+
+#define MOMENT(from, at, to, end)                                              \
+	.column = COLUMN_StudyDate, .kind = CONDITION_DATE_TIME,               \
+	.a = STR(from), .time_a = STR(at), .b = STR(to), .time_b = STR(end)
+
+TEST(date_and_time_as_one)
+{
+	struct archive t;
+
+	if (!fill(&t))
+		return;
+	/* 1.1: 20260102 1030, 1.2: 20260203 103059.5, 1.3: 20250101 235959 */
+	FIND(LEVEL_STUDY, "1.1 1.2",
+	    MOMENT("20260102", "1030", "20260203", "1030"));
+	FIND(LEVEL_STUDY, "1.2",
+	    MOMENT("20260102", "1031", "20260203", "103059.5"));
+	FIND(
+	    LEVEL_STUDY, "1.1", MOMENT("20260102", "", "20260203", "103059.4"));
+	FIND(LEVEL_STUDY, "1.1 1.2 1.3", MOMENT("20250101", "2359", "", ""));
+	FIND(LEVEL_STUDY, "1.3", MOMENT("", "", "20260102", "1029"));
+	FIND(LEVEL_STUDY, "1.1 1.3", MOMENT("", "", "20260102", ""));
+	FIND(LEVEL_STUDY, "", MOMENT("20260103", "00", "20260202", "2359"));
+	/* A date without a time may be at any. */
+	archive_exec(&t, "UPDATE study SET StudyTime = '', StudyTime_key = ''"
+			 " WHERE id = 1");
+	FIND(
+	    LEVEL_STUDY, "1.1", MOMENT("20260102", "2359", "20260102", "2359"));
+	archive_end(&t);
+}
+
+TEST(modalities_and_classes_of_a_study)
+{
+	static const struct str two[] = {
+	    {(const uint8_t *)"MR", 2}, {(const uint8_t *)"US", 2}};
+	static const struct str wild[] = {
+	    {(const uint8_t *)"M?", 2}, {(const uint8_t *)"U*", 2}};
+	static const struct str classes[] = {
+	    {(const uint8_t *)UID_MRImageStorage, 25},
+	    {(const uint8_t *)"9.9", 3}};
+	struct condition both[2];
+	struct archive t;
+	int i;
+
+	if (!fill(&t))
+		return;
+	for (i = 0; i < 2; i++) {
+		FIND(LEVEL_STUDY, "1.1", BY(ModalitiesInStudy, MODALITY, "M*"));
+		FIND(LEVEL_STUDY, "1.1 1.2",
+		    BY(ModalitiesInStudy, MODALITY, "*T"));
+		FIND(LEVEL_STUDY, "1.1 1.3", .column = COLUMN_ModalitiesInStudy,
+		    .kind = CONDITION_MODALITY, .list = two, .list_count = 2);
+		FIND(LEVEL_STUDY, "1.1 1.3", .column = COLUMN_ModalitiesInStudy,
+		    .kind = CONDITION_MODALITY, .list = wild, .list_count = 2);
+		FIND(LEVEL_PATIENT, "A1", BY(PatientID, IS, "A1"));
+		FIND(LEVEL_SERIES, "1.1.1 1.1.2",
+		    BY(ModalitiesInStudy, MODALITY, "MR"));
+		FIND(LEVEL_STUDY, "1.1",
+		    BY(SOPClassesInStudy, CLASS, UID_MRImageStorage));
+		FIND(LEVEL_STUDY, "", BY(SOPClassesInStudy, CLASS, "1.2"));
+		FIND(LEVEL_STUDY, "1.1", .column = COLUMN_SOPClassesInStudy,
+		    .kind = CONDITION_CLASS, .list = classes, .list_count = 2);
+		/* As a test of what another condition has found. */
+		both[0] = (struct condition){BY(StudyInstanceUID, IS, "1.1")};
+		both[1] = (struct condition){
+		    BY(SOPClassesInStudy, CLASS, UID_MRImageStorage)};
+		CHECK_STR(str_from(found(&t, LEVEL_STUDY, both, 2)), "1.1");
+		both[0].a = STR("1.2");
+		CHECK_STR(str_from(found(&t, LEVEL_STUDY, both, 2)), "");
+		both[1] =
+		    (struct condition){BY(ModalitiesInStudy, MODALITY, "?T")};
+		CHECK_STR(str_from(found(&t, LEVEL_STUDY, both, 2)), "1.2");
+		both[0].a = STR("1.3");
+		CHECK_STR(str_from(found(&t, LEVEL_STUDY, both, 2)), "");
+		archive_exec(&t, "ANALYZE");
+	}
+	archive_end(&t);
+}
+
 TEST(all_of_a_row)
 {
 	struct search s = {.level = LEVEL_INSTANCE};

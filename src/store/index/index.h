@@ -45,12 +45,23 @@ enum condition_kind {
 	CONDITION_PATTERN, /* a: with * and ?; names folded on both sides */
 	CONDITION_RANGE,   /* a to b inclusive, either may be empty */
 	CONDITION_ANY_OF,  /* list: UIDs or single values */
-	CONDITION_MODALITY /* study level: some series has this modality (a) */
+	/* ModalitiesInStudy: some series has a modality that fits a, or one of
+	 * the list if there is one; each may have wild cards. */
+	CONDITION_MODALITY,
+	/* SOPClassesInStudy: some instance is of class a, or of one of the
+	 * list. */
+	CONDITION_CLASS,
+	/* StudyDate with StudyTime, SeriesDate with SeriesTime, as one moment:
+	 * from date a at time_a to date b at time_b, inclusive. An empty date
+	 * is open, an empty time is the begin or end of the day. What has a
+	 * date but no time fits the days of both ends. */
+	CONDITION_DATE_TIME
 };
 struct condition {
 	enum column column;
 	enum condition_kind kind;
 	struct str a, b;
+	struct str time_a, time_b; /* CONDITION_DATE_TIME */
 	const struct str *list;
 	size_t list_count;
 };
@@ -62,8 +73,11 @@ struct search {
 	/* What to fill in of each row; others may stay empty. */
 	bool want[COLUMN_COUNT];
 	/* Also path, syntax and size of an instance: at levels above that of
-	 * the entity's first one (the lowest id), which stands for all. */
+	 * the entity's first one (the lowest id), which stands for all; in a
+	 * relational search with conditions below, of the chain that fits. */
 	bool want_file;
+	/* Also the id of the patient, for index_patient_counts(). */
+	bool want_patient;
 	/* Relational (PS3.4 C.4.1.2.2.2): conditions may be of levels below;
 	 * a row fits when one and the same chain of rows under it fits all of
 	 * these. Wanted columns below are those of the first chain that fits.
@@ -72,8 +86,10 @@ struct search {
 };
 
 struct index_row {
-	int64_t id;                     /* of the level's table */
-	struct str value[COLUMN_COUNT]; /* this level's and those above */
+	int64_t id;      /* of the level's table */
+	int64_t patient; /* with want_patient */
+	/* This level's and those above; relational: all that are wanted. */
+	struct str value[COLUMN_COUNT];
 	/* LEVEL_INSTANCE, or with want_file: */
 	struct str path, syntax; /* NUL-terminated */
 	uint64_t size;           /* of the data set */
@@ -90,5 +106,13 @@ bool index_search(struct store *, const struct search *, int64_t after_id,
 /* The instance with this SOP Instance UID; ERR_MISSING. */
 bool index_instance(struct store *, struct str sop_instance, struct arena *a,
     struct index_row *out, struct err *e) MUST_USE;
+
+/* Related to a patient (index_row.patient, or the id of a row of
+ * LEVEL_PATIENT), who is one identity: ID and issuer. None is no failure. */
+struct index_counts {
+	uint64_t studies, series, instances;
+};
+bool index_patient_counts(struct store *, int64_t patient,
+    struct index_counts *out, struct err *e) MUST_USE;
 
 #endif

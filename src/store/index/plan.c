@@ -1,0 +1,397 @@
+/*
+ * The plan of a search.
+ *
+ * One condition leads: its index gives rows, the others are tests of these
+ * rows, and rows of the other levels are joined to them by their ids. Nothing
+ * of this is left to SQLite's planner, whose statistics would have to be kept
+ * up to date: the order of the tables is forced, and only the leading
+ * condition can use an index. Which one leads is found by counting what each
+ * would give, up to a limit: first FEW, then as many as are worth it.
+ *
+ * It is not worth it when so many rows come that it is quicker to go through
+ * all rows of the level in the order of their ids: such a page ends at its
+ * last answer, and all pages together look at each row once, while a leading
+ * condition gives all its rows anew for each page (they do not come in the
+ * order of ids). A first page may be the only one, and has a higher limit.
+ */
+#include "store/index/plan.h"
+
+#define FEW  256
+#define MANY 10000
+
+static const char *const up[] = {
+    " CROSS JOIN patient p ON p.id = s.patient",
+    " CROSS JOIN study s ON s.id = e.study",
+    " CROSS JOIN series e ON e.id = i.series",
+};
+static const char *const down[] = {
+    NULL,
+    " CROSS JOIN study s ON s.patient = p.id",
+    " CROSS JOIN series e ON e.study = s.id",
+    " CROSS JOIN instance i ON i.series = e.id",
+};
+/* Of the row at hand: its first instance. */
+static const char *const first[] = {
+    "(SELECT min((SELECT min(z.id) FROM instance z WHERE z.series = y.id))"
+    " FROM study x CROSS JOIN series y ON y.study = x.id"
+    " WHERE x.patient = p.id)",
+    "(SELECT min((SELECT min(z.id) FROM instance z WHERE z.series = y.id))"
+    " FROM series y WHERE y.study = s.id)",
+    "(SELECT min(z.id) FROM instance z WHERE z.series = e.id)",
+    NULL,
+};
+
+static void
+needs(struct plan *p, enum index_level level)
+{
+	if (level < p->high)
+		p->high = level;
+	if (level > p->low)
+		p->low = level;
+}
+
+static bool
+check_condition(
+    const struct search *s, const struct condition *c, struct err *e)
+{
+	const struct column_info *info = column_info(c->column);
+	bool made = info->kind == COLUMN_KIND_MADE;
+	bool ok = !made;
+
+	if (info->level > s->level && !s->relational)
+		return fail(e, ERR_UNSUPPORTED,
+		    "%s is of a lower level than what is searched",
+		    info->keyword);
+	if (c->kind == CONDITION_MODALITY)
+		ok = c->column == COLUMN_ModalitiesInStudy;
+	else if (c->kind == CONDITION_CLASS)
+		ok = c->column == COLUMN_SOPClassesInStudy;
+	else if (c->kind == CONDITION_DATE_TIME)
+		ok = c->column == COLUMN_StudyDate ||
+		     c->column == COLUMN_SeriesDate;
+	return ok || fail(e, ERR_UNSUPPORTED, "%s cannot be searched by%s",
+			 info->keyword, made ? "" : " in this way");
+}
+
+bool
+plan_init(struct plan *p, const struct search *search, struct err *e)
+{
+	size_t i;
+
+	*p = (struct plan){.search = search};
+	arena_init(&p->scratch, 8 * LIMIT_IDENTIFIER);
+	p->high = p->low = search->level;
+	if (search->count > SQL_CONDITIONS)
+		return fail(e, ERR_LIMIT, "more than %d keys", SQL_CONDITIONS);
+	for (i = 0; i < search->count; i++) {
+		if (!check_condition(search, &search->conditions[i], e))
+			return false;
+		if (!test_make(&p->scratch, &search->conditions[i],
+			&p->tests[p->count]))
+			continue;
+		needs(p, p->tests[p->count].level);
+		p->count++;
+	}
+	return !p->scratch.over || fail(e, ERR_LIMIT, "the keys are too long");
+}
+
+void
+plan_fini(struct plan *p)
+{
+	arena_fini(&p->scratch);
+}
+
+/* From one level's table to those up to 'to'. */
+static void
+join(struct sql *q, enum index_level from, enum index_level to)
+{
+	int at;
+
+	for (at = (int)from - 1; at >= (int)to; at--)
+		sql_add(q, up[at]);
+	for (at = (int)from + 1; at <= (int)to; at++)
+		sql_add(q, down[at]);
+}
+
+static bool
+whole(const struct sql *q, struct err *e)
+{
+	return !q->text.over || fail(e, ERR_LIMIT, "the keys are too long");
+}
+
+/* How many rows a lead gives, of the level searched or of its own below, but
+ * at most limit. */
+static bool
+count_lead(const struct plan *p, struct db *db, const struct test *t,
+    enum lead_kind kind, int64_t limit, int64_t *n, struct err *e)
+{
+	struct sql q;
+	bool found, ok;
+
+	sql_init(&q);
+	sql_add(&q, "SELECT count(*) FROM (SELECT 1 FROM ");
+	test_lead_from(t, kind, &q);
+	if (t->level < p->search->level)
+		join(&q, t->level, p->search->level);
+	sql_add(&q, " WHERE 1");
+	test_lead_where(t, kind, &q);
+	sql_add(&q, " LIMIT ?)");
+	sql_arg(&q, db_int(limit));
+	ok = whole(&q, e) &&
+	     db_get_int(db, buf_cstr(&q.text), q.args, q.n, n, &found, e);
+	sql_fini(&q);
+	return ok;
+}
+
+/* The lead of these kinds that gives the fewest rows, if at most limit. */
+static bool
+best_lead(
+    struct plan *p, struct db *db, bool scan, int64_t limit, struct err *e)
+{
+	const struct test *t;
+	int64_t n;
+	int kind;
+	size_t i;
+
+	for (i = 0; i < p->count; i++) {
+		t = &p->tests[i];
+		for (kind = 0; kind < LEAD_KINDS && limit >= 0; kind++) {
+			if (!t->leads[kind] || scan != (kind == LEAD_SCAN))
+				continue;
+			if (!count_lead(p, db, t, (enum lead_kind)kind,
+				limit + 1, &n, e))
+				return false;
+			if (n > limit)
+				continue;
+			limit = n - 1;
+			p->lead = t;
+			p->lead_kind = (enum lead_kind)kind;
+		}
+	}
+	return true;
+}
+
+/* The deepest condition that cannot give many. */
+static void
+sure_lead(struct plan *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->count; i++) {
+		if (!p->tests[i].sure ||
+		    (p->lead != NULL && p->lead->level >= p->tests[i].level))
+			continue;
+		p->lead = &p->tests[i];
+		p->lead_kind = LEAD_RANGE;
+	}
+}
+
+/* How many rows a lead may give. A later page costs them all again, and there
+ * may be one for each LIMIT_ROWS of them; or each row of the table once. */
+static bool
+worth(struct plan *p, struct db *db, bool later, int64_t *limit, struct err *e)
+{
+	int64_t rows, n = MANY;
+	struct sql q;
+	bool found, ok;
+
+	sql_init(&q);
+	sql_add(&q, "SELECT max(id) FROM ");
+	sql_add(&q, level_table(p->search->level));
+	ok = whole(&q, e) &&
+	     db_get_int(db, buf_cstr(&q.text), DB_NO_ARGS, &rows, &found, e);
+	sql_fini(&q);
+	if (!ok)
+		return false;
+	if (!later)
+		n = rows / 16;
+	else
+		while (n < rows && n / LIMIT_ROWS < rows / n)
+			n += n / 8;
+	*limit = n > MANY ? n : MANY;
+	return true;
+}
+
+bool
+plan_choose(struct plan *p, struct db *db, int64_t after_id, struct err *e)
+{
+	int64_t limit;
+
+	p->lead = NULL;
+	if (after_id <= 0)
+		sure_lead(p);
+	if (p->lead != NULL || p->count == 0)
+		return true;
+	if (!best_lead(p, db, false, FEW, e))
+		return false;
+	if (p->lead != NULL)
+		return true;
+	if (!worth(p, db, after_id > 0, &limit, e) ||
+	    !best_lead(p, db, false, limit, e))
+		return false;
+	return p->lead != NULL || best_lead(p, db, true, limit, e);
+}
+
+/* " FROM … WHERE …": the rows that fit. */
+static void
+add_matches(const struct plan *p, struct sql *q)
+{
+	enum index_level from = p->search->level;
+	size_t i;
+
+	sql_add(q, " FROM ");
+	if (p->lead != NULL) {
+		from = p->lead->level;
+		test_lead_from(p->lead, p->lead_kind, q);
+	} else {
+		sql_add(q, level_table(from));
+		sql_add(q, " ");
+		sql_add(q, level_letter(from));
+		sql_add(q, " NOT INDEXED");
+	}
+	if (p->high < from)
+		join(q, from, p->high);
+	if (p->low > from)
+		join(q, from, p->low);
+	sql_add(q, " WHERE 1");
+	if (p->lead != NULL)
+		test_lead_where(p->lead, p->lead_kind, q);
+	for (i = 0; i < p->count; i++) {
+		/* A subquery that leads has decided as well. */
+		if (&p->tests[i] == p->lead)
+			continue;
+		sql_add(q, " AND ");
+		test_filter(&p->tests[i], q);
+	}
+}
+
+/* The ids of a page, and of the first chains below that fit. */
+static void
+add_ids(const struct plan *p, int64_t after_id, struct sql *q)
+{
+	const char *letter = level_letter(p->search->level);
+	/* Their order is not that of the lead. */
+	const char *plus = p->lead != NULL ? "+" : "";
+	bool below = p->low > p->search->level;
+
+	sql_add(q, "SELECT ");
+	sql_add(q, letter);
+	sql_add(q, ".id AS id");
+	if (below) {
+		sql_add(q, ", min(");
+		sql_add(q, level_letter(p->low));
+		sql_add(q, ".id) AS low");
+	}
+	add_matches(p, q);
+	sql_add(q, " AND ");
+	sql_add(q, plus);
+	sql_add(q, letter);
+	sql_add(q, ".id > ?");
+	if (below) {
+		sql_add(q, " GROUP BY ");
+		sql_add(q, plus);
+		sql_add(q, letter);
+		sql_add(q, ".id");
+	}
+	sql_add(q, " ORDER BY ");
+	sql_add(q, plus);
+	sql_add(q, letter);
+	sql_add(q, ".id LIMIT ?");
+	sql_arg(q, db_int(after_id));
+	sql_arg(q, db_int(LIMIT_ROWS));
+}
+
+bool
+plan_gives(const struct search *search, enum column c)
+{
+	return search->want[c] &&
+	       (search->relational || column_info(c)->level <= search->level);
+}
+
+/* The tables from which the columns come. */
+struct span {
+	enum index_level high, low;
+};
+
+static struct span
+wanted(const struct search *s)
+{
+	struct span span = {s->level, s->level};
+	enum index_level level;
+	int i;
+
+	if (s->want_patient && span.high > LEVEL_STUDY)
+		span.high = LEVEL_STUDY;
+	if (s->want_file)
+		span.low = LEVEL_INSTANCE;
+	for (i = 0; i < COLUMN_COUNT; i++) {
+		if (!plan_gives(s, (enum column)i))
+			continue;
+		level = column_info((enum column)i)->level;
+		if (level < span.high)
+			span.high = level;
+		if (level > span.low)
+			span.low = level;
+	}
+	return span;
+}
+
+static void
+add_columns(const struct search *s, struct sql *q)
+{
+	int i;
+
+	sql_add(q, "SELECT q.id");
+	if (s->want_patient)
+		sql_add(
+		    q, s->level == LEVEL_PATIENT ? ", p.id" : ", s.patient");
+	if (s->want_file || s->level == LEVEL_INSTANCE)
+		sql_add(q, ", i.path, i.syntax, i.size");
+	for (i = 0; i < COLUMN_COUNT; i++) {
+		if (!plan_gives(s, (enum column)i))
+			continue;
+		sql_add(q, ", ");
+		sql_add(q, column_sql((enum column)i));
+	}
+}
+
+/* From the rows of ids 'q' to all tables of which something is wanted. */
+static void
+join_wanted(const struct plan *p, struct sql *q)
+{
+	struct span span = wanted(p->search);
+	enum index_level at = p->low;
+	int level;
+
+	sql_add(q, " CROSS JOIN ");
+	sql_add(q, level_table(at));
+	sql_add(q, " ");
+	sql_add(q, level_letter(at));
+	sql_add(q, " ON ");
+	sql_add(q, level_letter(at));
+	sql_add(q, at > p->search->level ? ".id = q.low" : ".id = q.id");
+	if (span.high < at)
+		join(q, at, span.high);
+	if (span.low <= at)
+		return;
+	/* Below, the first chain there is. A row without one stays. */
+	sql_add(q, " LEFT JOIN instance i ON i.id = ");
+	sql_add(q, first[at]);
+	for (level = LEVEL_SERIES; level > (int)at; level--)
+		sql_add(q, level == LEVEL_SERIES
+			       ? " LEFT JOIN series e ON e.id = i.series"
+			       : " LEFT JOIN study s ON s.id = e.study");
+}
+
+bool
+plan_page(
+    const struct plan *p, int64_t after_id, struct sql *out, struct err *e)
+{
+	add_columns(p->search, out);
+	sql_add(out, " FROM (");
+	add_ids(p, after_id, out);
+	sql_add(out, ") q");
+	join_wanted(p, out);
+	sql_add(out, " ORDER BY q.id");
+	return whole(out, e);
+}
