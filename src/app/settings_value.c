@@ -4,6 +4,8 @@
  */
 #include "app/settings.h"
 
+#include "base/utf8.h"
+
 #include <inttypes.h>
 
 struct unit {
@@ -181,6 +183,21 @@ parse_address(const struct setting_info *info, struct str value,
 	return str_copy(out->text, sizeof(out->text), value);
 }
 
+/* Any UTF-8 that a file name may hold on one line. */
+static bool
+parse_path(const struct setting_info *info, struct str value,
+    struct setting_value *out)
+{
+	size_t i;
+
+	if (value.n > (size_t)info->max || !utf8_valid(value))
+		return false;
+	for (i = 0; i < value.n; i++)
+		if (value.p[i] < ' ' || value.p[i] == 0x7f)
+			return false;
+	return str_copy(out->text, sizeof(out->text), value);
+}
+
 static bool
 parse_type(const struct setting_info *info, struct str value,
     struct setting_value *out)
@@ -190,6 +207,8 @@ parse_type(const struct setting_info *info, struct str value,
 		return parse_ae(info, value, out);
 	case SETTING_TYPE_ADDRESS:
 		return parse_address(info, value, out);
+	case SETTING_TYPE_PATH:
+		return parse_path(info, value, out);
 	case SETTING_TYPE_INT:
 		return parse_int(info, value, out);
 	case SETTING_TYPE_PORT:
@@ -233,6 +252,9 @@ settings_allowed(const struct setting_info *info, struct buf *out)
 		break;
 	case SETTING_TYPE_ADDRESS:
 		buf_text(out, "a host name, an address, or nothing");
+		break;
+	case SETTING_TYPE_PATH:
+		buf_text(out, "a path of at most 255 bytes, or nothing");
 		break;
 	case SETTING_TYPE_INT:
 		buf_printf(out, "a whole number from %" PRId64 " to %" PRId64,

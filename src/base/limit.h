@@ -65,6 +65,9 @@
 #define LIMIT_META (64 * KIB)
 /* A log line and a comment in an answer. */
 #define LIMIT_LOG_LINE (4 * KIB)
+/* A file of certificates or a key: a bundle of every public authority is
+ * 250 KiB. */
+#define LIMIT_PEM (1 * MIB)
 /* Zip imports: entries, total inflated bytes, nesting of zips. */
 #define LIMIT_ZIP_ENTRIES 1000000
 #define LIMIT_ZIP_BYTES   (256 * GIB)

@@ -31,4 +31,16 @@ bool tls_new(struct tls **, const struct tls_config *, struct err *e) MUST_USE;
 struct tls *tls_ref(struct tls *);
 void tls_unref(struct tls **);
 
+/* The fingerprint of the first certificate in a PEM file. */
+bool tls_fingerprint(
+    const char *path, char out[TLS_FINGERPRINT_ROOM], struct err *e) MUST_USE;
+
+/* tls_make.c: a self-signed certificate of this name, EC P-256, for 30 years,
+ * and its key, readable by its owner only. Nothing that is there is written
+ * over: of a key without certificate the certificate is made, both there is
+ * success, a certificate without key an error. Whole and flushed, or not there.
+ */
+bool tls_make(const char *cert, const char *key, const char *name,
+    struct err *e) MUST_USE;
+
 #endif

@@ -3,6 +3,21 @@
  */
 #include "service/client/client.h"
 
+#include "net/tls.h"
+
+void
+client_copy(struct client *out, const struct client *c)
+{
+	*out = *c;
+	(void)tls_ref(out->tls);
+}
+
+void
+client_fini(struct client *c)
+{
+	tls_unref(&c->tls);
+}
+
 static bool
 any_accepted(const struct assoc *a)
 {
@@ -40,7 +55,8 @@ client_open(struct assoc **out, const struct client *c, const struct node *to,
 		    "node '%s' does not listen: it has no port", to->ae);
 	if (to->tls && c->tls == NULL)
 		return fail(e, ERR_USAGE,
-		    "node '%s' speaks TLS, which is not set up here", to->ae);
+		    "node '%s' speaks TLS, which is not set up here: %.200s",
+		    to->ae, c->tls_trouble);
 	if (!assoc_request(out, &rq, e))
 		return fail_in(e, "node '%s'", to->ae);
 	if (any_accepted(*out))

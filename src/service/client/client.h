@@ -16,12 +16,16 @@
 
 struct tls;
 
-/* Who calls, and how: a snapshot of the settings. */
+/* Who calls, and how: a snapshot of the settings. Holds a reference of tls;
+ * whoever keeps a copy takes one of its own (client_copy). */
 struct client {
 	char ae_title[17];
 	int timeout_ms;
-	struct tls *tls; /* for nodes that speak TLS */
+	struct tls *tls;       /* for nodes that speak TLS */
+	char tls_trouble[256]; /* why tls is NULL */
 };
+void client_copy(struct client *out, const struct client *c);
+void client_fini(struct client *c);
 
 struct client_wish {
 	const struct pdu_context *contexts; /* ids are filled in */
