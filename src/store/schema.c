@@ -13,7 +13,8 @@
  * an ID are not one.
  *
  * What the files do not hold is in tables of its own (node, setting, refusal,
- * activity, tombstone, writer, missing), which a rebuild of the index keeps.
+ * activity, job, tombstone, writer, missing), which a rebuild of the index
+ * keeps.
  *
  *   quarantine  files set aside: second arrivals that differ, torn files
  *   tombstone   files to be unlinked: the row went (flushed) before the file
@@ -134,7 +135,29 @@ static const char *const version_1[] = {
     NULL,
 };
 
-static const struct schema_step steps[] = {{version_1}};
+/* The job queue: see table/job.c. */
+static const char *const version_2[] = {
+    "CREATE TABLE job (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " kind TEXT NOT NULL, node TEXT NOT NULL, detail TEXT NOT NULL,"
+    " state INTEGER NOT NULL, attempts INTEGER NOT NULL,"
+    " created INTEGER NOT NULL, next INTEGER NOT NULL,"
+    " ended INTEGER NOT NULL, total INTEGER NOT NULL,"
+    " done INTEGER NOT NULL, failed INTEGER NOT NULL,"
+    " listed INTEGER NOT NULL, error TEXT NOT NULL) STRICT",
+    "CREATE INDEX job_waiting ON job (node, next) WHERE state = 0",
+    "CREATE INDEX job_state ON job (state, ended)",
+    "CREATE TABLE job_item (job INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    " name TEXT NOT NULL, state INTEGER NOT NULL,"
+    " expected INTEGER NOT NULL, got INTEGER NOT NULL,"
+    " error TEXT NOT NULL, PRIMARY KEY (job, seq), UNIQUE (job, name))"
+    " STRICT, WITHOUT ROWID",
+    NULL,
+};
+
+static const struct schema_step steps[] = {
+    {version_1},
+    {version_2},
+};
 
 const struct schema schema_current = {
     .steps = steps,
