@@ -93,6 +93,11 @@
 /* A worker keeps a connection this long for its next message if nobody waits.
  */
 #define WAIT_LINGER_MS 5
+/* Who waits for one peer on behalf of another asks this often whether the
+ * other still wants it. */
+#define WAIT_WATCH_MS 200
+/* Look-ups of host names that hang in the name service, a thread each. */
+#define LIMIT_LOOKUPS 64
 
 /* Worker threads of the DICOM pool: a stalled peer holds one for at most
  * WAIT_PROGRESS_MS; 256 stacks touch about 8 MiB. */

@@ -104,6 +104,7 @@ struct assoc_request {
 	uint32_t max_length;    /* 0: LIMIT_PDU_IN */
 	struct tls *tls;        /* NULL: plain */
 	int timeout_ms;
+	const struct conn_watch *watch; /* of the connection; or NULL */
 };
 /* On failure *out is NULL: ERR_DENIED when the peer rejected us, ERR_CLOSED
  * when it aborted or closed. */

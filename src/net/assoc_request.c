@@ -260,7 +260,8 @@ assoc_request(
 	*out = NULL;
 	arena_init(&p.arena, 2 * LIMIT_ASSOC_ARENA);
 	if (!build_request(&p, e) ||
-	    !conn_open(&c, wanted->host, wanted->port, wanted->timeout_ms, e)) {
+	    !conn_open(&c, wanted->host, wanted->port, wanted->timeout_ms,
+		wanted->watch, e)) {
 		arena_fini(&p.arena);
 		return false;
 	}

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/limit.h"
 #include "base/os.h"
+#include "net/resolve.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -55,6 +56,12 @@ conn_stop_all(void)
 		(void)!write(stop_fd, &one, sizeof(one));
 }
 
+bool
+conn_stopping(void)
+{
+	return atomic_load(&stopped);
+}
+
 /* Poll for events until the deadline or the stop: 1 when there are some, 0
  * when not. */
 static int
@@ -77,6 +84,28 @@ poll_until(int fd, short events, int64_t deadline_ms)
 		if (n > 0 && fds[0].revents != 0)
 			return 1;
 		if (n >= 0 || errno != EINTR || atomic_load(&stopped))
+			return 0;
+	}
+}
+
+/* The same, and -1 when the watch says stop. */
+static int
+poll_watched(
+    int fd, short events, int64_t deadline_ms, const struct conn_watch *watch)
+{
+	int64_t until;
+
+	if (watch == NULL)
+		return poll_until(fd, events, deadline_ms);
+	for (;;) {
+		until = clock_mono_ms() + WAIT_WATCH_MS;
+		if (until > deadline_ms)
+			until = deadline_ms;
+		if (poll_until(fd, events, until) > 0)
+			return 1;
+		if (watch->stop(watch->ctx))
+			return -1;
+		if (atomic_load(&stopped) || clock_mono_ms() >= deadline_ms)
 			return 0;
 	}
 }
@@ -169,9 +198,10 @@ conn_free(struct conn **cp)
 
 /* One address of the list; the descriptor, or -1 with errno. */
 static int
-try_address(const struct addrinfo *at, int64_t deadline_ms)
+try_address(const struct addrinfo *at, int64_t deadline_ms,
+    const struct conn_watch *watch)
 {
-	int fd, code = 0, saved;
+	int fd, got, code = 0, saved;
 	socklen_t n = sizeof(code);
 
 	fd = socket(at->ai_family,
@@ -181,8 +211,10 @@ try_address(const struct addrinfo *at, int64_t deadline_ms)
 	if (connect(fd, at->ai_addr, at->ai_addrlen) == 0)
 		return fd;
 	if (errno == EINPROGRESS || errno == EINTR) {
-		if (poll_until(fd, POLLOUT, deadline_ms) == 0)
-			code = atomic_load(&stopped) ? ECANCELED : ETIMEDOUT;
+		got = poll_watched(fd, POLLOUT, deadline_ms, watch);
+		if (got <= 0)
+			code = got < 0 || atomic_load(&stopped) ? ECANCELED
+								: ETIMEDOUT;
 		else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &n) != 0)
 			code = errno;
 		if (code == 0)
@@ -197,25 +229,24 @@ try_address(const struct addrinfo *at, int64_t deadline_ms)
 
 bool
 conn_open(struct conn **out, const char *host, uint16_t port, int timeout_ms,
-    struct err *e)
+    const struct conn_watch *watch, struct err *e)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list, *at;
 	int64_t deadline_ms = clock_mono_ms() + timeout_ms;
-	char service[8];
+	struct addrinfo *list, *at;
 	int code, fd = -1;
 
 	*out = NULL;
-	snprintf(service, sizeof(service), "%u", (unsigned)port);
-	code = getaddrinfo(host, service, &hints, &list);
-	if (code != 0)
-		return fail(e, ERR_IO, "cannot find the host '%.200s': %s",
-		    host, gai_strerror(code));
-	for (at = list; at != NULL && fd < 0; at = at->ai_next)
-		fd = try_address(at, deadline_ms);
+	if (!resolve(host, port, deadline_ms, watch, &list, e))
+		return false;
+	errno = EHOSTUNREACH;
+	for (at = list; at != NULL && fd < 0 && errno != ECANCELED;
+	     at = at->ai_next)
+		fd = try_address(at, deadline_ms, watch);
 	code = errno;
 	freeaddrinfo(list);
 	if (fd >= 0) {
 		*out = conn_new(fd);
+		(*out)->watch = watch;
 		return true;
 	}
 	errno = code;
@@ -289,11 +320,13 @@ wait_for(struct conn *c, short events, struct err *e)
 	if ((events & POLLIN) != 0)
 		(void)setsockopt(
 		    c->fd, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
-	got = poll_until(c->fd, events, deadline);
+	got = poll_watched(c->fd, events, deadline, c->watch);
 	now = clock_mono_ms();
 	c->message_wait_ms += now - start;
 	if (got > 0)
 		return true;
+	if (got < 0)
+		return fail(e, ERR_CANCELLED, "stopped");
 	return too_late(c, now, by_rate, e);
 }
 
@@ -475,6 +508,24 @@ advance(struct iovec v[2], size_t n)
 	}
 }
 
+/* A peer that takes everything at once keeps nobody waiting, and may be sent
+ * gigabytes. */
+static bool
+ask_watch(struct conn *c, struct err *e)
+{
+	int64_t now;
+
+	if (c->watch == NULL)
+		return true;
+	now = clock_mono_ms();
+	if (now < c->watched_ms + WAIT_WATCH_MS)
+		return true;
+	c->watched_ms = now;
+	if (c->watch->stop(c->watch->ctx))
+		return fail(e, ERR_CANCELLED, "stopped");
+	return true;
+}
+
 bool
 conn_write2(struct conn *c, struct str a, struct str b, struct err *e)
 {
@@ -483,6 +534,8 @@ conn_write2(struct conn *c, struct str a, struct str b, struct err *e)
 	struct msghdr m = {.msg_iov = v, .msg_iovlen = 2};
 	ssize_t n;
 
+	if (!ask_watch(c, e))
+		return false;
 	while (v[0].iov_len + v[1].iov_len > 0) {
 		n = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n >= 0) {

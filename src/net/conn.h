@@ -21,6 +21,14 @@ struct conn_peer {
 	bool loopback;
 };
 
+/* Somebody who may end a wait for a peer: asked about every WAIT_WATCH_MS
+ * while a connection waits or is written to, in the thread that waits. True
+ * fails the call with ERR_CANCELLED. */
+struct conn_watch {
+	bool (*stop)(void *ctx);
+	void *ctx;
+};
+
 struct conn {
 	int fd;
 	struct conn_peer peer;
@@ -31,6 +39,8 @@ struct conn {
 	 * start is 0 between messages, when only progress_ms counts. */
 	int64_t message_start_ms, message_bytes, message_wait_ms;
 	int64_t hard_deadline_ms; /* 0: none; e.g. ARTIM for the handshake */
+	const struct conn_watch *watch; /* NULL: nobody */
+	int64_t watched_ms;             /* when it was asked last */
 	uint64_t bytes_in, bytes_out;
 	uint8_t *in;                 /* NULL when idle */
 	size_t in_at, in_n, in_room; /* in_n bytes from in_at on */
@@ -40,9 +50,10 @@ struct conn {
 struct conn *conn_new(int fd);
 /* Closes the socket; a lingering reset is avoided for orderly closes. */
 void conn_free(struct conn **);
-/* Connect with a deadline; the error says which address and why. */
+/* Connect with a deadline, which counts for the name service too; the error
+ * says which address and why. The watch (or NULL) stays the connection's. */
 bool conn_open(struct conn **, const char *host, uint16_t port, int timeout_ms,
-    struct err *e);
+    const struct conn_watch *watch, struct err *e);
 
 void conn_message_begin(struct conn *c);
 void conn_message_end(struct conn *c);
@@ -81,5 +92,6 @@ void conn_idle(struct conn *c);
 /* Make every wait on any connection of the process end with ERR_CANCELLED
  * (shutdown). Returns nothing; safe to call once. */
 void conn_stop_all(void);
+bool conn_stopping(void);
 
 #endif

@@ -13,17 +13,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/os.h"
 #include "dicom/build.h"
-#include "dicom/convert.h"
+#include "service/client/outgoing.h"
 #include "service/query/query.h"
-
-#include <fcntl.h>
 
 #define PENDING_EVERY 10
 #define PENDING_MS    1000
-/* More would only push other files out of the page cache. */
-#define READ_AHEAD (16 * MIB)
 /* (0008,0058) has a 16-bit length: what does not fit is left out. */
 #define FAILED_LIST_CAP 65534
 
@@ -120,35 +115,11 @@ count_failed(struct get *g, const char *sop_instance)
 	buf_add(&g->failed_list, uid);
 }
 
-/* The context to send this in: its own syntax before any other. */
-static const struct assoc_context *
-choose_context(const struct assoc *a, struct str sop_class, struct str syntax)
-{
-	const struct assoc_context *c, *other = NULL;
-	struct syntax layout = syntax_of(syntax);
-	size_t i;
-
-	for (i = 0; i < a->context_count; i++) {
-		c = &a->contexts[i];
-		if (c->result != CONTEXT_ACCEPTED || !c->peer_scp ||
-		    !str_eq(c->abstract, sop_class))
-			continue;
-		if (str_eq(c->syntax, syntax))
-			return c;
-		if (other == NULL && layout.uid != NULL &&
-		    c->layout.uid != NULL &&
-		    convert_possible(layout, c->layout))
-			other = c;
-	}
-	return other;
-}
-
 /* Open the file and have its bytes on their way into memory. */
 static void
 prepare(struct get *g, const struct index_row *row, struct item *item)
 {
 	const struct session *s = g->session;
-	uint64_t ahead;
 	struct err e;
 
 	*item = (struct item){.file = {.fd = -1}};
@@ -156,7 +127,7 @@ prepare(struct get *g, const struct index_row *row, struct item *item)
 	    row->value[COLUMN_SOPClassUID]);
 	(void)str_copy(item->sop_instance, sizeof(item->sop_instance),
 	    row->value[COLUMN_SOPInstanceUID]);
-	item->context = choose_context(
+	item->context = outgoing_context(
 	    s->assoc, row->value[COLUMN_SOPClassUID], row->syntax);
 	if (item->context == NULL) {
 		log_debug("dicom", "no context for an instance of class %s",
@@ -170,10 +141,7 @@ prepare(struct get *g, const struct index_row *row, struct item *item)
 		    item->sop_instance, e.text);
 		return;
 	}
-	ahead = item->file.data_size < READ_AHEAD ? item->file.data_size
-						  : READ_AHEAD;
-	(void)posix_fadvise(item->file.fd, (off_t)item->file.data_at,
-	    (off_t)ahead, POSIX_FADV_WILLNEED);
+	outgoing_read_ahead(&item->file);
 }
 
 static void
@@ -185,69 +153,21 @@ close_item(struct item *item)
 }
 
 static bool
-to_peer(void *ctx, struct str bytes, struct err *e)
-{
-	return bytes.n == 0 || dimse_send_part(ctx, bytes, e);
-}
-
-/* The data set re-encoded on its way. Once the message has begun a failure can
- * only end the association: half an object must not look like one. */
-static bool
-send_converted(struct get *g, const struct dimse *m, const struct item *item,
-    struct err *e)
-{
-	struct assoc *a = g->session->assoc;
-	struct syntax from = syntax_of(str_from(item->file.syntax));
-	struct convert *convert;
-	uint64_t left = item->file.data_size;
-	off_t at = (off_t)item->file.data_at;
-	uint8_t *block;
-	ssize_t n;
-	bool ok;
-
-	ok = dimse_send_begin(a, m, e);
-	convert = convert_new(from, item->context->layout, to_peer, a);
-	block = must_alloc(BLOCK_IO);
-	while (ok && left > 0) {
-		n = os_pread_full(item->file.fd, block,
-		    left < BLOCK_IO ? (size_t)left : BLOCK_IO, at);
-		if (n <= 0) {
-			ok = fail(e, ERR_CORRUPT, "cannot read instance %s",
-			    item->sop_instance);
-			break;
-		}
-		at += n;
-		left -= (uint64_t)n;
-		ok = convert_feed(convert, str_of(block, (size_t)n), e);
-	}
-	ok = ok && convert_end(convert, e) && dimse_send_end(a, e);
-	convert_free(&convert);
-	free(block);
-	if (!ok && a->end == ASSOC_OPEN) {
-		log_error("dicom", "cannot send instance %s: %s",
-		    item->sop_instance, e->text);
-		assoc_abort(a, ABORT_BY_USER, ABORT_NOT_SPECIFIED);
-	}
-	return ok;
-}
-
-static bool
 send_item(struct get *g, const struct item *item, uint16_t id, struct err *e)
 {
 	struct assoc *a = g->session->assoc;
-	struct dimse m = {.context = item->context->id,
-	    .command = C_STORE_RQ,
-	    .message_id = id,
-	    .priority = g->rq->priority};
+	struct dimse m = {.message_id = id, .priority = g->rq->priority};
 
 	(void)str_copy(
 	    m.sop_class, sizeof(m.sop_class), str_from(item->sop_class));
 	(void)str_copy(m.sop_instance, sizeof(m.sop_instance),
 	    str_from(item->sop_instance));
-	if (str_eq_text(item->context->syntax, item->file.syntax))
-		return dimse_send_file(a, &m, item->file.fd,
-		    (off_t)item->file.data_at, item->file.data_size, e);
-	return send_converted(g, &m, item, e);
+	if (outgoing_send(a, item->context, &item->file, &m, e))
+		return true;
+	if (outgoing_file_failed(a, e))
+		log_error("dicom", "cannot send instance %s: %s",
+		    item->sop_instance, e->text);
+	return false;
 }
 
 /* Something else came while a sub-operation is under way (PS3.7 D.3.3.3 allows

@@ -171,6 +171,34 @@ pattern(void)
 	return p;
 }
 
+static bool
+second_time(void *ctx)
+{
+	return ++*(unsigned *)ctx >= 2;
+}
+
+TEST(watched)
+{
+	unsigned asked = 0;
+	struct conn_watch watch = {second_time, &asked};
+	static uint8_t block[8 * MIB];
+	int64_t start = clock_mono_ms();
+	struct err e;
+	int peer;
+	struct conn *c = make(&peer);
+
+	c->watch = &watch;
+	CHECK(!conn_read(c, block, 1, &e));
+	CHECK_EQ(e.code, ERR_CANCELLED);
+	CHECK_EQ(asked, 2);
+	asked = 0;
+	CHECK(!conn_write(c, str_of(block, sizeof(block)), &e));
+	CHECK_EQ(e.code, ERR_CANCELLED);
+	CHECK(clock_mono_ms() - start < 5000);
+	conn_free(&c);
+	close(peer);
+}
+
 TEST(writes_everything)
 {
 	struct reader r = {0};
@@ -332,7 +360,7 @@ TEST(listen_and_connect)
 	CHECK(!listener_open(&second, lot, "127.0.0.1", port, arrived, &a, &e));
 	CHECK(strstr(e.text, "in use") != NULL);
 	CHECK(second == NULL);
-	if (CHECK(conn_open(&c, "127.0.0.1", port, 2000, &e)) &&
+	if (CHECK(conn_open(&c, "127.0.0.1", port, 2000, NULL, &e)) &&
 	    CHECK_EQ(wait_arrivals(&a, 1), 1)) {
 		CHECK(a.conns[0]->peer.loopback);
 		CHECK_STR(str_from(a.conns[0]->peer.address), "127.0.0.1");
@@ -352,7 +380,7 @@ TEST(listen_and_connect)
 	}
 	listener_close(&l);
 	CHECK(l == NULL);
-	CHECK(!conn_open(&c, "127.0.0.1", port, 2000, &e));
+	CHECK(!conn_open(&c, "127.0.0.1", port, 2000, NULL, &e));
 	CHECK(strstr(e.text, "127.0.0.1") != NULL);
 	CHECK(strstr(e.text, "refused") != NULL);
 	/* At once again on the same port. */
@@ -372,7 +400,8 @@ TEST(listen_on_everything)
 	if (!CHECK(lot_open(&lot, &e)) ||
 	    !CHECK(listener_open(&l, lot, "", 0, arrived, &a, &e)))
 		return;
-	if (CHECK(conn_open(&c, "127.0.0.1", listener_port(l), 2000, &e)) &&
+	if (CHECK(
+		conn_open(&c, "127.0.0.1", listener_port(l), 2000, NULL, &e)) &&
 	    CHECK_EQ(wait_arrivals(&a, 1), 1)) {
 		/* Mapped addresses are shown as what they are. */
 		CHECK_STR(str_from(a.conns[0]->peer.address), "127.0.0.1");

@@ -47,6 +47,7 @@ client_open(struct assoc **out, const struct client *c, const struct node *to,
 	    .async_invoked = wish->window,
 	    .tls = to->tls ? c->tls : NULL,
 	    .timeout_ms = c->timeout_ms,
+	    .watch = wish->watch,
 	};
 
 	*out = NULL;

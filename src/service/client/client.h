@@ -36,6 +36,7 @@ struct client_wish {
 	    *extended; /* what is granted: the context's */
 	size_t extended_count;
 	uint16_t window; /* operations in flight to ask for; 0 or 1: none */
+	const struct conn_watch *watch; /* may end every wait; or NULL */
 };
 /* At least one context has been accepted when it returns true. */
 bool client_open(struct assoc **out, const struct client *c,
