@@ -16,7 +16,7 @@
 
 #include "base/rd.h"
 #include "base/utf8.h"
-#include "dicom/charset_tables.h"
+#include "dicom/charset_terms.h"
 
 #include <errno.h>
 #include <iconv.h>
@@ -24,252 +24,14 @@
 #define ESC         0x1b
 #define REPLACEMENT 0xfffd
 
-enum mode { MODE_CODES, MODE_UTF8, MODE_GB18030, MODE_GBK };
-
-struct repertoire {
-	enum mode mode;
-	enum charset_set g0, g1;
-	enum charset_set spare; /* for upper-half bytes without G1 */
-	bool guessed;           /* value 1 is not a defined term */
-};
-
 struct decoder {
-	struct repertoire initial;
+	struct charset_repertoire initial;
 	enum charset_set g0, g1, spare;
 	bool spare_is_guess;
 	bool person_name;
 	bool lossy;
 	struct buf *out;
 };
-
-static const struct {
-	const char *number;
-	enum charset_set g0, g1;
-	bool alone;   /* as ISO_IR n, Tables C.12-2 and C.12-5 */
-	bool extends; /* as ISO 2022 IR n, Tables C.12-3 and C.12-4 */
-	enum mode mode;
-} terms[] = {
-    {"6", SET_ASCII, SET_NONE, true, true, MODE_CODES},
-    {"100", SET_ASCII, SET_LATIN1, true, true, MODE_CODES},
-    {"101", SET_ASCII, SET_LATIN2, true, true, MODE_CODES},
-    {"109", SET_ASCII, SET_LATIN3, true, true, MODE_CODES},
-    {"110", SET_ASCII, SET_LATIN4, true, true, MODE_CODES},
-    {"144", SET_ASCII, SET_CYRILLIC, true, true, MODE_CODES},
-    {"127", SET_ASCII, SET_ARABIC, true, true, MODE_CODES},
-    {"126", SET_ASCII, SET_GREEK, true, true, MODE_CODES},
-    {"138", SET_ASCII, SET_HEBREW, true, true, MODE_CODES},
-    {"148", SET_ASCII, SET_LATIN5, true, true, MODE_CODES},
-    {"203", SET_ASCII, SET_LATIN9, true, true, MODE_CODES},
-    {"13", SET_ROMAJI, SET_KATAKANA, true, true, MODE_CODES},
-    {"166", SET_ASCII, SET_THAI, true, true, MODE_CODES},
-    {"87", SET_ASCII, SET_NONE, false, true, MODE_CODES},
-    {"159", SET_ASCII, SET_NONE, false, true, MODE_CODES},
-    {"149", SET_ASCII, SET_KOREAN, false, true, MODE_CODES},
-    {"58", SET_ASCII, SET_CHINESE, false, true, MODE_CODES},
-    {"192", SET_ASCII, SET_NONE, true, false, MODE_UTF8},
-};
-
-/* Names that are no defined terms and stand in real files, in the spelling
- * that squeeze() leaves. */
-static const struct {
-	const char *name;
-	const char *number; /* NULL: GB18030 */
-} aliases[] = {
-    {"GB18030", NULL},
-    {"GBK", NULL},
-    {"GB2312", NULL},
-    {"GB231280", NULL},
-    {"ISO2022GBK", NULL},
-    {"ISO2022GB18030", NULL},
-    {"UTF8", "192"},
-    {"UNICODE", "192"},
-    {"ISO106461", "192"},
-    {"LATIN1", "100"},
-    {"ISO88591", "100"},
-    {"ISO88592", "101"},
-    {"ISO88593", "109"},
-    {"ISO88594", "110"},
-    {"ISO88595", "144"},
-    {"ISO88596", "127"},
-    {"ISO88597", "126"},
-    {"ISO88598", "138"},
-    {"ISO88599", "148"},
-    {"ISO885915", "203"},
-    {"ISO885911", "166"},
-    {"TIS620", "166"},
-    {"ASCII", "6"},
-    {"USASCII", "6"},
-    {"ISO646", "6"},
-};
-
-/* PS3.3 Tables C.12-3 and C.12-4. */
-static const struct {
-	const char *bytes; /* behind ESC */
-	bool g1;
-	enum charset_set set;
-} designations[] = {
-    {"(B", false, SET_ASCII},
-    {"(J", false, SET_ROMAJI},
-    {")I", true, SET_KATAKANA},
-    {"-A", true, SET_LATIN1},
-    {"-B", true, SET_LATIN2},
-    {"-C", true, SET_LATIN3},
-    {"-D", true, SET_LATIN4},
-    {"-L", true, SET_CYRILLIC},
-    {"-G", true, SET_ARABIC},
-    {"-F", true, SET_GREEK},
-    {"-H", true, SET_HEBREW},
-    {"-M", true, SET_LATIN5},
-    {"-b", true, SET_LATIN9},
-    {"-T", true, SET_THAI},
-    {"$B", false, SET_KANJI},
-    {"$(D", false, SET_KANJI_EXTRA},
-    {"$)C", true, SET_KOREAN},
-    {"$)A", true, SET_CHINESE},
-    /* JIS X 0208 as it was in 1978: its other shapes are the same words. */
-    {"$@", false, SET_KANJI},
-};
-
-/* Letters and digits of a term, in upper case; longer ones are cut. */
-static struct str
-squeeze(struct str term, uint8_t out[24])
-{
-	size_t i, n = 0;
-	uint8_t c;
-
-	for (i = 0; i < term.n && n < 24; i++) {
-		c = term.p[i];
-		if (c >= 'a' && c <= 'z')
-			c = (uint8_t)(c - 'a' + 'A');
-		if ((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
-			out[n++] = c;
-	}
-	return str_of(out, n);
-}
-
-static size_t
-find_number(struct str number)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(terms); i++)
-		if (str_eq_text(number, terms[i].number))
-			break;
-	return i;
-}
-
-/* The row of terms[] that a value names, or ARRAY_LEN(terms); *chinese for
- * GB18030, GBK and their relatives. */
-static size_t
-understand(struct str term, bool *chinese)
-{
-	static const char *const heads[] = {"ISO2022IR", "ISOIR", "ISO2022"};
-	uint8_t room[24];
-	struct str name = squeeze(term, room), head;
-	size_t i;
-
-	*chinese = false;
-	for (i = 0; i < ARRAY_LEN(aliases); i++) {
-		if (!str_eq_text(name, aliases[i].name))
-			continue;
-		*chinese = aliases[i].number == NULL;
-		return find_number(str_from(aliases[i].number));
-	}
-	for (i = 0; i < ARRAY_LEN(heads); i++) {
-		head = str_from(heads[i]);
-		if (str_starts(name, head))
-			return find_number(
-			    str_of(name.p + head.n, name.n - head.n));
-	}
-	return ARRAY_LEN(terms);
-}
-
-static void
-read_first(struct repertoire *r, struct str term)
-{
-	bool chinese;
-	size_t row;
-
-	if (term.n == 0)
-		return;
-	row = understand(term, &chinese);
-	if (chinese) {
-		r->mode = str_eq_text(term, "GBK") ? MODE_GBK : MODE_GB18030;
-		return;
-	}
-	if (row == ARRAY_LEN(terms)) {
-		r->guessed = true;
-		return;
-	}
-	r->mode = terms[row].mode;
-	r->g0 = terms[row].g0;
-	r->g1 = terms[row].g1;
-}
-
-/* Value 1 says what is active; the others only help where the text lacks a
- * designation. */
-static struct repertoire
-read_charset(struct str charset)
-{
-	struct repertoire r = {
-	    MODE_CODES, SET_ASCII, SET_NONE, SET_NONE, false};
-	struct str rest = charset, term;
-	bool chinese, first = true, empty = false;
-	size_t row;
-
-	if (rest.n == 0)
-		return r;
-	while (str_split(&rest, '\\', &term)) {
-		term = str_trim(term);
-		if (first) {
-			read_first(&r, term);
-			empty = term.n == 0;
-			first = false;
-			continue;
-		}
-		row = understand(term, &chinese);
-		if (row < ARRAY_LEN(terms) && r.spare == SET_NONE)
-			r.spare = terms[row].g1;
-		/* Not allowed there, but there is no doubt what is meant. */
-		if (empty && r.mode == MODE_CODES) {
-			if (chinese)
-				r.mode = MODE_GB18030;
-			else if (row < ARRAY_LEN(terms))
-				r.mode = terms[row].mode;
-		}
-	}
-	return r;
-}
-
-bool
-charset_known(struct str charset)
-{
-	static const char alone[] = "ISO_IR ", extends[] = "ISO 2022 IR ";
-	struct str rest = charset, term, head;
-	size_t row, count = 0;
-
-	if (rest.n == 0)
-		return true;
-	while (str_split(&rest, '\\', &term)) {
-		term = str_trim(term);
-		count++;
-		if (count == 1 && (term.n == 0 || str_eq_text(term, "GBK") ||
-				      str_eq_text(term, "GB18030")))
-			continue;
-		head = str_from(alone);
-		if (!str_starts(term, head))
-			head = str_from(extends);
-		if (!str_starts(term, head))
-			return false;
-		row = find_number(str_of(term.p + head.n, term.n - head.n));
-		if (row == ARRAY_LEN(terms))
-			return false;
-		if (head.n == sizeof(alone) - 1 ? !terms[row].alone
-						: !terms[row].extends)
-			return false;
-	}
-	return true;
-}
 
 /* What a text can become at most, decoded or encoded. */
 static size_t
@@ -321,16 +83,16 @@ escape(struct decoder *d, struct rd *r)
 	struct str rest = rd_rest(&ahead), bytes;
 	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(designations); i++) {
-		bytes = str_from(designations[i].bytes);
+	for (i = 0; charset_designations[i].bytes != NULL; i++) {
+		bytes = str_from(charset_designations[i].bytes);
 		if (!str_starts(rest, bytes))
 			continue;
 		rd_skip(r, bytes.n);
-		if (designations[i].g1) {
-			d->g1 = d->spare = designations[i].set;
+		if (charset_designations[i].g1) {
+			d->g1 = d->spare = charset_designations[i].set;
 			d->spare_is_guess = false;
 		} else {
-			d->g0 = designations[i].set;
+			d->g0 = charset_designations[i].set;
 		}
 		return;
 	}
@@ -504,8 +266,8 @@ has_upper(struct str text)
 }
 
 static void
-decode_extended(struct repertoire initial, struct str text, bool person_name,
-    struct buf *out, bool *lossy)
+decode_extended(struct charset_repertoire initial, struct str text,
+    bool person_name, struct buf *out, bool *lossy)
 {
 	struct decoder d = {.initial = initial,
 	    .spare = initial.spare,
@@ -539,7 +301,7 @@ void
 charset_decode(struct str charset, struct str text, bool person_name,
     struct buf *out, bool *lossy)
 {
-	struct repertoire r;
+	struct charset_repertoire r;
 	bool lost = false;
 
 	text = without_padding(text);
@@ -547,10 +309,10 @@ charset_decode(struct str charset, struct str text, bool person_name,
 		if (text.n > 0)
 			buf_add(out, text);
 	} else {
-		r = read_charset(charset);
-		if (r.mode == MODE_UTF8)
+		r = charset_repertoire(charset);
+		if (r.mode == CHARSET_UTF8)
 			decode_utf8(text, out, &lost);
-		else if (r.mode == MODE_CODES)
+		else if (r.mode == CHARSET_CODES)
 			decode_extended(r, text, person_name, out, &lost);
 		else
 			decode_gb18030(text, out, &lost);
@@ -574,91 +336,4 @@ charset_to_utf8(
 	copy = arena_dup(a, buf_str(&out));
 	buf_fini(&out);
 	return copy;
-}
-
-static bool
-encode_codes(const struct repertoire *r, struct str utf8, struct buf *out)
-{
-	uint32_t c;
-	uint8_t code;
-	size_t n;
-
-	for (; utf8.n > 0; utf8 = str_of(utf8.p + n, utf8.n - n)) {
-		n = utf8_next(utf8, &c);
-		if (n == 0 || c == 0 || c == ESC)
-			return false;
-		if (c <= ' ' || c == 0x7f) {
-			buf_u8(out, (uint8_t)c);
-			continue;
-		}
-		code = charset_code(r->g0, c);
-		if (code == 0)
-			code = charset_code(r->g1, c);
-		if (code == 0)
-			return false;
-		buf_u8(out, code);
-	}
-	return true;
-}
-
-static bool
-encode_chinese(const char *encoding, struct str utf8, struct buf *out)
-{
-	iconv_t cd = iconv_open(encoding, "UTF-8");
-	char *from = (char *)(uintptr_t)utf8.p, chunk[1024], *to;
-	size_t left = utf8.n, room, done;
-
-	if (cd == (iconv_t)-1)
-		return false;
-	do {
-		to = chunk;
-		room = sizeof(chunk);
-		done = iconv(cd, &from, &left, &to, &room);
-		if (done != 0 && (done != (size_t)-1 || errno != E2BIG))
-			break;
-		buf_add(out, str_of(chunk, sizeof(chunk) - room));
-	} while (left > 0);
-	iconv_close(cd);
-	return done == 0;
-}
-
-static bool
-encode(const struct repertoire *r, struct str utf8, struct buf *out)
-{
-	switch (r->mode) {
-	case MODE_CODES:
-		return encode_codes(r, utf8, out);
-	case MODE_GB18030:
-		return encode_chinese("GB18030", utf8, out);
-	case MODE_GBK:
-		return encode_chinese("GBK", utf8, out);
-	case MODE_UTF8:
-		break;
-	}
-	buf_add(out, utf8);
-	return true;
-}
-
-bool
-charset_encode(struct str charset, struct str utf8, struct buf *out)
-{
-	struct repertoire r;
-	struct buf encoded;
-	bool done;
-
-	if (str_find(charset, '\\') != charset.n)
-		return false;
-	r = read_charset(charset);
-	if (r.guessed || charset_is_double(r.g1) || !utf8_valid(utf8) ||
-	    str_find(utf8, 0) != utf8.n || str_find(utf8, ESC) != utf8.n)
-		return false;
-	if (utf8.n == 0)
-		return true;
-	/* Apart, so that nothing of a text that does not fit is left in out. */
-	buf_init(&encoded, most(utf8));
-	done = encode(&r, utf8, &encoded);
-	if (done)
-		buf_add(out, buf_str(&encoded));
-	buf_fini(&encoded);
-	return done;
 }

@@ -27,6 +27,12 @@ struct str charset_to_utf8(
  * character does not fit. */
 bool charset_encode(
     struct str charset, struct str utf8, struct buf *out) MUST_USE;
+/* Encode UTF-8 under any value of (0008,0005), code extensions included (PS3.5
+ * 6.1.2.5). person_name: the value is PN, whose delimiters ^ and = end what was
+ * designated. What is encoded decodes to the same; false, and nothing in out,
+ * if a character is in none of the sets. */
+bool charset_encode_2022(struct str charset, struct str utf8, bool person_name,
+    struct buf *out) MUST_USE;
 /* True if all values of charset are defined terms of PS3.3 C.12.1.1.2. */
 bool charset_known(struct str charset);
 

@@ -35,6 +35,7 @@ static const char *const encodings[SET_COUNT] = {
 
 static uint16_t singles[SET_THAI - SET_LATIN1 + 1][96];
 static uint16_t doubles[SET_CHINESE - SET_KANJI + 1][CELLS][CELLS];
+static uint16_t codes[SET_CHINESE - SET_KANJI + 1][0x10000];
 static atomic_bool filled[SET_COUNT];
 static struct mutex filling = MUTEX_INIT;
 
@@ -137,6 +138,23 @@ fill(enum charset_set set)
 	iconv_close(cd);
 }
 
+/* The way back; of several codes the first. */
+static void
+fill_codes(enum charset_set set)
+{
+	uint16_t *to = codes[set - SET_KANJI], c;
+	int row, cell;
+
+	for (row = 0; row < CELLS; row++) {
+		for (cell = 0; cell < CELLS; cell++) {
+			c = doubles[set - SET_KANJI][row][cell];
+			if (c != 0 && to[c] == 0)
+				to[c] = (uint16_t)((row + 0x21) << 8 |
+						   (cell + 0x21));
+		}
+	}
+}
+
 static void
 need(enum charset_set set)
 {
@@ -145,6 +163,8 @@ need(enum charset_set set)
 	mutex_lock(&filling);
 	if (!atomic_load_explicit(&filled[set], memory_order_relaxed)) {
 		fill(set);
+		if (charset_is_double(set))
+			fill_codes(set);
 		atomic_store_explicit(&filled[set], true, memory_order_release);
 	}
 	mutex_unlock(&filling);
@@ -200,4 +220,13 @@ charset_code(enum charset_set set, uint32_t character)
 		if (charset_single(set, (uint8_t)code) == character)
 			return (uint8_t)code;
 	return 0;
+}
+
+uint16_t
+charset_double_code(enum charset_set set, uint32_t character)
+{
+	if (!charset_is_double(set) || character > 0xffff)
+		return 0;
+	need(set);
+	return codes[set - SET_KANJI][character];
 }

@@ -1,6 +1,6 @@
 /*
  * The coded character sets of PS3.3 C.12.1.1.2 as tables: from a code to the
- * Unicode character, and back for the sets of one byte.
+ * Unicode character, and back.
  *
  * The tables are filled by iconv, each when it is first used, and stay for the
  * life of the process; any thread may be the first. A set that this system's
@@ -43,5 +43,7 @@ uint32_t charset_single(enum charset_set set, uint8_t code);
 uint32_t charset_double(enum charset_set set, uint8_t lead, uint8_t trail);
 /* The code of a character in a set of one byte, 0 when it has none. */
 uint8_t charset_code(enum charset_set set, uint32_t character);
+/* The same for a set of two bytes, both 21..7E, the first in the high half. */
+uint16_t charset_double_code(enum charset_set set, uint32_t character);
 
 #endif

@@ -2,7 +2,7 @@
  * Text in any character set: the input is a value of (0008,0005), a line feed
  * and the text. Whatever they are, the output is valid UTF-8 without NUL and
  * ESC, no more than three times as long, and the same each time; what can be
- * encoded again decodes to the same.
+ * encoded again, with code extensions or without, decodes to the same.
  */
 #include "base/limit.h"
 #include "base/utf8.h"
@@ -44,6 +44,24 @@ check_round_trip(struct str charset, struct str utf8)
 }
 
 static void
+check_extended(struct str charset, struct str utf8, bool person_name)
+{
+	struct buf encoded, decoded;
+
+	buf_init(&encoded, 64 * MIB);
+	buf_init(&decoded, 64 * MIB);
+	if (charset_encode_2022(charset, utf8, person_name, &encoded)) {
+		charset_decode(
+		    charset, buf_str(&encoded), person_name, &decoded, NULL);
+		must(str_eq(buf_str(&decoded), utf8));
+	} else {
+		must(encoded.n == 0);
+	}
+	buf_fini(&encoded);
+	buf_fini(&decoded);
+}
+
+static void
 check(struct str charset, struct str text, bool person_name)
 {
 	struct buf out, again;
@@ -61,6 +79,7 @@ check(struct str charset, struct str text, bool person_name)
 	must(str_eq(got, buf_str(&again)) && lossy == lossy_again);
 	check_arena(charset, text, person_name, got);
 	check_round_trip(charset, got);
+	check_extended(charset, got, person_name);
 	buf_fini(&out);
 	buf_fini(&again);
 }
