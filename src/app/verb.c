@@ -13,6 +13,7 @@ const struct verb *const verbs[] = {
     &verb_import,
     &verb_export,
     &verb_check,
+    &verb_doctor,
     &verb_reindex,
     &verb_node,
     &verb_settings,

@@ -66,6 +66,7 @@ bool verb_store(struct store **store, const char *data, bool create,
 
 extern const struct verb verb_activity;
 extern const struct verb verb_check;
+extern const struct verb verb_doctor;
 extern const struct verb verb_dump;
 extern const struct verb verb_export;
 extern const struct verb verb_import;

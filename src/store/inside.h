@@ -20,6 +20,8 @@
 #define FOLDER_QUARANTINE "quarantine"
 #define FOLDER_TORN       "quarantine/torn"
 #define DATABASE          "fileroom.db"
+/* What the file 'lock' says after the process, for whoever looks (health.c). */
+#define READ_ONLY_MARK "read-only: "
 
 #define DAY_ROOM 11 /* "YYYY/MM/DD" */
 
@@ -51,6 +53,7 @@ struct store {
 	atomic_int duplicate;
 	atomic_uint_fast64_t reserve;
 	_Atomic(const char *) read_only;
+	atomic_bool read_only_told; /* in the file 'lock' */
 	/* Some commit is unsure: the next start looks at the files. */
 	atomic_bool look_again;
 	struct commit *commit;

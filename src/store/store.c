@@ -383,6 +383,20 @@ store_read_only(const struct store *s)
 	return why;
 }
 
+/* Beside the number of our process, where other processes see it while we
+ * hold the lock. */
+static void
+tell_read_only(struct store *s, const char *why)
+{
+	char text[160];
+
+	if (s->lock_fd < 0 || atomic_exchange(&s->read_only_told, true))
+		return;
+	snprintf(text, sizeof(text), "%ld\n" READ_ONLY_MARK "%.100s\n",
+	    (long)getpid(), why);
+	(void)!pwrite(s->lock_fd, text, strlen(text), 0);
+}
+
 void
 store_set_read_only(struct store *s, const char *why)
 {
@@ -391,6 +405,7 @@ store_set_read_only(struct store *s, const char *why)
 	if (atomic_compare_exchange_strong(&s->read_only, &none, why))
 		log_error(
 		    "store", "%s: read-only until the server starts anew", why);
+	tell_read_only(s, why);
 }
 
 bool
@@ -415,7 +430,10 @@ store_writable(struct store *s, struct err *e)
 {
 	const char *why = store_read_only(s);
 
-	return why == NULL || fail(e, ERR_IO, "read-only: %s", why);
+	if (why == NULL)
+		return true;
+	tell_read_only(s, why);
+	return fail(e, ERR_IO, "read-only: %s", why);
 }
 
 bool
