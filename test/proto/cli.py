@@ -99,7 +99,7 @@ def objects(data):
 def t_help():
     with Folder() as f:
         text = f.verb("help", data=False)
-        for verb in ("serve", "import", "export", "check", "reindex", "node",
+        for verb in ("serve", "import", "export", "check", "doctor", "reindex", "node",
                      "settings", "activity", "dump"):
             assert verb in text, verb
             more = f.verb("help", verb, data=False)
@@ -126,6 +126,8 @@ def t_wrong_usage():
             (("export", "1.2"), "-o"), (("export", "-o", "x"), "missing"),
             (("export", "1.2", "-o", "x", "--syntax", "jpeg"), "explicit"),
             (("check", "all"), "'all'"), (("check", "--fix"), "'--fix'"),
+            (("doctor", "who"), "'who'"), (("doctor", "--fix"), "'--fix'"),
+            (("doctor", "--set", "dicom.prot=1"), "'dicom.prot'"),
             (("reindex", "now"), "'now'"), (("dump",), "missing"),
             (("node",), "add"), (("node", "burn"), "'burn'"),
             (("node", "add", "A"), "missing"),

@@ -12,6 +12,7 @@
 #include "store/table/activity.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -89,17 +90,17 @@ check_holder(struct doctor *d)
 	struct store_holder h;
 	struct err e;
 
-	if (!store_holder(d->data, &h, &e)) {
-		if (e.code != ERR_MISSING)
-			doctor_say(d, SIGN_NOT_CHECKED,
-			    "whether a server runs: %s", e.text);
+	/* Without a lock file no server has ever been here. */
+	if (!store_holder(d->data, &h, &e) && e.code != ERR_MISSING) {
+		doctor_say(
+		    d, SIGN_NOT_CHECKED, "whether a server runs: %s", e.text);
 		return;
 	}
 	d->served = h.held;
 	d->process = h.process;
 	if (!h.held) {
-		doctor_say(d, SIGN_SERVER_STOPPED,
-		    "no server uses '%s'", d->data);
+		doctor_say(
+		    d, SIGN_SERVER_STOPPED, "no server uses '%s'", d->data);
 		return;
 	}
 	doctor_say(d, SIGN_SERVER_RUNS,
@@ -134,23 +135,22 @@ say_set_aside(struct doctor *d, const struct store_health *h)
 {
 	if (h->differing > 0)
 		doctor_say(d, SIGN_QUARANTINE_DIFFERS,
-		    "%" PRIu64 " second arrivals are in quarantine",
-		    h->differing);
+		    "second arrivals in quarantine: %" PRIu64, h->differing);
 	if (h->damaged > 0)
 		doctor_say(d, SIGN_QUARANTINE_DAMAGED,
-		    "%" PRIu64 " damaged files are in quarantine", h->damaged);
+		    "damaged files in quarantine: %" PRIu64, h->damaged);
 	if (h->lost > 0) {
 		doctor_say(d, SIGN_OBJECTS_LOST,
-		    "%" PRIu64 " objects are missing or damaged", h->lost);
-		doctor_command(d, "fileroom check --data %s",
-		    doctor_quote(d, d->data));
+		    "objects that are missing or damaged: %" PRIu64, h->lost);
+		doctor_command(
+		    d, "fileroom check --data %s", doctor_quote(d, d->data));
 	}
 	if (h->differing + h->damaged + h->lost == 0)
 		doctor_say(d, SIGN_QUARANTINE_EMPTY,
 		    "nothing is in quarantine, nothing is lost");
 	if (h->unclean_stops > 0)
 		doctor_say(d, SIGN_SERVER_UNCLEAN,
-		    "%" PRIu64 " processes ended without a clean stop",
+		    "processes that ended without a clean stop: %" PRIu64,
 		    h->unclean_stops);
 }
 
@@ -179,8 +179,8 @@ check_activity(struct doctor *d)
 	}
 	if (failed > 0) {
 		doctor_say(d, SIGN_STORE_FAILED,
-		    "%" PRIu64 " images were refused in the last day%s%s",
-		    failed, why[0] != '\0' ? "; of the last: " : "", why);
+		    "images refused in the last day: %" PRIu64 "%s%s", failed,
+		    why[0] != '\0' ? "; the last: " : "", why);
 		doctor_command(d, "fileroom activity list --data %s",
 		    doctor_quote(d, d->data));
 	}

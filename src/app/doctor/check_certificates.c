@@ -64,8 +64,8 @@ load_certs(struct doctor *d, struct pair *p)
 	ok = read_pem(d, p->cert, &b);
 	if (ok) {
 		pem = (gnutls_datum_t){b.p, (unsigned)b.n};
-		code = gnutls_x509_crt_list_import2(&p->certs, &p->cert_count,
-		    &pem, GNUTLS_X509_FMT_PEM, 0);
+		code = gnutls_x509_crt_list_import2(
+		    &p->certs, &p->cert_count, &pem, GNUTLS_X509_FMT_PEM, 0);
 	}
 	buf_fini(&b);
 	if (ok && (code < 0 || p->cert_count == 0))
@@ -117,10 +117,10 @@ belong_together(struct pair *p)
 	uint8_t a[ID_ROOM], b[ID_ROOM];
 	size_t na = sizeof(a), nb = sizeof(b);
 
-	return gnutls_x509_crt_get_key_id(p->certs[0],
-		   GNUTLS_KEYID_USE_SHA256, a, &na) == 0 &&
-	       gnutls_x509_privkey_get_key_id(p->private_key,
-		   GNUTLS_KEYID_USE_SHA256, b, &nb) == 0 &&
+	return gnutls_x509_crt_get_key_id(
+		   p->certs[0], GNUTLS_KEYID_USE_SHA256, a, &na) == 0 &&
+	       gnutls_x509_privkey_get_key_id(
+		   p->private_key, GNUTLS_KEYID_USE_SHA256, b, &nb) == 0 &&
 	       str_eq(str_of(a, na), str_of(b, nb));
 }
 
@@ -147,8 +147,8 @@ check_dates(struct doctor *d, struct pair *p)
 		doctor_say(d, SIGN_CERT_EXPIRED, "'%s' is valid from %s on",
 		    p->cert, day(from, text));
 	else if (until - now < MONTH_S)
-		doctor_say(d, SIGN_CERT_SOON, "'%s' is valid until %s",
-		    p->cert, day(until, text));
+		doctor_say(d, SIGN_CERT_SOON, "'%s' is valid until %s", p->cert,
+		    day(until, text));
 	else
 		return true;
 	return false;
@@ -167,8 +167,7 @@ judge(struct doctor *d, struct pair *p)
 	if (gnutls_x509_crt_check_issuer(p->certs[0], p->certs[0]) != 0)
 		doctor_say(d, SIGN_CERT_SELF, "'%s' is self-signed", p->cert);
 	if (good)
-		doctor_say(d, SIGN_CERT_GOOD, "'%s' is valid until %s",
-		    p->cert,
+		doctor_say(d, SIGN_CERT_GOOD, "'%s' is valid until %s", p->cert,
 		    day(gnutls_x509_crt_get_expiration_time(p->certs[0]),
 			text));
 }

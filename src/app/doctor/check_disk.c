@@ -62,8 +62,8 @@ check_kind(struct doctor *d, const char *path)
 		if (kinds[i].magic == (unsigned)fs.f_type)
 			break;
 	if (i < ARRAY_LEN(kinds))
-		doctor_say(d, kinds[i].sign, "'%s' is on %s", path,
-		    kinds[i].name);
+		doctor_say(
+		    d, kinds[i].sign, "'%s' is on %s", path, kinds[i].name);
 	else
 		doctor_say(d, SIGN_DISK_OTHER,
 		    "'%s' is on a file system of type %x", path,
@@ -126,8 +126,7 @@ check_flush(struct doctor *d)
 
 	if (!store_flush_time(d->store, &us, &e)) {
 		doctor_say(d,
-		    e.code == ERR_FULL ? SIGN_DISK_FULL
-				       : SIGN_DISK_FLUSH_FAILS,
+		    e.code == ERR_FULL ? SIGN_DISK_FULL : SIGN_DISK_FLUSH_FAILS,
 		    "%s", e.text);
 		return;
 	}

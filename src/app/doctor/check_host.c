@@ -17,9 +17,9 @@
 #define FIRST_YEAR 2026
 #define LAST_YEAR  2099
 /* 10,000 associations, and a file and a read connection for each worker. */
-#define MANY_FILES   12000
-#define LITTLE_KIB   (256 * 1024)
-#define OWN_BACKLOG  1024 /* net/listen.c */
+#define MANY_FILES  12000
+#define LITTLE_KIB  (256 * 1024)
+#define OWN_BACKLOG 1024 /* net/listen.c */
 
 /* The number after a word at the start of a line. */
 static bool
@@ -134,8 +134,8 @@ check_sync(struct doctor *d)
 	if (adjtimex(&t) < 0)
 		return;
 	if ((t.status & STA_UNSYNC) != 0)
-		doctor_say(d, SIGN_CLOCK_LOOSE,
-		    "no time service keeps the clock");
+		doctor_say(
+		    d, SIGN_CLOCK_LOOSE, "no time service keeps the clock");
 }
 
 void

@@ -21,8 +21,8 @@ is_loopback(const struct sockaddr *a)
 	const void *p = a;
 
 	if (a->sa_family == AF_INET)
-		return ntohl(((const struct sockaddr_in *)p)
-				 ->sin_addr.s_addr) >>
+		return ntohl(
+			   ((const struct sockaddr_in *)p)->sin_addr.s_addr) >>
 			   24 ==
 		       127;
 	return a->sa_family == AF_INET6 &&
@@ -46,11 +46,13 @@ is_for_peers(const struct ifaddrs *i)
 		   &((const struct sockaddr_in6 *)p)->sin6_addr);
 }
 
-/* "192.0.2.7 (eth0), 192.0.2.8 (eth1)" and how many. */
+/* "192.0.2.7 (eth0), 192.0.2.8 (eth1)", how many, and whether there are several
+ * of a kind: one of IPv4 and one of IPv6 is no choice to make. */
 static size_t
-list_addresses(const struct ifaddrs *list, char *out, size_t room)
+list_addresses(
+    const struct ifaddrs *list, char *out, size_t room, bool *several)
 {
-	size_t n = 0, at = 0;
+	size_t n = 0, at = 0, four = 0;
 	char text[INET6_ADDRSTRLEN];
 
 	out[0] = '\0';
@@ -67,7 +69,9 @@ list_addresses(const struct ifaddrs *list, char *out, size_t room)
 			    "%s%s (%.16s)", n > 0 ? ", " : "", text,
 			    list->ifa_name);
 		n++;
+		four += list->ifa_addr->sa_family == AF_INET;
 	}
+	*several = four > 1 || n - four > 1;
 	return n;
 }
 
@@ -76,20 +80,21 @@ check_addresses(struct doctor *d)
 {
 	struct ifaddrs *list = NULL;
 	char text[800];
+	bool several;
 	size_t n;
 
 	if (getifaddrs(&list) != 0) {
-		doctor_say(d, SIGN_NOT_CHECKED,
-		    "the addresses of this machine");
+		doctor_say(
+		    d, SIGN_NOT_CHECKED, "the addresses of this machine");
 		return;
 	}
-	n = list_addresses(list, text, sizeof(text));
+	n = list_addresses(list, text, sizeof(text), &several);
 	if (n == 0)
-		doctor_say(d, SIGN_NETWORK_NONE,
-		    "no address that peers could use");
+		doctor_say(
+		    d, SIGN_NETWORK_NONE, "no address that peers could use");
 	else
 		doctor_say(d,
-		    n == 1 ? SIGN_NETWORK_ADDRESSES : SIGN_NETWORK_SEVERAL,
+		    several ? SIGN_NETWORK_SEVERAL : SIGN_NETWORK_ADDRESSES,
 		    "peers reach this machine by: %s", text);
 	freeifaddrs(list);
 }
@@ -162,13 +167,16 @@ check_firewall(struct doctor *d)
 		    "this kernel has no packet filter loaded");
 	else if (!known)
 		doctor_say(d, SIGN_FIREWALL_HIDDEN,
-		    "the rules of the packet filter cannot be read");
+		    geteuid() == 0
+			? "a packet filter is loaded, but neither nft nor "
+			  "iptables-save is here to show its rules"
+			: "the rules of the packet filter are for root to "
+			  "read");
 	for (i = 0; i < SETTING_COUNT; i++)
 		if (settings_info((enum setting_id)i)->type ==
 			SETTING_TYPE_PORT &&
 		    d->settings.at[i].number > 0)
-			check_port(
-			    d, (enum setting_id)i, &rules, known, any);
+			check_port(d, (enum setting_id)i, &rules, known, any);
 	buf_fini(&rules);
 }
 
@@ -183,8 +191,8 @@ check_name(struct doctor *d)
 		return;
 	code = getaddrinfo(name, NULL, &hints, &list);
 	if (code != 0) {
-		doctor_say(d, SIGN_HOST_NO_NAME, "'%s': %s", name,
-		    gai_strerror(code));
+		doctor_say(
+		    d, SIGN_HOST_NO_NAME, "'%s': %s", name, gai_strerror(code));
 		return;
 	}
 	(void)getnameinfo(list->ai_addr, list->ai_addrlen, text, sizeof(text),

@@ -9,6 +9,7 @@
 #include "base/limit.h"
 #include "base/map.h"
 #include "base/os.h"
+#include "dicom/dict.h"
 #include "service/client/client.h"
 #include "store/table/node.h"
 
@@ -64,9 +65,10 @@ find_host(struct visit *v)
 static bool
 echo(struct visit *v, struct err *e)
 {
+	struct str syntax = STR(UID_ImplicitVRLittleEndian);
 	struct pdu_context context = {
 	    .abstract = STR(UID_Verification),
-	    .syntaxes = {STR(UID_ImplicitVRLittleEndian)},
+	    .syntaxes = &syntax,
 	    .syntax_count = 1,
 	};
 	struct client_wish wish = {.contexts = &context, .context_count = 1};
@@ -147,16 +149,16 @@ check_self(struct doctor *d, const struct visit *v)
 		0 ||
 	    !v->resolved)
 		return;
-	if (v->local && (port == NULL || port->number < 0 ||
-			    port->number == v->node.port))
+	if (v->local &&
+	    (port == NULL || port->number < 0 || port->number == v->node.port))
 		return;
 	doctor_say(d, SIGN_NODE_SELF,
 	    "node '%s' is %s port %u; this server is %s port %s", v->node.ae,
 	    v->node.host, (unsigned)v->node.port,
 	    v->local ? "there, but on" : "this machine,",
 	    port != NULL ? port->text : "(none)");
-	doctor_command(d, "fileroom node delete %s",
-	    doctor_quote(d, v->node.ae));
+	doctor_command(
+	    d, "fileroom node delete %s", doctor_quote(d, v->node.ae));
 }
 
 static void
@@ -170,10 +172,10 @@ check_alike(struct doctor *d, struct node *nodes, size_t n)
 	map_init(&titles);
 	for (i = 0; i < n; i++) {
 		for (j = 0; nodes[i].ae[j] != '\0'; j++)
-			lower[j] = nodes[i].ae[j] >= 'A' &&
-					   nodes[i].ae[j] <= 'Z'
-				       ? (char)(nodes[i].ae[j] + 32)
-				       : nodes[i].ae[j];
+			lower[j] =
+			    nodes[i].ae[j] >= 'A' && nodes[i].ae[j] <= 'Z'
+				? (char)(nodes[i].ae[j] + 32)
+				: nodes[i].ae[j];
 		other = map_put(&titles, str_of(lower, j), &nodes[i]);
 		if (other != NULL)
 			doctor_say(d, SIGN_NODE_ALIKE, "'%s' and '%s'",
@@ -197,8 +199,17 @@ check_portless(struct doctor *d, const struct node *nodes, size_t n)
 		count++;
 	}
 	if (count > 0)
-		doctor_say(d, SIGN_NODE_NO_PORT, "%zu without a port: %s",
-		    count, names);
+		doctor_say(d, SIGN_NODE_NO_PORT,
+		    "nodes without a port: %zu (%s)", count, names);
+}
+
+/* As patient as the server, but not for longer than all may take. */
+static int
+patience_ms(const struct doctor *d)
+{
+	int64_t ms = d->settings.at[SETTING_DICOM_TIMEOUT_S].number * 1000;
+
+	return ms < ECHO_MS ? (int)ms : ECHO_MS;
 }
 
 static void
@@ -211,7 +222,7 @@ visit_all(struct doctor *d, const struct node *nodes, size_t n)
 	for (i = 0; i < n; i++) {
 		v[i].node = nodes[i];
 		v[i].ask = d->ask_nodes;
-		v[i].client.timeout_ms = ECHO_MS;
+		v[i].client.timeout_ms = patience_ms(d);
 		(void)str_copy(v[i].client.ae_title,
 		    sizeof(v[i].client.ae_title),
 		    str_from(d->settings.at[SETTING_DICOM_AE_TITLE].text));
@@ -247,7 +258,7 @@ check_nodes(struct doctor *d)
 	    !strcmp(d->settings.at[SETTING_DICOM_ACCESS].text, "known"))
 		doctor_say(d, SIGN_NODES_NONE, "no node is known");
 	else
-		doctor_say(d, SIGN_NODES_KNOWN, "%zu nodes are known", n);
+		doctor_say(d, SIGN_NODES_KNOWN, "known nodes: %zu", n);
 	check_alike(d, nodes, n);
 	check_portless(d, nodes, n);
 	visit_all(d, nodes, n);

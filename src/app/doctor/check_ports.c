@@ -94,8 +94,7 @@ is_servers(const struct ports *p, const struct listening *l)
 		return false;
 	if (process_has(p->d->process, l->inode, &seen))
 		return true;
-	snprintf(path, sizeof(path), "/proc/%lld",
-	    (long long)p->d->process);
+	snprintf(path, sizeof(path), "/proc/%lld", (long long)p->d->process);
 	return !seen && stat(path, &st) == 0 && st.st_uid == l->user;
 }
 
@@ -220,13 +219,13 @@ find_ports(struct doctor *d, struct port out[SETTING_COUNT])
 		if (info->type != SETTING_TYPE_PORT)
 			continue;
 		if (v->number == 0) {
-			doctor_say(d, SIGN_PORT_CLOSED, "%s is 0: closed",
-			    info->key);
+			doctor_say(
+			    d, SIGN_PORT_CLOSED, "%s is 0: closed", info->key);
 			continue;
 		}
 		if (v->number == SETTING_PORT_AUTO) {
-			doctor_say(d, SIGN_PORT_AUTO, "%s is 'auto'",
-			    info->key);
+			doctor_say(
+			    d, SIGN_PORT_AUTO, "%s is 'auto'", info->key);
 			continue;
 		}
 		bind = doctor_sibling(d, info->key, "bind");
@@ -267,8 +266,8 @@ check_ports(struct doctor *d)
 	size_t n, i;
 
 	if (!listening_all(&p.sockets, &p.n, &e))
-		doctor_say(d, SIGN_NOT_CHECKED,
-		    "which programs have ports: %s", e.text);
+		doctor_say(d, SIGN_NOT_CHECKED, "which programs have ports: %s",
+		    e.text);
 	n = find_ports(d, ports);
 	check_twice(d, ports, n);
 	for (i = 0; i < n; i++)

@@ -94,8 +94,8 @@ start(struct crowd *c)
 }
 
 void
-crowd_run(void *items, size_t size, size_t n, crowd_fn *fn, int wait_ms,
-    bool *done)
+crowd_run(
+    void *items, size_t size, size_t n, crowd_fn *fn, int wait_ms, bool *done)
 {
 	int64_t deadline = clock_mono_ms() + wait_ms;
 	uint8_t *out = items;

@@ -13,7 +13,7 @@ typedef void crowd_fn(void *item);
  * until all are done or wait_ms are over. done[i] tells of which ones items[i]
  * has become what fn made of it. Those that are late go on with their copies,
  * which may own nothing. */
-void crowd_run(void *items, size_t size, size_t n, crowd_fn *fn, int wait_ms,
-    bool *done);
+void crowd_run(
+    void *items, size_t size, size_t n, crowd_fn *fn, int wait_ms, bool *done);
 
 #endif

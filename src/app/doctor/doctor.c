@@ -145,7 +145,7 @@ doctor_setting(const struct doctor *d, const char *key)
 	struct err e;
 
 	return settings_find(str_from(key), &id, &e) ? &d->settings.at[id]
-						      : NULL;
+						     : NULL;
 }
 
 const struct setting_value *
@@ -159,8 +159,7 @@ doctor_sibling(const struct doctor *d, const char *key, const char *name)
 }
 
 bool
-doctor_read(
-    struct doctor *d, const char *path, struct str *text, struct err *e)
+doctor_read(struct doctor *d, const char *path, struct str *text, struct err *e)
 {
 	struct buf b;
 	bool ok;
@@ -287,12 +286,12 @@ struct doctor_options {
 
 /* Those of the command line win, as for the server. */
 static bool
-pin_settings(
-    struct doctor *d, const struct doctor_options *o, struct err *e)
+pin_settings(struct doctor *d, const struct doctor_options *o, struct err *e)
 {
 	size_t i;
 
-	if (o->config != NULL && !settings_load_file(&d->settings, o->config, e))
+	if (o->config != NULL &&
+	    !settings_load_file(&d->settings, o->config, e))
 		return false;
 	if (!settings_load_environment(&d->settings, environ, e))
 		return false;

@@ -63,9 +63,8 @@ const struct setting_value *doctor_setting(
 const struct setting_value *doctor_sibling(
     const struct doctor *d, const char *key, const char *name);
 /* A small file of the kernel's (/proc); *text is in the arena. */
-bool doctor_read(
-    struct doctor *d, const char *path, struct str *text, struct err *e)
-    MUST_USE;
+bool doctor_read(struct doctor *d, const char *path, struct str *text,
+    struct err *e) MUST_USE;
 
 /* Opens the archive, too. */
 void check_archive(struct doctor *d);

@@ -121,8 +121,8 @@ start(char *const argv[], pid_t *child, int *fd)
 	(void)posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
 	(void)posix_spawn_file_actions_addopen(
 	    &actions, 2, "/dev/null", O_WRONLY, 0);
-	ok = posix_spawn(child, argv[0], &actions, NULL, argv, environment) ==
-	     0;
+	ok =
+	    posix_spawn(child, argv[0], &actions, NULL, argv, environment) == 0;
 	posix_spawn_file_actions_destroy(&actions);
 	os_close(&ends[1]);
 	if (!ok)

@@ -137,10 +137,10 @@ listening_text(const struct listening *l, char out[64])
 {
 	char address[INET6_ADDRSTRLEN] = "";
 
-	(void)inet_ntop(l->six ? AF_INET6 : AF_INET, l->address, address,
-	    sizeof(address));
-	snprintf(out, 64, l->six ? "[%s]:%u" : "%s:%u", address,
-	    (unsigned)l->port);
+	(void)inet_ntop(
+	    l->six ? AF_INET6 : AF_INET, l->address, address, sizeof(address));
+	snprintf(
+	    out, 64, l->six ? "[%s]:%u" : "%s:%u", address, (unsigned)l->port);
 	return out;
 }
 
@@ -154,8 +154,8 @@ process_has(int64_t process, uint64_t inode, bool *seen)
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%lld/fd", (long long)process);
-	snprintf(wanted, sizeof(wanted), "socket:[%llu]",
-	    (unsigned long long)inode);
+	snprintf(
+	    wanted, sizeof(wanted), "socket:[%llu]", (unsigned long long)inode);
 	dir = opendir(path);
 	*seen = dir != NULL;
 	while (dir != NULL && !found && (entry = readdir(dir)) != NULL) {

@@ -20,8 +20,7 @@ struct listening {
  * socket that listens. */
 bool listening_parse(struct str line, bool six, struct listening *out);
 /* Those of this machine; free *out. */
-bool listening_all(
-    struct listening **out, size_t *n, struct err *e) MUST_USE;
+bool listening_all(struct listening **out, size_t *n, struct err *e) MUST_USE;
 /* "127.0.0.1:104", "[::]:104" */
 const char *listening_text(const struct listening *l, char out[64]);
 
