@@ -9,11 +9,13 @@
 #include "base/err.h"
 
 /* The name iconv knows for a value of MSH-18 or of the setting hl7.charset:
- * "8859/1" gives "ISO-8859-1". NULL when it is unknown. */
+ * "8859/1" gives "ISO-8859-1". NULL when it is unknown or empty. */
 const char *encoding_name(struct str msh18);
 /* Bytes to UTF-8; what does not decode becomes U+FFFD and sets *lossy. */
 void encoding_decode(
     const char *name, struct str bytes, struct buf *out, bool *lossy);
+/* Back; false when a character does not fit. */
+bool encoding_back(const char *name, struct str utf8, struct buf *out);
 /* Which set the bytes of a message are in: MSH-18 where it is known, a byte
  * order mark, UTF-16 by its zeros, else fallback. */
 const char *encoding_of(struct str message, const char *fallback);
