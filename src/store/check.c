@@ -12,6 +12,7 @@
 #include "base/os.h"
 #include "store/arrive.h"
 #include "store/index/attribute.h"
+#include "store/index/word.h"
 #include "store/orphan.h"
 
 #include <fcntl.h>
@@ -42,6 +43,7 @@ finding_name(enum finding_kind kind)
 	    [FINDING_ORPHAN] = "orphan",
 	    [FINDING_ROW] = "row",
 	    [FINDING_COUNTS] = "counts",
+	    [FINDING_WORDS] = "words",
 	    [FINDING_TORN] = "torn",
 	    [FINDING_LEFTOVER] = "leftover",
 	};
@@ -476,6 +478,33 @@ check_counts(struct check *c, const struct counting *counting, struct err *e)
 }
 
 static bool
+words_anew(struct upsert *u, void *ctx, struct err *e)
+{
+	(void)ctx;
+	return word_rebuild(upsert_db(u), e);
+}
+
+static bool
+check_words(struct check *c, struct err *e)
+{
+	struct db *db = store_reader(c->s, e);
+	bool good, ok;
+	struct err why;
+
+	if (db == NULL)
+		return false;
+	ok = word_check(db, c->options->hashes, &good, e);
+	store_reader_done(c->s, db);
+	if (ok && !good)
+		report(c, FINDING_WORDS, DATABASE,
+		    "pieces of some names or numbers are not found",
+		    c->options->repair &&
+			commit_run(c->s->commit, true, words_anew, NULL,
+			    &why) == COMMIT_DONE);
+	return ok;
+}
+
+static bool
 check(struct check *c, struct err *e)
 {
 	int64_t total;
@@ -492,6 +521,8 @@ check(struct check *c, struct err *e)
 	for (i = 0; i < ARRAY_LEN(countings) && !c->stopped; i++)
 		if (!check_counts(c, &countings[i], e))
 			return false;
+	if (!c->stopped && !check_words(c, e))
+		return false;
 	if (c->stopped)
 		return fail(e, ERR_CANCELLED, "the check was stopped");
 	return true;

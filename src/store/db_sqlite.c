@@ -17,6 +17,7 @@
 #include "base/map.h"
 #include "base/os.h"
 #include "dicom/match.h"
+#include "store/index/word.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -165,6 +166,41 @@ sql_wild_name(sqlite3_context *ctx, int n, sqlite3_value **args)
 	sqlite3_result_int(ctx, hit ? 1 : 0);
 }
 
+/* word_whole(value): store/index/word.h's. */
+static void
+sql_word_whole(sqlite3_context *ctx, int n, sqlite3_value **args)
+{
+	struct str s;
+
+	must(n == 1);
+	s.p = sqlite3_value_text(args[0]);
+	s.n = (size_t)sqlite3_value_bytes(args[0]);
+	sqlite3_result_int(ctx, word_whole(s) ? 1 : 0);
+}
+
+static bool
+add_functions(struct db *db, struct err *e)
+{
+	static const struct {
+		const char *name;
+		int args;
+		void (*fn)(sqlite3_context *, int, sqlite3_value **);
+	} functions[] = {
+	    {"wild", 2, sql_wild},
+	    {"wild_name", 2, sql_wild_name},
+	    {"word_whole", 1, sql_word_whole},
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(functions); i++)
+		if (sqlite3_create_function_v2(db->lite, functions[i].name,
+			functions[i].args,
+			SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
+			NULL, functions[i].fn, NULL, NULL, NULL) != SQLITE_OK)
+			return fail_db(db, e);
+	return true;
+}
+
 static bool
 run_all(struct db *db, const char *const *sql, size_t n, struct err *e)
 {
@@ -197,13 +233,8 @@ set_up(struct db *db, enum db_mode mode, struct err *e)
 	sqlite3_db_config(db->lite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(db->lite, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	sqlite3_db_config(db->lite, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
-	if (sqlite3_create_function_v2(db->lite, "wild", 2,
-		SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,
-		sql_wild, NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_create_function_v2(db->lite, "wild_name", 2,
-		SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,
-		sql_wild_name, NULL, NULL, NULL) != SQLITE_OK)
-		return fail_db(db, e);
+	if (!add_functions(db, e))
+		return false;
 	if (!run_all(db, both, ARRAY_LEN(both), e))
 		return false;
 	/* After wal_autocheckpoint, which takes the hook away. */

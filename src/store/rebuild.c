@@ -8,6 +8,7 @@
 #include "store/rebuild.h"
 
 #include "base/os.h"
+#include "store/index/word.h"
 #include "store/orphan.h"
 
 #include <errno.h>
@@ -41,9 +42,10 @@ empty_index(struct upsert *u, void *ctx, struct err *e)
 		if (!db_exec(db, sql[i], DB_NO_ARGS, e))
 			return false;
 	upsert_forget(u);
-	return db_exec(db,
-	    "UPDATE writer SET folder = '', last_instance = 0 WHERE id = ?",
-	    DB_ARGS(db_int(s->writer_id)), e);
+	return word_clear(db, e) &&
+	       db_exec(db,
+		   "UPDATE writer SET folder = '', last_instance = 0 WHERE id = ?",
+		   DB_ARGS(db_int(s->writer_id)), e);
 }
 
 static bool

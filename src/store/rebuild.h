@@ -24,13 +24,15 @@ enum finding_kind {
 	FINDING_ORPHAN,  /* a file without a row */
 	FINDING_ROW,     /* a row that disagrees with its file */
 	FINDING_COUNTS,  /* counts of a study or series are wrong */
+	FINDING_WORDS,   /* pieces of names or numbers may not be found */
 	FINDING_TORN,    /* a file that is no whole object */
 	FINDING_LEFTOVER /* a temporary file of an unclean stop */
 };
 const char *finding_name(enum finding_kind);
 /* repaired: only when repair was asked and it worked; repair: orphans are
- * indexed, wrong rows and counts rewritten, rows without file marked missing
- * and no longer answered, changed and torn files set aside in quarantine. */
+ * indexed, wrong rows, counts and words rewritten, rows without file marked
+ * missing and no longer answered, changed and torn files set aside in
+ * quarantine. */
 typedef void check_found(void *ctx, enum finding_kind kind, const char *path,
     const char *detail, bool repaired);
 struct check_options {

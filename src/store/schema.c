@@ -8,6 +8,9 @@
  * NAME_REFERRING), folded component group or whole value, and the row that
  * has the name.
  *
+ * word holds each value that can be looked into (store/index/word.h), once;
+ * word_text its trigrams, word_part what they are made of.
+ *
  * A patient is identified by Patient ID and issuer; without Patient ID by
  * 'identity' (name and birth date, or the study), so that two people without
  * an ID are not one.
@@ -154,9 +157,41 @@ static const char *const version_2[] = {
     NULL,
 };
 
+static const char *const version_3[] = {
+    "CREATE TABLE word (id INTEGER PRIMARY KEY, kind INTEGER NOT NULL,"
+    " value TEXT NOT NULL, whole INTEGER NOT NULL, UNIQUE (kind, value))"
+    " STRICT",
+    "CREATE INDEX word_rest ON word (kind) WHERE whole = 0",
+    "CREATE VIEW word_part AS SELECT id,"
+    " iif(kind = 0, value, '') AS patient,"
+    " iif(kind = 1, value, '') AS referring,"
+    " iif(kind = 2, value, '') AS description,"
+    " iif(kind = 3, value, '') AS patient_id,"
+    " iif(kind = 4, value, '') AS accession"
+    " FROM word WHERE whole = 1",
+    "CREATE VIRTUAL TABLE word_text USING fts5 (patient, referring,"
+    " description, patient_id, accession, content = 'word_part',"
+    " content_rowid = 'id', tokenize = 'trigram case_sensitive 1',"
+    " detail = column, columnsize = 0)",
+    "INSERT INTO word (kind, value, whole)"
+    " SELECT DISTINCT kind, value, word_whole(value) FROM name_key",
+    "INSERT INTO word (kind, value, whole)"
+    " SELECT DISTINCT 2, StudyDescription, word_whole(StudyDescription)"
+    " FROM study WHERE StudyDescription <> ''",
+    "INSERT INTO word (kind, value, whole)"
+    " SELECT DISTINCT 3, PatientID, word_whole(PatientID)"
+    " FROM patient WHERE PatientID <> ''",
+    "INSERT INTO word (kind, value, whole)"
+    " SELECT DISTINCT 4, AccessionNumber, word_whole(AccessionNumber)"
+    " FROM study WHERE AccessionNumber <> ''",
+    "INSERT INTO word_text (word_text) VALUES ('rebuild')",
+    NULL,
+};
+
 static const struct schema_step steps[] = {
     {version_1},
     {version_2},
+    {version_3},
 };
 
 const struct schema schema_current = {

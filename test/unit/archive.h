@@ -330,6 +330,7 @@ archive_dump(struct archive *t)
 	    "SELECT n.kind, n.value, coalesce(p.PatientID || p.identity, '')"
 	    " FROM name_key n LEFT JOIN patient p ON n.kind = 0"
 	    " AND p.id = n.owner ORDER BY 1, 2, 3",
+	    "SELECT kind, value, whole FROM word ORDER BY 1, 2",
 	};
 	struct db *db = store_reader(t->store, &t->e);
 	struct db_stmt *q;
@@ -346,7 +347,7 @@ archive_dump(struct archive *t)
 			break;
 		}
 		while (db_step(q, &t->e) == DB_STEP_ROW) {
-			static const int counts[] = {6, 17, 13, 9, 3};
+			static const int counts[] = {6, 17, 13, 9, 3, 3};
 
 			for (c = 0; c < counts[i]; c++) {
 				buf_add(&b, db_column(q, c));

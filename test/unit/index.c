@@ -5,6 +5,7 @@
 #include "archive.h"
 
 #include "dicom/match.h"
+#include "store/index/word.h"
 
 static const struct sample samples[] = {
     {.instance = "1.1.1.1",
@@ -503,6 +504,219 @@ TEST(all_of_a_row)
 	archive_end(&t);
 }
 
+/* False when they cannot be checked. */
+static bool
+check_words(struct archive *t, bool *good)
+{
+	struct db *db = store_reader(t->store, &t->e);
+	bool ok = CHECK(db != NULL) && word_check(db, true, good, &t->e);
+
+	store_reader_done(t->store, db);
+	return ok;
+}
+
+static bool
+rebuild_words_job(struct upsert *u, void *ctx, struct err *e)
+{
+	(void)ctx;
+	return word_rebuild(upsert_db(u), e);
+}
+
+static void
+rebuild_words(struct archive *t)
+{
+	CHECK(commit_run(t->store->commit, true, rebuild_words_job, NULL,
+		  &t->e) == COMMIT_DONE);
+}
+
+static bool
+delete_job(struct upsert *u, void *ctx, struct err *e)
+{
+	struct existing x;
+
+	return existing_find(upsert_db(u), str_from(ctx), &x, e) &&
+	       upsert_delete(u, x.id, e);
+}
+
+/* The row alone. */
+static void
+delete_instance(struct archive *t, const char *uid)
+{
+	char text[65];
+
+	(void)str_copy(text, sizeof(text), str_from(uid));
+	CHECK(commit_run(t->store->commit, true, delete_job, text, &t->e) ==
+	      COMMIT_DONE);
+}
+
+/* Words as they may stand in a data set, and what FTS5 could take them for. */
+static const char *const strange[] = {"say \"hello\" twice", "\"\"\"\"",
+    "cat NEAR dog AND (bird)", "a -minus OR NOT b*c", "patient : x",
+    "{patient} : \"abc\"", "^caret^caret", "col'; DROP TABLE word; --",
+    "\xe5\xb1\xb1\xe7\x94\xb0\xe5\xa4\xaa\xe9\x83\x8e",
+    "\xf0\x9f\xab\x80\xf0\x9f\xab\x81\xf0\x9f\xab\x82", "\xef\xbf\xbf nonchar",
+    "tab\tand\x7f", "?question?", "100 % sure", "\\back\\slash", "NULL"};
+
+/* Whether the pattern finds the study in a column. */
+static bool
+finds(struct archive *t, enum column column, struct str pattern,
+    const char *study)
+{
+	struct condition c = {
+	    .column = column, .kind = CONDITION_PATTERN, .a = pattern};
+	const char *all = found(t, LEVEL_STUDY, &c, 1), *at;
+	size_t n = strlen(study);
+
+	for (at = all; (at = strstr(at, study)) != NULL; at += n)
+		if ((at == all || at[-1] == ' ') &&
+		    (at[n] == 0 || at[n] == ' '))
+			return true;
+	return false;
+}
+
+/* Each piece of a value, wherever it stands, finds it. */
+TEST(pieces_of_strange_words)
+{
+	static const enum column by[] = {COLUMN_StudyDescription,
+	    COLUMN_PatientName, COLUMN_PatientID, COLUMN_AccessionNumber};
+	struct sample sample = samples[0];
+	struct object_result out;
+	char uid[16], study[16], pattern[128];
+	struct archive t;
+	size_t i, k, from, n;
+
+	if (!archive_begin(&t))
+		return;
+	sample.charset = "ISO_IR 192";
+	for (i = 0; i < ARRAY_LEN(strange); i++) {
+		snprintf(uid, sizeof(uid), "1.%zu", i);
+		snprintf(study, sizeof(study), "2.%zu.0", i);
+		sample.instance = uid;
+		sample.study = study;
+		sample.patient = sample.name = strange[i];
+		sample.accession = sample.description = strange[i];
+		CHECK(archive_put(&t, &sample, &out));
+	}
+	for (i = 0; i < ARRAY_LEN(strange); i++) {
+		snprintf(study, sizeof(study), "2.%zu.0", i);
+		for (k = 0; k < ARRAY_LEN(by); k++) {
+			n = strlen(strange[i]);
+			/* Of a name of several values the caller compares
+			 * each. */
+			if (strchr(strange[i], '\\') != NULL)
+				continue;
+			for (from = 0; from < n; from++) {
+				if (((uint8_t)strange[i][from] & 0xc0) == 0x80)
+					continue;
+				snprintf(pattern, sizeof(pattern), "*%s",
+				    strange[i] + from);
+				CHECK(
+				    finds(&t, by[k], str_from(pattern), study));
+				snprintf(pattern, sizeof(pattern), "*%s*",
+				    strange[i] + from);
+				if (!CHECK(finds(
+					&t, by[k], str_from(pattern), study)))
+					printf("%s\n", pattern);
+			}
+		}
+	}
+	archive_end(&t);
+}
+
+/* What no trigram can be made of is compared; nothing of it is an error. */
+TEST(words_without_trigrams)
+{
+	static const char *const sql[] = {
+	    "UPDATE study SET StudyDescription = 'one' || char(0) || 'seven'"
+	    " WHERE id = 1",
+	    "UPDATE study SET StudyDescription ="
+	    " CAST(x'6f6e65ff736576656e' AS TEXT) WHERE id = 2",
+	    "UPDATE study SET StudyDescription ="
+	    " replace(printf('%0300d', 0), '0', 'ab') || 'seven'"
+	    " WHERE id = 3",
+	};
+	struct buf key;
+	struct archive t;
+	bool good = false;
+	size_t i;
+
+	if (!fill(&t))
+		return;
+	for (i = 0; i < ARRAY_LEN(sql); i++)
+		archive_exec(&t, sql[i]);
+	CHECK(check_words(&t, &good) && !good);
+	rebuild_words(&t);
+	CHECK(check_words(&t, &good) && good);
+	CHECK(finds(&t, COLUMN_StudyDescription, STR("*seven"), "1.1"));
+	CHECK(finds(&t, COLUMN_StudyDescription, STR("*seven"), "1.2"));
+	CHECK(finds(&t, COLUMN_StudyDescription, STR("*seven"), "1.3"));
+	CHECK(finds(&t, COLUMN_StudyDescription, STR("*e\0sev*"), "1.1"));
+	CHECK(finds(&t, COLUMN_StudyDescription, STR("*e\xffsev*"), "1.2"));
+	CHECK(!finds(&t, COLUMN_StudyDescription, STR("*e\xfesev*"), "1.2"));
+	CHECK(finds(&t, COLUMN_StudyDescription, STR("*bababs*n"), "1.3"));
+	buf_init(&key, MIB);
+	buf_u8(&key, '*');
+	for (i = 0; i < 64 * KIB / 2; i++)
+		buf_text(&key, i % 1000 == 999 ? "*" : "a\"");
+	buf_text(&key, "*");
+	CHECK(!finds(&t, COLUMN_StudyDescription, buf_str(&key), "1.1"));
+	CHECK(!finds(&t, COLUMN_PatientName, buf_str(&key), "1.1"));
+	buf_fini(&key);
+	archive_end(&t);
+}
+
+/* Words come and go with the rows, and are made anew with them. */
+TEST(words_follow_the_rows)
+{
+	struct rebuild_result result;
+	struct sample other = samples[0];
+	struct object_result out;
+	struct archive t;
+	bool good = false;
+	char *before, *after;
+
+	if (!fill(&t))
+		return;
+	CHECK(check_words(&t, &good) && good);
+	CHECK_EQ(archive_int(&t, "SELECT count(*) FROM word"), 13);
+	before = archive_dump(&t);
+	other.instance = "7.1";
+	other.study = "7";
+	other.series = "7.7";
+	other.patient = "OTHER";
+	other.accession = "ACC77";
+	CHECK(archive_put(&t, &other, &out));
+	CHECK_EQ(archive_int(&t, "SELECT count(*) FROM word"), 15);
+	CHECK(finds(&t, COLUMN_AccessionNumber, STR("*C77"), "7"));
+	delete_instance(&t, "7.1");
+	/* Name and description are still those of another. */
+	CHECK_EQ(archive_int(&t, "SELECT count(*) FROM word"), 13);
+	CHECK(check_words(&t, &good) && good);
+	CHECK(finds(&t, COLUMN_PatientName, STR("*e^jan*"), "1.1"));
+	CHECK(!finds(&t, COLUMN_AccessionNumber, STR("*C77"), "7"));
+	after = archive_dump(&t);
+	CHECK(strcmp(before, after) == 0);
+	free(after);
+	/* Gone without the words: the check tells; reindex mends. */
+	archive_exec(&t, "DELETE FROM word WHERE value = 'ACC1'");
+	CHECK(check_words(&t, &good) && !good);
+	CHECK(store_reindex(t.store, NULL, NULL, &result, &t.e));
+	CHECK(check_words(&t, &good) && good);
+	/* The file of the instance that was deleted is still there. */
+	CHECK_EQ(archive_int(&t, "SELECT count(*) FROM word"), 15);
+	archive_exec(&t,
+	    "INSERT INTO word_text (word_text, rowid, patient, referring,"
+	    " description, patient_id, accession)"
+	    " SELECT 'delete', id, '', '', '', '', value FROM word"
+	    " WHERE value = 'ACC1'");
+	CHECK(check_words(&t, &good) && !good);
+	rebuild_words(&t);
+	CHECK(check_words(&t, &good) && good);
+	CHECK(finds(&t, COLUMN_AccessionNumber, STR("*CC1"), "1.1"));
+	free(before);
+	archive_end(&t);
+}
+
 /* Rows without files, many. */
 struct many {
 	int from, to;
@@ -579,8 +793,9 @@ static bool
 walks(const char *plan)
 {
 	static const char *const tables[] = {"SCAN p", "SCAN s", "SCAN e",
-	    "SCAN i", "SCAN x", "SCAN patient", "SCAN study", "SCAN series",
-	    "SCAN instance", "SCAN name_key"};
+	    "SCAN i", "SCAN x", "SCAN y", "SCAN z", "SCAN k", "SCAN w",
+	    "SCAN patient", "SCAN study", "SCAN series", "SCAN instance",
+	    "SCAN name_key", "SCAN word"};
 	const char *at;
 	size_t i;
 
@@ -657,6 +872,215 @@ TEST(no_plan_walks_a_table)
 	    .a = STR("MR"),
 	};
 	check_plan(&t, LEVEL_STUDY, &c);
+	archive_end(&t);
+}
+
+/* A larger index: each study with a series and three instances, each patient
+ * with two studies. */
+#define LARGE 20000
+
+static bool
+insert_large_study(struct upsert *u, int i, struct err *e)
+{
+	char id[32], name[48], study[32], series[32], uid[32], date[16];
+	char about[40], number[2] = "0", accession[20], station[16];
+	struct row r = {.path = STR("x"), .syntax = STR("1.2")};
+	int k;
+
+	snprintf(id, sizeof(id), "PID%07d", i / 2);
+	snprintf(name, sizeof(name), "family%05d^given%d", i / 2 * 7 % 100000,
+	    i / 2 % 89);
+	snprintf(study, sizeof(study), "1.2.%d", i);
+	snprintf(series, sizeof(series), "1.3.%d", i);
+	snprintf(date, sizeof(date), "20%02d%02d%02d", i / 336 % 60,
+	    i / 28 % 12 + 1, i % 28 + 1);
+	snprintf(accession, sizeof(accession), "A%dX", 1000000 + i * 31);
+	snprintf(about, sizeof(about), "Region %d of the body", i % 503);
+	snprintf(station, sizeof(station), "ROOM%d", i % 211);
+	r.value[COLUMN_PatientID] = str_from(id);
+	r.value[COLUMN_PatientName] = r.patient_key = str_from(name);
+	r.value[COLUMN_PatientSex] = i % 4 < 2 ? STR("F") : STR("M");
+	r.value[COLUMN_StudyInstanceUID] = str_from(study);
+	r.value[COLUMN_StudyDate] = str_from(date);
+	r.value[COLUMN_AccessionNumber] = str_from(accession);
+	r.value[COLUMN_StudyDescription] = str_from(about);
+	r.value[COLUMN_SeriesInstanceUID] = str_from(series);
+	r.value[COLUMN_StationName] = str_from(station);
+	r.value[COLUMN_Modality] = i % 100 != 0 ? STR("CT") : STR("MR");
+	r.value[COLUMN_SOPInstanceUID] = str_from(uid);
+	r.value[COLUMN_SOPClassUID] =
+	    i % 100 != 0 ? STR(UID_CTImageStorage) : STR(UID_MRImageStorage);
+	for (k = 0; k < 3; k++) {
+		snprintf(uid, sizeof(uid), "1.4.%d.%d", i, k);
+		r.value[COLUMN_SOPInstanceUID] = str_from(uid);
+		number[0] = (char)('0' + k);
+		r.value[COLUMN_InstanceNumber] = str_from(number);
+		if (!upsert_insert(u, &r, e))
+			return false;
+	}
+	return true;
+}
+
+static bool
+insert_large(struct upsert *u, void *ctx, struct err *e)
+{
+	const struct many *m = ctx;
+	int i;
+
+	for (i = m->from; i < m->to; i++)
+		if (!insert_large_study(u, i, e))
+			return false;
+	return true;
+}
+
+struct question {
+	const char *name;
+	enum index_level level;
+	bool relational;
+	size_t answers;
+	struct condition c[4];
+};
+
+static void
+check_question(struct archive *t, const struct question *q)
+{
+	struct search s = {.level = q->level,
+	    .conditions = q->c,
+	    .relational = q->relational,
+	    .want_file = true,
+	    .want_patient = true};
+	struct index_row *rows;
+	struct buf plan;
+	size_t n;
+	int i;
+
+	for (i = 0; i < 4 && (i == 0 || q->c[i].column > 0 || q->c[i].a.n > 0);
+	     i++)
+		s.count++;
+	for (i = 0; i < COLUMN_COUNT; i++)
+		s.want[i] = true;
+	arena_reset(&t->arena);
+	buf_init(&plan, MIB);
+	if (!CHECK(index_search(t->store, &s, 0, &t->arena, &rows, &n, &t->e) &&
+		   index_explain(t->store, &s, &plan, &t->e)))
+		printf("%s\n", t->e.text);
+	if (!CHECK_EQ(n, q->answers))
+		printf("%s\n", q->name);
+	if (!CHECK(!walks(buf_cstr(&plan))))
+		printf("%s:\n%s", q->name, buf_cstr(&plan));
+	buf_fini(&plan);
+}
+
+#define UIDS .list = large_uids, .list_count = 2
+
+TEST(no_question_walks_a_large_index)
+{
+	static const struct str large_uids[] = {
+	    {(const uint8_t *)"1.2.17", 6}, {(const uint8_t *)"1.2.4711", 8}};
+	static const struct question questions[] = {
+	    {"name, prefix", LEVEL_STUDY, false, 28,
+		{{BY(PatientName, PATTERN, "FAMILY001*")}}},
+	    {"name, infix", LEVEL_STUDY, false, 2,
+		{{BY(PatientName, PATTERN, "*ly00070*")}}},
+	    {"name, both ends", LEVEL_PATIENT, false, 1,
+		{{BY(PatientName, PATTERN, "f*ly00070^*ven10")}}},
+	    {"name, exact", LEVEL_STUDY, false, 2,
+		{{BY(PatientName, IS, "Family00070^Given10")}}},
+	    {"date range", LEVEL_STUDY, false, 100,
+		{{.column = COLUMN_StudyDate,
+		    .kind = CONDITION_RANGE,
+		    .a = STR("20070101"),
+		    .b = STR("20070416")}}},
+	    {"date range, modality", LEVEL_STUDY, false, 3,
+		{{.column = COLUMN_StudyDate,
+		     .kind = CONDITION_RANGE,
+		     .a = STR("20070101"),
+		     .b = STR("20071228")},
+		    {BY(ModalitiesInStudy, MODALITY, "MR")}}},
+	    {"all dates, name", LEVEL_STUDY, false, 2,
+		{{BY(StudyDate, RANGE, "19000101")},
+		    {BY(PatientName, PATTERN, "*ly00070*")}}},
+	    {"common modality, accession", LEVEL_STUDY, false, 1,
+		{{BY(ModalitiesInStudy, MODALITY, "CT")},
+		    {BY(AccessionNumber, IS, "A1000155X")}}},
+	    {"accession", LEVEL_STUDY, false, 1,
+		{{BY(AccessionNumber, IS, "A1000155X")}}},
+	    {"accession, infix", LEVEL_STUDY, false, 1,
+		{{BY(AccessionNumber, PATTERN, "*1000155*")}}},
+	    {"accession, short infix", LEVEL_STUDY, false, 0,
+		{{BY(AccessionNumber, PATTERN, "*Y*")}}},
+	    {"patient", LEVEL_STUDY, false, 2,
+		{{BY(PatientID, IS, "PID0000123")}}},
+	    {"patient, infix", LEVEL_STUDY, false, 2,
+		{{BY(PatientID, PATTERN, "*D0000123")}}},
+	    {"studies", LEVEL_STUDY, false, 2,
+		{{.column = COLUMN_StudyInstanceUID,
+		    .kind = CONDITION_ANY_OF,
+		    UIDS}}},
+	    {"series in studies", LEVEL_SERIES, false, 2,
+		{{.column = COLUMN_StudyInstanceUID,
+		    .kind = CONDITION_ANY_OF,
+		    UIDS}}},
+	    {"image in series", LEVEL_INSTANCE, false, 1,
+		{{BY(SeriesInstanceUID, IS, "1.3.17")},
+		    {BY(InstanceNumber, IS, "2")}}},
+	    {"images of an entity", LEVEL_INSTANCE, false, 3,
+		{{BY(StudyInstanceUID, IS, "1.2.17")},
+		    {BY(SeriesInstanceUID, IS, "1.3.17")}}},
+	    {"station", LEVEL_SERIES, false, 95,
+		{{BY(StationName, IS, "ROOM7")}}},
+	    {"station, infix", LEVEL_SERIES, false, 95,
+		{{BY(StationName, PATTERN, "*M77")}}},
+	    {"description, prefix", LEVEL_STUDY, false, 40,
+		{{BY(StudyDescription, PREFIX, "Region 77 ")}}},
+	    {"description, infix", LEVEL_STUDY, false, 40,
+		{{BY(StudyDescription, PATTERN, "*on 77 of*body")}}},
+	    {"name, dates, modality", LEVEL_STUDY, false, 1,
+		{{BY(PatientName, PATTERN, "*ly00350*")},
+		    {BY(StudyDate, RANGE, "20000101")},
+		    {BY(ModalitiesInStudy, MODALITY, "M?")}}},
+	    {"rare class", LEVEL_STUDY, false, 1,
+		{{BY(SOPClassesInStudy, CLASS, UID_MRImageStorage)},
+		    {BY(PatientID, IS, "PID0000050")}}},
+	    {"station and number, relational", LEVEL_STUDY, true, 95,
+		{{BY(StationName, IS, "ROOM7")},
+		    {BY(InstanceNumber, IS, "2")}}},
+	    {"patients by modality, relational", LEVEL_PATIENT, true, 200,
+		{{BY(Modality, IS, "MR")}}},
+	    {"image, relational", LEVEL_PATIENT, true, 1,
+		{{BY(SOPInstanceUID, IS, "1.4.4711.1")}}},
+	    {"moment", LEVEL_STUDY, false, 3,
+		{{.column = COLUMN_StudyDate,
+		    .kind = CONDITION_DATE_TIME,
+		    .a = STR("20070101"),
+		    .b = STR("20070103"),
+		    .time_a = STR("10"),
+		    .time_b = STR("11")}}},
+	};
+	struct archive t;
+	struct many m;
+	int pass;
+	size_t i;
+
+	if (!archive_begin(&t))
+		return;
+	for (m.from = 0; m.from < LARGE; m.from = m.to) {
+		m.to = m.from + 1000;
+		if (!CHECK(commit_run(t.store->commit, false, insert_large, &m,
+			       &t.e) == COMMIT_DONE)) {
+			printf("%s\n", t.e.text);
+			return;
+		}
+	}
+	CHECK(archive_int(&t, "SELECT (SELECT count(*) FROM instance) +"
+			      " (SELECT count(*) FROM series) +"
+			      " (SELECT count(*) FROM study) +"
+			      " (SELECT count(*) FROM patient)") >= 100000);
+	for (pass = 0; pass < 2; pass++) {
+		for (i = 0; i < ARRAY_LEN(questions); i++)
+			check_question(&t, &questions[i]);
+		archive_exec(&t, "ANALYZE");
+	}
 	archive_end(&t);
 }
 

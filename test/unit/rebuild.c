@@ -429,6 +429,13 @@ TEST(findings_and_repairs)
 	archive_exec(&t, "UPDATE series SET bytes = 1 WHERE id ="
 			 " (SELECT min(id) FROM series)");
 	check_finding(&t, FINDING_COUNTS, false);
+	archive_exec(&t, "DELETE FROM word WHERE kind = 2");
+	check_finding(&t, FINDING_WORDS, false);
+	archive_exec(&t, "INSERT INTO word_text (word_text, rowid, patient,"
+			 " referring, description, patient_id, accession)"
+			 " SELECT 'delete', id, '', '', value, '', '' FROM"
+			 " word WHERE kind = 2 LIMIT 1");
+	check_finding(&t, FINDING_WORDS, true);
 	fd = openat(t.store->tmp_fd, "x", O_CREAT | O_WRONLY, 0600);
 	close(fd);
 	check_finding(&t, FINDING_LEFTOVER, false);

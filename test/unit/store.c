@@ -5,6 +5,7 @@
 #include "archive.h"
 
 #include "base/thread.h"
+#include "store/index/word.h"
 #include "store/schema.h"
 #include "store/seal.h"
 
@@ -124,6 +125,41 @@ TEST(migration)
 	CHECK(!schema_migrate(db, path, &schema, &t.e));
 	CHECK_EQ(t.e.code, ERR_UNSUPPORTED);
 	CHECK(strstr(t.e.text, "version 2") != NULL);
+	db_close(&db);
+	archive_end(&t);
+}
+
+/* What was stored before there were words is found by its pieces too. */
+TEST(words_of_an_older_index)
+{
+	static const char *const sql[] = {
+	    "INSERT INTO patient VALUES (1, 'PID1', '', '', 'Doe^Jane', '', '')",
+	    "INSERT INTO name_key VALUES (0, 'doe^jane', 1)",
+	    "INSERT INTO name_key VALUES (1, 'house', 1)",
+	    "INSERT INTO study VALUES (1, 1, '1.2', '', '', '', '', 'ACC1',"
+	    " 'Head', '', '', '', '', 1, 1, 1, 1)",
+	};
+	struct schema first_one = schema_current;
+	struct archive t;
+	char path[128];
+	bool good = false;
+	struct db *db;
+	size_t i;
+
+	if (!archive_begin(&t))
+		return;
+	first_one.version = 1;
+	snprintf(path, sizeof(path), "%s/older.db", t.folder);
+	CHECK(db_open(&db, path, DB_WRITE, &t.e));
+	CHECK(schema_migrate(db, path, &first_one, &t.e));
+	for (i = 0; i < ARRAY_LEN(sql); i++)
+		CHECK(db_exec(db, sql[i], DB_NO_ARGS, &t.e));
+	CHECK(schema_migrate(db, path, &schema_current, &t.e));
+	CHECK_EQ(count_rows(db, "SELECT count(*) FROM word"), 5);
+	CHECK(word_check(db, true, &good, &t.e) && good);
+	CHECK_EQ(count_rows(db, "SELECT count(*) FROM word_text("
+				"'patient : (\"^ja\")')"),
+	    1);
 	db_close(&db);
 	archive_end(&t);
 }

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "dicom/value.h"
 #include "store/index/attribute.h"
+#include "store/index/word.h"
 
 /* From low on; up to high, both included; an empty one is open, but what has
  * no value is in no range. */
@@ -271,11 +272,17 @@ is_sure(const struct test *t)
 
 /* How rows can be found by it. */
 static void
-make_leads(struct test *t)
+make_leads(struct arena *a, struct test *t)
 {
 	bool column = t->target == TARGET_COLUMN;
 	bool begins = t->form != FORM_WILD || t->from.n > 0;
+	enum word_kind kind = word_kind_of(t->column);
 
+	if (t->form == FORM_WILD && kind != WORD_KINDS) {
+		t->words = (int)kind;
+		t->pieces = word_query(a, kind, t->a);
+		t->leads[LEAD_WORDS] = t->pieces.n > 0;
+	}
 	t->leads[LEAD_RANGE] = begins;
 	t->leads[LEAD_SCAN] = t->form == FORM_WILD && t->from.n == 0 &&
 			      (column || t->target == TARGET_NAME);
@@ -306,7 +313,7 @@ test_make(struct arena *a, const struct condition *c, struct test *out)
 		done = make_plain(a, c, out);
 	}
 	if (done)
-		make_leads(out);
+		make_leads(a, out);
 	return done;
 }
 
@@ -466,12 +473,40 @@ add_distinct(struct sql *q, const char *table, const char *column)
 	sql_add(q, " > v.value) FROM v WHERE v.value IS NOT NULL) ");
 }
 
-/* The values from which a lead starts that is no range. */
+static void
+add_number(struct sql *q, int n)
+{
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%d", n);
+	sql_add(q, text);
+}
+
+/* Words: those with the pieces of the pattern and those without trigrams, or
+ * all of their kind. */
+static void
+add_words(struct sql *q, const struct test *t, enum lead_kind kind)
+{
+	sql_add(q, "WITH v(value) AS (");
+	if (kind == LEAD_WORDS) {
+		sql_add(q, "SELECT w.value FROM word_text(?) f CROSS JOIN"
+			   " word w ON w.id = f.rowid UNION ALL ");
+		sql_str(q, t->pieces);
+	}
+	sql_add(q, "SELECT w.value FROM word w WHERE w.kind = ");
+	add_number(q, t->words);
+	sql_add(q, kind == LEAD_WORDS ? " AND w.whole = 0) " : ") ");
+}
+
+/* Before a lead that is no range: v, the values from which it starts. */
 static void
 add_values(struct sql *q, const struct test *t, enum lead_kind kind)
 {
-	(void)kind;
-	add_distinct(q, level_table(t->level), column_info(t->column)->keyword);
+	if (t->words >= 0)
+		add_words(q, t, kind);
+	else
+		add_distinct(
+		    q, level_table(t->level), column_info(t->column)->keyword);
 }
 
 static void
@@ -491,11 +526,18 @@ lead_name(struct sql *q, const struct test *t, enum lead_kind kind)
 {
 	bool patient = t->column == COLUMN_PatientName;
 
-	(void)kind;
-	sql_add(q, "SELECT DISTINCT k.owner AS id FROM name_key k"
-		   " WHERE k.kind = ");
-	sql_add(q, patient ? "0 AND " : "1 AND ");
-	add_value(q, t, "k.value", "wild_name");
+	if (kind == LEAD_RANGE) {
+		sql_add(q, "SELECT DISTINCT k.owner AS id FROM name_key k"
+			   " WHERE k.kind = ");
+		sql_add(q, patient ? "0 AND " : "1 AND ");
+		add_value(q, t, "k.value", "wild_name");
+		return;
+	}
+	add_values(q, t, kind);
+	sql_add(q, "SELECT DISTINCT k.owner AS id FROM v CROSS JOIN name_key k"
+		   " ON k.value = v.value AND k.kind = ");
+	sql_add(q, patient ? "0 WHERE " : "1 WHERE ");
+	add_value(q, t, "v.value", "wild_name");
 }
 
 static void

@@ -11,12 +11,10 @@
 #include "base/limit.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "store/index/word.h"
 
 /* Entries of a kind; all are forgotten when there are more. */
 #define ENTRIES 4096
-
-#define NAME_PATIENT   0
-#define NAME_REFERRING 1
 
 struct patient_entry {
 	int64_t id;
@@ -298,8 +296,8 @@ copy(struct str s)
 
 /* keys: folded values, each with a line end; groups separated by '='. */
 static bool
-add_names(
-    struct upsert *u, int kind, int64_t owner, struct str keys, struct err *e)
+add_names(struct upsert *u, enum word_kind kind, int64_t owner, struct str keys,
+    struct err *e)
 {
 	struct str value, group;
 
@@ -312,7 +310,8 @@ add_names(
 				" (kind, value, owner) VALUES (?, ?, ?)",
 				DB_ARGS(
 				    db_int(kind), db_str(group), db_int(owner)),
-				e))
+				e) ||
+			    !word_add(u->db, kind, group, e))
 				return false;
 		}
 	}
@@ -349,10 +348,15 @@ fill_more(struct upsert *u, const struct row *row, enum column column,
     int64_t id, struct err *e)
 {
 	switch (column) {
+	case COLUMN_StudyDescription:
+	case COLUMN_AccessionNumber:
+		return word_add(
+		    u->db, word_kind_of(column), row->value[column], e);
 	case COLUMN_PatientName:
-		return add_names(u, NAME_PATIENT, id, row->patient_key, e);
+		return add_names(u, WORD_PATIENT_NAME, id, row->patient_key, e);
 	case COLUMN_ReferringPhysicianName:
-		return add_names(u, NAME_REFERRING, id, row->referring_key, e);
+		return add_names(
+		    u, WORD_REFERRING_NAME, id, row->referring_key, e);
 	case COLUMN_StudyTime:
 		return db_exec(u->db,
 		    "UPDATE study SET StudyTime_key = ? WHERE id = ?",
@@ -406,7 +410,8 @@ insert_patient(
 		e))
 		return false;
 	*id = db_last_id(u->db);
-	return add_names(u, NAME_PATIENT, *id, row->patient_key, e);
+	return word_add(u->db, WORD_PATIENT_ID, v[COLUMN_PatientID], e) &&
+	       add_names(u, WORD_PATIENT_NAME, *id, row->patient_key, e);
 }
 
 /* The entry of the row's patient; *out NULL when there is none and it is not
@@ -485,7 +490,10 @@ insert_study(struct upsert *u, const struct row *row, int64_t patient,
 		e))
 		return false;
 	*id = db_last_id(u->db);
-	return add_names(u, NAME_REFERRING, *id, row->referring_key, e);
+	return word_add(
+		   u->db, WORD_DESCRIPTION, v[COLUMN_StudyDescription], e) &&
+	       word_add(u->db, WORD_ACCESSION, v[COLUMN_AccessionNumber], e) &&
+	       add_names(u, WORD_REFERRING_NAME, *id, row->referring_key, e);
 }
 
 static bool

@@ -5,6 +5,7 @@
 
 #include "base/limit.h"
 #include "base/buf.h"
+#include "store/index/word.h"
 
 struct owners {
 	int64_t series, study, patient, size;
@@ -86,11 +87,82 @@ renew_lists(struct db *db, int64_t study, struct err *e)
 	return ok;
 }
 
+/* Values that go with a row, to be dropped as words once it is gone. */
+struct values {
+	struct arena arena;
+	struct {
+		enum word_kind kind;
+		struct str value;
+	} * v;
+	size_t n, room;
+};
+
 static bool
-delete_names(struct db *db, int kind, int64_t owner, struct err *e)
+values_add(struct values *w, enum word_kind kind, struct str value)
 {
-	return db_exec(db, "DELETE FROM name_key WHERE kind = ? AND owner = ?",
-	    DB_ARGS(db_int(kind), db_int(owner)), e);
+	if (w->n == w->room) {
+		w->room = w->room == 0 ? 8 : 2 * w->room;
+		w->v = must_realloc(w->v, w->room * sizeof(*w->v));
+	}
+	w->v[w->n].kind = kind;
+	w->v[w->n++].value = arena_dup(&w->arena, value);
+	return !w->arena.over;
+}
+
+/* Rows of kind and value. */
+static bool
+values_read(
+    struct values *w, struct db *db, const char *sql, int64_t id, struct err *e)
+{
+	struct db_stmt *q;
+	enum db_step step;
+
+	if (!db_query(db, sql, DB_ARGS(db_int(id)), &q, e))
+		return false;
+	while ((step = db_step(q, e)) == DB_STEP_ROW)
+		if (!values_add(w, (enum word_kind)db_column_int(q, 0),
+			db_column(q, 1))) {
+			db_reset(q);
+			return fail(e, ERR_LIMIT, "the names do not fit");
+		}
+	return step == DB_STEP_DONE;
+}
+
+/* What to do with the row of a patient or study that goes. */
+struct going {
+	const char *values, *names, *row;
+};
+
+static const struct going patient_going = {
+    "SELECT kind, value FROM name_key WHERE kind = 0 AND owner = ?1"
+    " UNION ALL SELECT 3, PatientID FROM patient WHERE id = ?1",
+    "DELETE FROM name_key WHERE kind = 0 AND owner = ?",
+    "DELETE FROM patient WHERE id = ?",
+};
+static const struct going study_going = {
+    "SELECT kind, value FROM name_key WHERE kind = 1 AND owner = ?1"
+    " UNION ALL SELECT 2, StudyDescription FROM study WHERE id = ?1"
+    " UNION ALL SELECT 4, AccessionNumber FROM study WHERE id = ?1",
+    "DELETE FROM name_key WHERE kind = 1 AND owner = ?",
+    "DELETE FROM study WHERE id = ?",
+};
+
+static bool
+delete_row(struct db *db, const struct going *what, int64_t id, struct err *e)
+{
+	struct values w = {.n = 0};
+	bool ok;
+	size_t i;
+
+	arena_init(&w.arena, LIMIT_EXCHANGE);
+	ok = values_read(&w, db, what->values, id, e) &&
+	     db_exec(db, what->names, DB_ARGS(db_int(id)), e) &&
+	     db_exec(db, what->row, DB_ARGS(db_int(id)), e);
+	for (i = 0; i < w.n && ok; i++)
+		ok = word_drop(db, w.v[i].kind, w.v[i].value, e);
+	free(w.v);
+	arena_fini(&w.arena);
+	return ok;
 }
 
 /* Delete the patient if it has no study any more. */
@@ -103,9 +175,7 @@ prune_patient(struct db *db, int64_t patient, struct err *e)
 	if (!db_get_int(db, "SELECT id FROM study WHERE patient = ? LIMIT 1",
 		DB_ARGS(db_int(patient)), &id, &found, e))
 		return false;
-	return found || (db_exec(db, "DELETE FROM patient WHERE id = ?",
-			     DB_ARGS(db_int(patient)), e) &&
-			    delete_names(db, 0, patient, e));
+	return found || delete_row(db, &patient_going, patient, e);
 }
 
 static bool
@@ -119,9 +189,7 @@ prune_study(struct db *db, const struct owners *o, struct err *e)
 		return false;
 	if (found)
 		return renew_lists(db, o->study, e);
-	return db_exec(db, "DELETE FROM study WHERE id = ?",
-		   DB_ARGS(db_int(o->study)), e) &&
-	       delete_names(db, 1, o->study, e) &&
+	return delete_row(db, &study_going, o->study, e) &&
 	       prune_patient(db, o->patient, e);
 }
 
