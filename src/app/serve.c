@@ -7,6 +7,7 @@
  * SIGINT stop cleanly, a second one at once. Settings changed by other
  * processes take effect within about a second; pinned ones stay.
  */
+#include "app/client_settings.h"
 #include "app/settings.h"
 #include "app/verb.h"
 #include "base/clock.h"
@@ -38,8 +39,10 @@ struct serve_options {
 	struct words set;
 };
 
-static void
-scp_config_of(const struct settings *s, struct scp_config *c)
+/* Until client_fini(&c->client). */
+static bool
+scp_config_of(const struct settings *s, struct store *store,
+    struct scp_config *c, struct err *e)
 {
 	const struct setting_value *at = s->at;
 	int64_t port = at[SETTING_DICOM_PORT].number;
@@ -57,6 +60,8 @@ scp_config_of(const struct settings *s, struct scp_config *c)
 	c->service.debug = at[SETTING_DICOM_DEBUG].number != 0;
 	c->port_auto = port == SETTING_PORT_AUTO;
 	c->port = c->port_auto ? 0 : (uint16_t)port;
+	c->max_outgoing = (unsigned)at[SETTING_DICOM_MAX_OUTGOING].number;
+	return client_settings(s, store_folder(store), &c->client, e);
 }
 
 static void
@@ -140,13 +145,17 @@ take_settings(struct server *s, struct err *e)
 {
 	struct settings next = s->settings;
 	struct scp_config config;
+	bool ok;
 
 	if (!settings_load_stored(&next, s->store, e))
 		return false;
 	apply_log(&next);
 	settings_apply_store(&next, s->store);
-	scp_config_of(&next, &config);
-	if (!scp_configure(s->scp, &config, e))
+	if (!scp_config_of(&next, s->store, &config, e))
+		return false;
+	ok = scp_configure(s->scp, &config, e);
+	client_fini(&config.client);
+	if (!ok)
 		return false;
 	note_changes(&s->settings, &next);
 	s->settings = next;
@@ -226,6 +235,7 @@ open_server(struct server *s, const char *data, struct err *e)
 	struct store_config config = {
 	    .folder = data, .server = true, .create = true};
 	struct scp_config scp;
+	bool ok;
 
 	if (!store_open(&s->store, &config, e))
 		return false;
@@ -235,8 +245,11 @@ open_server(struct server *s, const char *data, struct err *e)
 		return false;
 	apply_log(&s->settings);
 	settings_apply_store(&s->settings, s->store);
-	scp_config_of(&s->settings, &scp);
-	return scp_open(&s->scp, s->store, &scp, e);
+	if (!scp_config_of(&s->settings, s->store, &scp, e))
+		return false;
+	ok = scp_open(&s->scp, s->store, &scp, e);
+	client_fini(&scp.client);
+	return ok;
 }
 
 static void

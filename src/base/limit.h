@@ -102,6 +102,10 @@
 /* Worker threads of the DICOM pool: a stalled peer holds one for at most
  * WAIT_PROGRESS_MS; 256 stacks touch about 8 MiB. */
 #define LIMIT_WORKERS_DICOM 256
+/* C-MOVEs that run at once. Each holds a thread while its destination is
+ * connected to, however dead that is; of one destination only
+ * dicom.max_outgoing run. */
+#define LIMIT_WORKERS_MOVE 128
 /* Running exchanges per address that is neither loopback nor a known node. */
 #define LIMIT_RUNNING_PER_ADDRESS 16
 /* Open connections; more are closed at once. The process keeps descriptors for

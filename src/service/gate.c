@@ -1,23 +1,22 @@
 /*
- * One line for each address that has something running; it goes when the last
- * of it has left.
+ * One line for each key that has something running; it goes when the last of
+ * it has left.
  */
 #include "service/gate.h"
 
-#include "base/limit.h"
-
-#define ADDRESS_ROOM 48
+#define KEY_ROOM 48
 
 struct gate_line {
 	unsigned inside;
 	struct gate_pass *first, **last; /* who waits */
-	char address[ADDRESS_ROOM];
+	char key[KEY_ROOM];
 };
 
 void
-gate_init(struct gate *g)
+gate_init(struct gate *g, unsigned most)
 {
 	map_init(&g->lines);
+	g->most = most;
 }
 
 void
@@ -28,16 +27,16 @@ gate_fini(struct gate *g)
 }
 
 static struct gate_line *
-line_of(struct gate *g, const char *address)
+line_of(struct gate *g, const char *key)
 {
-	struct gate_line *line = map_get(&g->lines, str_from(address));
+	struct gate_line *line = map_get(&g->lines, str_from(key));
 
 	if (line != NULL)
 		return line;
 	line = must_zalloc(sizeof(*line));
 	line->last = &line->first;
-	(void)str_copy(line->address, sizeof(line->address), str_from(address));
-	(void)map_put(&g->lines, str_from(line->address), line);
+	(void)str_copy(line->key, sizeof(line->key), str_from(key));
+	(void)map_put(&g->lines, str_from(line->key), line);
 	return line;
 }
 
@@ -46,18 +45,18 @@ drop_empty(struct gate *g, struct gate_line *line)
 {
 	if (line->inside > 0 || line->first != NULL)
 		return;
-	(void)map_take(&g->lines, str_from(line->address));
+	(void)map_take(&g->lines, str_from(line->key));
 	free(line);
 }
 
 bool
-gate_enter(struct gate *g, struct gate_pass *p, const char *address)
+gate_enter(struct gate *g, struct gate_pass *p, const char *key)
 {
-	struct gate_line *line = line_of(g, address);
+	struct gate_line *line = line_of(g, key);
 
 	must(p->line == NULL);
 	p->line = line;
-	if (line->inside < LIMIT_RUNNING_PER_ADDRESS) {
+	if (line->inside < g->most) {
 		line->inside++;
 		return true;
 	}
@@ -93,7 +92,7 @@ gate_leave(struct gate *g, struct gate_pass *p)
 		return NULL;
 	must(!p->waiting);
 	p->line = NULL;
-	next = pop(line);
+	next = line->inside <= g->most ? pop(line) : NULL;
 	if (next == NULL)
 		line->inside--;
 	drop_empty(g, line);
@@ -104,6 +103,34 @@ bool
 gate_wanted(const struct gate_pass *p)
 {
 	return p->line != NULL && p->line->first != NULL;
+}
+
+struct room {
+	const struct gate *gate;
+	struct gate_line *found;
+};
+
+static void
+find_room(void *ctx, struct str key, void *value)
+{
+	struct gate_line *line = value;
+	struct room *room = ctx;
+
+	(void)key;
+	if (line->first != NULL && line->inside < room->gate->most)
+		room->found = line;
+}
+
+struct gate_pass *
+gate_admit(struct gate *g)
+{
+	struct room room = {g, NULL};
+
+	map_each(&g->lines, find_room, &room);
+	if (room.found == NULL)
+		return NULL;
+	room.found->inside++;
+	return pop(room.found);
 }
 
 static void

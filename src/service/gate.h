@@ -1,6 +1,7 @@
 /*
- * The cap of running exchanges per address (LIMIT_RUNNING_PER_ADDRESS): what
- * exceeds it waits in order of arrival, without a thread, and is not refused.
+ * A cap of running exchanges per key: per address of those who ask, per
+ * destination of a C-MOVE. What exceeds it waits in order of arrival, without
+ * a thread, and is not refused.
  *
  * Not locked: the owner's lock is held in every call.
  */
@@ -17,19 +18,22 @@ struct gate_pass {
 };
 
 struct gate {
-	struct map lines; /* by address */
+	struct map lines; /* by key */
+	unsigned most;    /* inside, of each line; may be changed any time */
 };
 
-void gate_init(struct gate *g);
+void gate_init(struct gate *g, unsigned most);
 void gate_fini(struct gate *g); /* empty */
 /* True: inside. False: it waits, and gate_leave() of another gives it out. */
-bool gate_enter(struct gate *g, struct gate_pass *p, const char *address);
+bool gate_enter(struct gate *g, struct gate_pass *p, const char *key);
 /* Returns the one that is inside instead, or NULL. Harmless for a pass that
  * never entered. */
 struct gate_pass *gate_leave(struct gate *g, struct gate_pass *p);
+/* One that waited and is inside now because 'most' has grown; NULL: none. */
+struct gate_pass *gate_admit(struct gate *g);
 /* Does somebody wait for this one's place? */
 bool gate_wanted(const struct gate_pass *p);
-/* Take one that waits, of whatever address, out of the gate; NULL when nobody
+/* Take one that waits, in whatever line, out of the gate; NULL when nobody
  * waits. */
 struct gate_pass *gate_take_waiting(struct gate *g);
 

@@ -36,12 +36,12 @@ log_end(const struct session *s)
 
 	log_info("dicom",
 	    "association of '%s' at %s with '%s' %s after %lld ms: "
-	    "%u echoes, %u stores (%u failed), %u finds, %u gets, "
+	    "%u echoes, %u stores (%u failed), %u finds, %u gets, %u moves, "
 	    "%llu instances in, %llu out, %llu bytes in, %llu out%s%s",
 	    s->assoc->calling, row->address, s->assoc->called, row->end,
 	    (long long)(row->end_ms - row->start_ms), (unsigned)row->echoes,
 	    (unsigned)row->stores, (unsigned)row->stores_failed,
-	    (unsigned)row->finds, (unsigned)row->gets,
+	    (unsigned)row->finds, (unsigned)row->gets, (unsigned)row->moves,
 	    (unsigned long long)row->instances_in,
 	    (unsigned long long)row->instances_out,
 	    (unsigned long long)row->bytes_in,

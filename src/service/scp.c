@@ -34,14 +34,14 @@
 struct link {
 	struct lot_item item;
 	struct pool_job job;
-	struct gate_pass pass;
+	struct gate_pass pass, move_pass;
 	struct scp *scp;
 	struct conn *conn;      /* until there is an association */
 	struct session session; /* association NULL until then */
 	bool trusted;           /* need not pass the gate */
 	bool late;
-	/* Read, and to be served by the retrieve pool; NULL between. On the
-	 * heap, because thousands of idle links have none. */
+	/* Read, and to be served by another pool; NULL between. On the heap,
+	 * because thousands of idle links have none. */
 	struct dimse *rq;
 	const struct service *service;
 	struct link *before, *after;
@@ -53,10 +53,10 @@ struct scp {
 	struct cond ended; /* a link ended */
 	struct store *store;
 	struct lot *lot; /* NULL when closing */
-	struct pool *workers, *retrieve;
+	struct pool *workers, *retrieve, *move;
 	struct listener *listener;
 	struct scp_config config;
-	struct gate gate;
+	struct gate gate, moves; /* by address; by Move Destination */
 	struct link *links;
 	size_t link_count, association_count, running;
 	int64_t warned_ms;
@@ -80,16 +80,29 @@ submit_next(struct gate_pass *pass)
 	pool_submit(l->scp->workers, &l->job);
 }
 
-/* What ran gives its place at the gate to the next. */
+static void
+submit_move(struct gate_pass *pass)
+{
+	struct link *l;
+
+	if (pass == NULL)
+		return;
+	l = LINK_OF(pass, move_pass);
+	pool_submit(l->scp->move, &l->job);
+}
+
+/* What ran gives its place at the gates to the next. */
 static void
 leave(struct link *l)
 {
-	struct gate_pass *next;
+	struct gate_pass *next, *next_move;
 
 	mutex_lock(&l->scp->lock);
 	next = gate_leave(&l->scp->gate, &l->pass);
+	next_move = gate_leave(&l->scp->moves, &l->move_pass);
 	mutex_unlock(&l->scp->lock);
 	submit_next(next);
+	submit_move(next_move);
 }
 
 /* Before the descriptor is closed. */
@@ -243,6 +256,16 @@ warn_full(struct scp *s)
 }
 
 static void
+client_of(struct session *session, struct client *out)
+{
+	struct link *l = LINK_OF(session, session);
+
+	mutex_lock(&l->scp->lock);
+	client_copy(out, &l->scp->config.client);
+	mutex_unlock(&l->scp->lock);
+}
+
+static void
 accepted(void *ctx, struct conn *c)
 {
 	struct scp *s = ctx;
@@ -263,6 +286,7 @@ accepted(void *ctx, struct conn *c)
 	    .fd = c->fd, .ready = ready, .late = late, .gone = gone};
 	l->job.run = work;
 	l->session.store = s->store;
+	l->session.client = client_of;
 	(void)str_copy(
 	    l->address, sizeof(l->address), str_from(c->peer.address));
 	l->trusted = c->peer.loopback;
@@ -334,12 +358,26 @@ handshake(struct link *l)
 	return true;
 }
 
+/* To the service's pool, where long requests keep nobody else waiting. */
 static void
-hand_to_retrieve(struct link *l, const struct dimse *rq)
+hand_over(struct link *l, const struct dimse *rq, const struct service *service)
 {
+	struct scp *s = l->scp;
+	bool inside;
+
+	l->service = service;
 	l->rq = must_alloc(sizeof(*l->rq));
 	*l->rq = *rq;
-	pool_submit(l->scp->retrieve, &l->job);
+	if (service->pool == POOL_RETRIEVE) {
+		pool_submit(s->retrieve, &l->job);
+		return;
+	}
+	mutex_lock(&s->lock);
+	inside =
+	    s->closing || gate_enter(&s->moves, &l->move_pass, rq->destination);
+	mutex_unlock(&s->lock);
+	if (inside)
+		pool_submit(s->move, &l->job);
 }
 
 /* One message. False: the link has ended, or another pool has it. */
@@ -356,9 +394,8 @@ turn(struct link *l)
 	}
 	if (service == NULL)
 		return true;
-	if (service->pool == POOL_RETRIEVE) {
-		l->service = service;
-		hand_to_retrieve(l, &rq);
+	if (service->pool != POOL_STORE) {
+		hand_over(l, &rq, service);
 		return false;
 	}
 	if (!exchange_serve(&l->session, &rq, service, &e)) {
@@ -409,7 +446,7 @@ run_messages(struct link *l)
 }
 
 static void
-run_retrieve(struct link *l)
+run_handed_over(struct link *l)
 {
 	struct err e = {0};
 
@@ -455,7 +492,7 @@ work(struct pool_job *job)
 	else if (l->late)
 		end_idle(l);
 	else if (l->service != NULL)
-		run_retrieve(l);
+		run_handed_over(l);
 	else
 		run_messages(l);
 	count_running(s, false);
@@ -515,14 +552,31 @@ move_listener(struct scp *s, const struct scp_config *c, struct err *e)
 	return false;
 }
 
+static void
+take_config(struct scp *s, const struct scp_config *c)
+{
+	s->config = *c;
+	client_copy(&s->config.client, &c->client);
+	s->moves.most = c->max_outgoing;
+}
+
 bool
 scp_configure(struct scp *s, const struct scp_config *c, struct err *e)
 {
+	struct gate_pass *pass;
+
 	if (!same_place(&s->config, c) && !move_listener(s, c, e))
 		return false;
 	mutex_lock(&s->lock);
-	s->config = *c;
+	client_fini(&s->config.client);
+	take_config(s, c);
 	mutex_unlock(&s->lock);
+	do {
+		mutex_lock(&s->lock);
+		pass = gate_admit(&s->moves);
+		mutex_unlock(&s->lock);
+		submit_move(pass);
+	} while (pass != NULL);
 	return true;
 }
 
@@ -536,7 +590,10 @@ release(struct scp **sp)
 	lot_close(&lot);
 	pool_close(&s->workers);
 	pool_close(&s->retrieve);
+	pool_close(&s->move);
 	gate_fini(&s->gate);
+	gate_fini(&s->moves);
+	client_fini(&s->config.client);
 	cond_fini(&s->ended);
 	mutex_fini(&s->lock);
 	free(s);
@@ -551,13 +608,15 @@ scp_open(struct scp **out, struct store *store, const struct scp_config *c,
 
 	*out = NULL;
 	s->store = store;
-	s->config = *c;
 	mutex_init(&s->lock);
 	cond_init(&s->ended);
-	gate_init(&s->gate);
+	gate_init(&s->gate, LIMIT_RUNNING_PER_ADDRESS);
+	gate_init(&s->moves, c->max_outgoing);
+	take_config(s, c);
 	if (!lot_open(&s->lot, e) ||
 	    !pool_open(&s->workers, "dicom", LIMIT_WORKERS_DICOM, e) ||
 	    !pool_open(&s->retrieve, "retrieve", RETRIEVE_WORKERS, e) ||
+	    !pool_open(&s->move, "move", LIMIT_WORKERS_MOVE, e) ||
 	    !listen_at(s, c, &listener, e)) {
 		release(&s);
 		return false;
@@ -567,7 +626,7 @@ scp_open(struct scp **out, struct store *store, const struct scp_config *c,
 	return true;
 }
 
-/* Those that wait at the gate are nobody's: a worker ends them. */
+/* Those that wait at a gate are nobody's: a worker ends them. */
 static void
 empty_gate(struct scp *s)
 {
@@ -578,6 +637,12 @@ empty_gate(struct scp *s)
 		p = gate_take_waiting(&s->gate);
 		mutex_unlock(&s->lock);
 		submit_next(p);
+	} while (p != NULL);
+	do {
+		mutex_lock(&s->lock);
+		p = gate_take_waiting(&s->moves);
+		mutex_unlock(&s->lock);
+		submit_move(p);
 	} while (p != NULL);
 }
 

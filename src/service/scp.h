@@ -11,6 +11,8 @@ struct scp;
 
 struct scp_config {
 	struct service_config service;
+	struct client client;  /* how nodes are called; scp keeps a copy */
+	unsigned max_outgoing; /* moves to one destination at once */
 	char bind[256];
 	uint16_t port;  /* 0: closed */
 	bool port_auto; /* take a free port */

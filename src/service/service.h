@@ -7,6 +7,7 @@
 #define SERVICE_SERVICE_H
 
 #include "net/dimse.h"
+#include "service/client/client.h"
 #include "store/table/activity.h"
 #include "store/object.h"
 #include "store/store.h"
@@ -28,9 +29,13 @@ struct session {
 	struct activity activity;
 	struct service_config config; /* as it was when it began */
 	struct arena arena;           /* of the exchange; reset after each */
+	/* How we call other nodes, by the settings of now; client_fini(). */
+	void (*client)(struct session *s, struct client *out);
 };
 
-enum service_pool { POOL_STORE, POOL_RETRIEVE };
+/* Where a request is served. POOL_MOVE: in line with others that have the same
+ * Move Destination. */
+enum service_pool { POOL_STORE, POOL_RETRIEVE, POOL_MOVE };
 
 struct service {
 	const char
@@ -93,5 +98,6 @@ extern const struct service service_echo;
 extern const struct service service_store;
 extern const struct service service_find;
 extern const struct service service_get;
+extern const struct service service_move;
 
 #endif

@@ -102,7 +102,10 @@ TEST(abstract_syntaxes)
 	    "Retrieval");
 	CHECK_STR(
 	    str_from(name_for(UID_StudyRootQueryRetrieveInformationModelMove)),
-	    "none");
+	    "Retrieval to others");
+	CHECK_STR(str_from(name_for(
+		      UID_PatientStudyOnlyQueryRetrieveInformationModelGet)),
+	    "Retrieval");
 	CHECK_STR(str_from(name_for(UID_ModalityWorklistInformationModelFind)),
 	    "none");
 	CHECK_STR(str_from(name_for(UID_MediaStorageDirectoryStorage)), "none");
@@ -154,7 +157,7 @@ TEST(gate_lets_so_many_in)
 	struct gate g;
 	size_t i, n = LIMIT_RUNNING_PER_ADDRESS;
 
-	gate_init(&g);
+	gate_init(&g, LIMIT_RUNNING_PER_ADDRESS);
 	for (i = 0; i < n; i++)
 		CHECK(gate_enter(&g, &passes[i], "192.0.2.1"));
 	CHECK(!gate_wanted(&passes[0]));
@@ -173,6 +176,29 @@ TEST(gate_lets_so_many_in)
 	for (i = 1; i < n; i++)
 		CHECK(gate_leave(&g, &passes[i]) == NULL);
 	CHECK(gate_leave(&g, &passes[n + 1]) == NULL);
+	gate_fini(&g);
+}
+
+TEST(gate_of_changing_width)
+{
+	struct gate_pass p[4] = {0};
+	struct gate g;
+	size_t i;
+
+	gate_init(&g, 1);
+	for (i = 0; i < 4; i++)
+		CHECK(gate_enter(&g, &p[i], "DEST") == (i == 0));
+	CHECK(gate_admit(&g) == NULL);
+	g.most = 3;
+	CHECK(gate_admit(&g) == &p[1]);
+	CHECK(gate_admit(&g) == &p[2]);
+	CHECK(gate_admit(&g) == NULL);
+	/* Narrower again: the next gets in when there is room. */
+	g.most = 1;
+	CHECK(gate_leave(&g, &p[0]) == NULL);
+	CHECK(gate_leave(&g, &p[1]) == NULL);
+	CHECK(gate_leave(&g, &p[2]) == &p[3]);
+	CHECK(gate_leave(&g, &p[3]) == NULL);
 	gate_fini(&g);
 }
 

@@ -82,6 +82,7 @@ sender_new(const struct sender_config *config,
 	struct sender *s = must_zalloc(sizeof(*s));
 
 	s->config = *config;
+	client_copy(&s->config.client, &config->client);
 	s->events = *events;
 	s->ctx = ctx;
 	s->watch = (struct conn_watch){watch_stop, s};
@@ -116,6 +117,7 @@ sender_free(struct sender **sp)
 	if (*sp == NULL)
 		return;
 	disconnect(*sp);
+	client_fini(&(*sp)->config.client);
 	free(*sp);
 	*sp = NULL;
 }
@@ -298,7 +300,7 @@ no_context(struct sender *s, size_t i)
 	const struct dict_uid *syntax = dict_uid(str_from(item->syntax));
 	char why[200];
 
-	snprintf(why, sizeof(why), "not accepted by the node: %.64s in %.64s",
+	snprintf(why, sizeof(why), "the node does not take %.64s in %.64s",
 	    sop_class != NULL ? sop_class->name : item->sop_class,
 	    syntax != NULL ? syntax->name : item->syntax);
 	finish_item(s, i, SENDER_NO_CONTEXT, why);
@@ -505,8 +507,7 @@ sender_send(
 	s->n = n;
 	s->state = must_zalloc(n > 0 ? n : 1);
 	s->stopped_ms = 0;
-	s->stale = s->assoc != NULL;
-	s->reached = false;
+	s->stale = s->reached = s->assoc != NULL;
 	ok = send_all(s, e);
 	free(s->state);
 	s->state = NULL;

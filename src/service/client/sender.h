@@ -58,7 +58,7 @@ struct sender *sender_new(const struct sender_config *config,
  * association has come last. */
 bool sender_send(struct sender *s, const struct sender_item *items, size_t n,
     struct err *e) MUST_USE;
-/* Has the node accepted an association in the last sender_send()? */
+/* Was there an association in the last sender_send()? */
 bool sender_reached(const struct sender *s);
 void sender_free(struct sender **s);
 
