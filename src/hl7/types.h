@@ -8,7 +8,7 @@
 #include "hl7/er7.h"
 #include "hl7/field.h"
 
-/* What a conversion did that a person should know; NULL: nothing. Static. */
+/* note: what a person should know of it, or NULL. */
 struct types_result {
 	struct str text;
 	const char *note; /* "no date", "cut after 16 characters", … */
