@@ -1,6 +1,8 @@
 /*
  * 'node': the known DICOM nodes, and the callers that were refused.
  */
+#include "app/client/echo.h"
+#include "app/client/target.h"
 #include "app/verb.h"
 #include "base/clock.h"
 #include "base/limit.h"
@@ -11,7 +13,8 @@
 
 struct request {
 	const char *data, *host, *port, *name;
-	bool tls, no_tls, clear;
+	const char *aet, *timeout;
+	bool tls, no_tls, clear, all;
 	struct words words;
 	struct store *store;
 };
@@ -204,6 +207,39 @@ refused(struct request *r, struct err *e)
 	return done;
 }
 
+static bool
+echo_known(struct request *r, struct target *t, struct err *e)
+{
+	struct arena arena;
+	struct node *nodes, one;
+	size_t n;
+	bool done;
+
+	if (!r->all)
+		return node_find(t->store, r->words.at[1], &one, e) &&
+		       echo_one(&t->client, &one, e);
+	arena_init(&arena, 64 * MIB);
+	done = node_list(t->store, &arena, &nodes, &n, e) &&
+	       echo_all(&t->client, nodes, n, e);
+	arena_fini(&arena);
+	return done;
+}
+
+static bool
+echo(struct request *r, struct err *e)
+{
+	struct target_options o = {
+	    .data = r->data, .aet = r->aet, .timeout = r->timeout};
+	struct target t;
+
+	if (r->all != (r->words.n == 1))
+		return fail(
+		    e, ERR_USAGE, "'node echo' needs an AE title, or --all");
+	if (r->store == NULL)
+		return true;
+	return target_with(&t, r->store, &o, e) && echo_known(r, &t, e);
+}
+
 static const struct action actions[] = {
     {"add", 4, 4, true, add},
     {"allow", 3, 3, true, allow},
@@ -211,6 +247,7 @@ static const struct action actions[] = {
     {"edit", 2, 2, false, edit},
     {"delete", 2, 2, false, delete_node},
     {"refused", 1, 1, false, refused},
+    {"echo", 1, 2, false, echo},
 };
 
 static bool
@@ -220,6 +257,9 @@ check_options(const struct action *a, const struct request *r, struct err *e)
 
 	if (r->clear && a->run != refused)
 		return fail(e, ERR_USAGE, "--clear belongs to 'refused'");
+	if ((r->all || r->aet != NULL || r->timeout != NULL) && a->run != echo)
+		return fail(e, ERR_USAGE,
+		    "--all, --aet and --timeout belong to 'echo'");
 	if ((r->host != NULL || r->port != NULL) && a->run != edit)
 		return fail(e, ERR_USAGE, "--host and --port belong to 'edit'");
 	if ((r->tls || r->no_tls || r->name != NULL) && !adds)
@@ -245,7 +285,7 @@ act(struct request *r, struct err *e)
 	if (a == NULL)
 		return fail(e, ERR_USAGE,
 		    "node: '%s' is not allowed; allowed: add, allow, list, "
-		    "edit, delete or refused",
+		    "edit, delete, refused or echo",
 		    name);
 	if (!check_options(a, r, e) ||
 	    !options_words(&r->words, a->min, a->max, e) || !a->run(r, e))
@@ -269,6 +309,9 @@ run(int argc, char **argv)
 	    {"--tls", OPTION_FLAG, &r.tls},
 	    {"--no-tls", OPTION_FLAG, &r.no_tls},
 	    {"--clear", OPTION_FLAG, &r.clear},
+	    {"--all", OPTION_FLAG, &r.all},
+	    {"--aet", OPTION_TEXT, &r.aet},
+	    {"--timeout", OPTION_TEXT, &r.timeout},
 	};
 	struct err e;
 	bool done;
@@ -289,14 +332,17 @@ const struct verb verb_node = {
 	     "node edit AETITLE [--host HOST] [--port PORT] [--tls|--no-tls] "
 	     "[--name TEXT]\n"
 	     "node delete AETITLE\n"
-	     "node refused [--clear]",
+	     "node refused [--clear]\n"
+	     "node echo AETITLE|--all [--aet TITLE] [--timeout S]",
     .help =
 	"With dicom.access = known only known nodes, from their address,\n"
 	"may store and query; C-ECHO is for everyone. 'allow' adds a node\n"
 	"that only calls us and does not listen itself. 'refused' shows who\n"
-	"was turned away, when last, and why.\n\n"
+	"was turned away, when last, and why. 'echo' asks whether a node, or\n"
+	"each of them, answers us.\n\n"
 	"  --tls         the node speaks TLS\n"
 	"  --name TEXT   a description for people\n"
-	"  --clear       forget the refused callers\n",
+	"  --clear       forget the refused callers\n"
+	"  --all         echo: every known node\n" TARGET_HELP,
     .run = run,
 };

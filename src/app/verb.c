@@ -3,6 +3,8 @@
  * data folder, printing of errors and of text from outside.
  */
 #include "app/verb.h"
+#include "base/buf.h"
+#include "base/limit.h"
 #include "base/utf8.h"
 
 #include <sys/stat.h>
@@ -16,6 +18,8 @@ const struct verb *const verbs[] = {
     &verb_doctor,
     &verb_reindex,
     &verb_node,
+    &verb_echo,
+    &verb_find,
     &verb_settings,
     &verb_activity,
     &verb_dump,
@@ -23,7 +27,7 @@ const struct verb *const verbs[] = {
 };
 
 const struct verb *
-verb_find(const char *name)
+verb_named(const char *name)
 {
 	size_t i;
 
@@ -42,25 +46,35 @@ misleading(uint32_t c)
 }
 
 void
-verb_put(FILE *out, const char *text)
+verb_clean(struct buf *out, struct str s)
 {
-	struct str s = str_from(text);
 	uint32_t c;
 	size_t n;
 
 	while (s.n > 0) {
 		n = utf8_next(s, &c);
 		if (n == 0) {
-			fprintf(out, "\\x%02x", s.p[0]);
+			buf_printf(out, "\\x%02x", s.p[0]);
 			n = 1;
 		} else if (misleading(c)) {
-			fprintf(out, c < 0x100 ? "\\x%02x" : "\\u%04x",
+			buf_printf(out, c < 0x100 ? "\\x%02x" : "\\u%04x",
 			    (unsigned)c);
 		} else {
-			fwrite(s.p, 1, n, out);
+			buf_add(out, str_of(s.p, n));
 		}
 		s = str_of(s.p + n, s.n - n);
 	}
+}
+
+void
+verb_put(FILE *out, const char *text)
+{
+	struct buf clean;
+
+	buf_init(&clean, MIB);
+	verb_clean(&clean, str_from(text));
+	fwrite(clean.p, 1, clean.n, out);
+	buf_fini(&clean);
 }
 
 int
@@ -125,7 +139,7 @@ help(int argc, char **argv)
 		put_list(stdout);
 		return VERB_DONE;
 	}
-	v = verb_find(argv[1]);
+	v = verb_named(argv[1]);
 	if (v == NULL)
 		return unknown_verb(argv[1]);
 	put_help(v);
@@ -168,7 +182,7 @@ verb_main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help"))
 		return flushed(help(argc - 1, argv + 1));
-	v = verb_find(argv[1]);
+	v = verb_named(argv[1]);
 	if (v == NULL)
 		return unknown_verb(argv[1]);
 	if (asks_help(argc - 1, argv + 1)) {

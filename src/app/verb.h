@@ -20,7 +20,7 @@ struct verb {
 
 /* NULL-terminated, in the order of the list. */
 extern const struct verb *const verbs[];
-const struct verb *verb_find(const char *name);
+const struct verb *verb_named(const char *name);
 /* The whole command line, argv[0] being the program. */
 int verb_main(int argc, char **argv);
 
@@ -29,6 +29,9 @@ int verb_error(const struct err *e);
 /* Text from outside (file names, values of objects) as it may stand on a
  * terminal: control characters and what is not UTF-8 are escaped. */
 void verb_put(FILE *out, const char *text);
+/* The same into a buffer. */
+struct buf;
+void verb_clean(struct buf *out, struct str text);
 
 /* Words that are no options, and options given several times. */
 struct words {
@@ -68,7 +71,9 @@ extern const struct verb verb_activity;
 extern const struct verb verb_check;
 extern const struct verb verb_doctor;
 extern const struct verb verb_dump;
+extern const struct verb verb_echo;
 extern const struct verb verb_export;
+extern const struct verb verb_find;
 extern const struct verb verb_import;
 extern const struct verb verb_node;
 extern const struct verb verb_reindex;

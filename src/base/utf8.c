@@ -200,3 +200,20 @@ utf8_fold(struct arena *a, struct str s)
 	buf_fini(&repaired);
 	return folded;
 }
+
+size_t
+utf8_columns(struct str s)
+{
+	size_t columns = 0, n;
+	uint32_t c;
+
+	while (s.n > 0) {
+		n = utf8_next(s, &c);
+		columns +=
+		    n > 0 ? (size_t)utf8proc_charwidth((utf8proc_int32_t)c) : 1;
+		if (n == 0)
+			n = 1;
+		s = str_of(s.p + n, s.n - n);
+	}
+	return columns;
+}

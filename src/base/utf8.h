@@ -19,4 +19,7 @@ struct str utf8_cut(struct str s, size_t n);
 /* Decode the character at s.p; 1 to 4 bytes, or 0 at a bad byte or the end. */
 size_t utf8_next(struct str s, uint32_t *code_point);
 
+/* Columns on a terminal: wide characters take two, marks none. */
+size_t utf8_columns(struct str s);
+
 #endif

@@ -234,6 +234,8 @@ read_answer(struct assoc *a, struct proposal *p, struct err *e)
 		(void)pdu_reject_parse(
 		    str_of(h.body, sizeof(h.body)), &a->reject, e);
 		a->end = ASSOC_REJECTED;
+		if (p->wanted->reject != NULL)
+			*p->wanted->reject = a->reject;
 		return fail(e, ERR_DENIED, "%s", pdu_reject_text(a->reject));
 	case UL_AA_3:
 		return assoc_aborted(a, h.body, e);

@@ -250,7 +250,9 @@ conn_open(struct conn **out, const char *host, uint16_t port, int timeout_ms,
 		return true;
 	}
 	errno = code;
-	fail_errno(e, "cannot connect to %.200s port %u", host, (unsigned)port);
+	fail_errno(e, "cannot connect to %.200s port %u%s", host,
+	    (unsigned)port,
+	    code == ECONNREFUSED ? ", where nobody listens" : "");
 	e->code = ERR_IO;
 	if (code == ETIMEDOUT)
 		e->code = ERR_TIMEOUT;

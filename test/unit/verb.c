@@ -109,12 +109,12 @@ TEST(every_verb_explains_itself)
 
 	for (i = 0; verbs[i] != NULL; i++) {
 		v = verbs[i];
-		CHECK(verb_find(v->name) == v);
+		CHECK(verb_named(v->name) == v);
 		CHECK(v->run != NULL && strlen(v->summary) > 5);
 		CHECK(str_starts(str_from(v->usage), str_from(v->name)));
 		CHECK(str_ends(str_from(v->help), STR("\n")));
 	}
-	CHECK(verb_find("nothing") == NULL);
+	CHECK(verb_named("nothing") == NULL);
 }
 
 static const char *

@@ -29,10 +29,47 @@ any_accepted(const struct assoc *a)
 	return false;
 }
 
+/* What a person can do about it (PS3.8 Table 9-21). */
+static const char *
+advice(const struct pdu_reject *r)
+{
+	if (r->source != REJECT_BY_USER)
+		return r->result == REJECT_TRANSIENT ||
+			       r->source == REJECT_BY_PRESENTATION
+			   ? "it is busy, try again later"
+			   : "it does not take associations of this kind";
+	switch (r->reason) {
+	case REJECT_USER_CALLED_AE:
+		return "its AE title is another one: ask for it, and correct "
+		       "it here";
+	default:
+		return "it may not know our AE title or address: add them "
+		       "there";
+	}
+}
+
+static bool
+denied(const struct client *c, const struct node *to,
+    const struct pdu_reject *r, struct err *e)
+{
+	struct err why = *e;
+	char what[200];
+
+	if (r->source == REJECT_BY_USER && r->reason == REJECT_USER_CALLING_AE)
+		snprintf(what, sizeof(what),
+		    "it does not know our AE title '%s': add that title, with "
+		    "the address of this machine, there",
+		    c->ae_title);
+	else
+		(void)str_copy(what, sizeof(what), str_from(advice(r)));
+	return fail(e, ERR_DENIED, "node '%s': %s; %s", to->ae, why.text, what);
+}
+
 bool
 client_open(struct assoc **out, const struct client *c, const struct node *to,
     const struct client_wish *wish, struct err *e)
 {
+	struct pdu_reject reject = {0};
 	struct assoc_request rq = {
 	    .host = to->host,
 	    .port = to->port,
@@ -48,6 +85,7 @@ client_open(struct assoc **out, const struct client *c, const struct node *to,
 	    .tls = to->tls ? c->tls : NULL,
 	    .timeout_ms = c->timeout_ms,
 	    .watch = wish->watch,
+	    .reject = &reject,
 	};
 
 	*out = NULL;
@@ -58,8 +96,11 @@ client_open(struct assoc **out, const struct client *c, const struct node *to,
 		return fail(e, ERR_USAGE,
 		    "node '%s' speaks TLS, which is not set up here: %.200s",
 		    to->ae, c->tls_trouble);
-	if (!assoc_request(out, &rq, e))
+	if (!assoc_request(out, &rq, e)) {
+		if (e->code == ERR_DENIED)
+			return denied(c, to, &reject, e);
 		return fail_in(e, "node '%s'", to->ae);
+	}
 	if (any_accepted(*out))
 		return true;
 	client_close(out);

@@ -1,0 +1,515 @@
+"""Our verbs echo, find, store, move and get: against our own server, and
+against nodes that behave badly."""
+
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+
+from harness import dicom
+from harness.dicom import EXPLICIT_LITTLE
+from harness.runner import equal, main
+from harness.scp import Scp
+from harness.server import SANITIZERS, Server, binary
+
+LEVEL, CHARSET = 0x00080052, 0x00080005
+STUDY, PATIENT, NAME = 0x0020000D, 0x00100020, 0x00100010
+
+
+class Done:
+    def __init__(self, status, out, err):
+        self.status, self.out, self.err = status, out, err
+
+
+def run(*args, expect=0, seconds=60, env=None):
+    """A verb without an archive; its status must be as expected."""
+    done = subprocess.run(
+        [binary(), *args, "--data", "/nonexistent"], stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=seconds,
+        env=dict(os.environ, **(env or {})), encoding="utf-8",
+        errors="replace", check=False)
+    for word in SANITIZERS:
+        assert word not in done.stderr, done.stderr
+    assert done.returncode == expect, "status %d\n%s%s" % (
+        done.returncode, done.stdout, done.stderr)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def refused_with(text, *args, expect=1, **more):
+    err = run(*args, expect=expect, **more).err
+    assert text in err, err
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        return s.getsockname()[1]
+
+
+def nothing(_):
+    pass
+
+
+# echo --------------------------------------------------------------------
+
+def serve_echo(a):
+    number, values, _ = a.read_message()
+    a.answer(number, values, 0)
+
+
+def t_echo():
+    with Scp(serve_echo) as scp:
+        out = run("echo", scp.node()).out
+        assert "PEER at 127.0.0.1 port %d answers" % scp.port in out, out
+        assert "SCRIPTED" in out and "2.25.1" in out, out
+        equal(scp.requests[0]["calling"], "FILEROOM")
+        run("echo", scp.node(), "--aet", "SOMEBODY")
+        equal(scp.requests[1]["calling"], "SOMEBODY")
+
+
+def t_echo_node_words():
+    for word, why in (("PEER", "there is no archive"),
+                      ("PEER@127.0.0.1", "names no port"),
+                      ("PEER@127.0.0.1:0", "up to 65535"),
+                      ("PEER@127.0.0.1:70000", "up to 65535"),
+                      ("PEER@::1:104", "in brackets"),
+                      ("PEER@:104", "in brackets"),
+                      ("@localhost:104", "1 to 16 characters"),
+                      ("P" * 17 + "@localhost:104", "1 to 16 characters")):
+        refused_with(why, "echo", word, expect=2)
+    refused_with("--timeout", "echo", "A@b:1", "--timeout", "0", expect=2)
+    refused_with("--aet", "echo", "A@b:1", "--aet", "a\\b", expect=2)
+
+
+def t_echo_ipv6():
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        return
+    with listener:
+        port = listener.getsockname()[1]
+        with Scp(serve_echo) as scp:
+            def relay():
+                c, _ = listener.accept()
+                scp._serve(c)
+            t = threading.Thread(target=relay, daemon=True)
+            t.start()
+            run("echo", "PEER@[::1]:%d" % port)
+            t.join(10)
+
+
+def t_echo_nobody_listens():
+    port = free_port()
+    refused_with("nobody listens", "echo", "PEER@127.0.0.1:%d" % port)
+
+
+def t_echo_unknown_host():
+    refused_with("cannot find the host", "echo", "PEER@nowhere.invalid:104")
+
+
+def t_echo_rejected():
+    def reject(reason, result=1, source=1):
+        def script(a):
+            a.expect(1)
+            a.send(dicom.pdu(3, bytes([0, result, source, reason])))
+        return script
+    for reason, words in ((3, "does not know our AE title 'FILEROOM'"),
+                          (7, "its AE title is another one"),
+                          (1, "may not know our AE title or address")):
+        with Scp(reject(reason), raw=True) as scp:
+            refused_with(words, "echo", scp.node())
+    with Scp(reject(2, 2, 3), raw=True) as scp:
+        refused_with("try again later", "echo", scp.node())
+
+
+def t_echo_aborted():
+    def script(a):
+        a.expect(1)
+        a.send(dicom.abort(2, 1))
+    with Scp(script, raw=True) as scp:
+        refused_with("aborted by the peer", "echo", scp.node())
+
+
+def t_echo_hung_up():
+    with Scp(lambda a: a.expect(1), raw=True) as scp:
+        refused_with("closed the connection", "echo", scp.node())
+
+
+def t_echo_silent():
+    stop = threading.Event()
+    with Scp(lambda a: stop.wait(20), raw=True) as scp:
+        refused_with("PEER", "echo", scp.node(), "--timeout", "1")
+        stop.set()
+
+
+def t_echo_not_accepted():
+    with Scp(nothing, choose=lambda a, s: None) as scp:
+        refused_with("none of the services", "echo", scp.node())
+
+
+def t_echo_speaks_http():
+    def script(a):
+        a.socket.recv(100)
+        a.send(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+    with Scp(script, raw=True) as scp:
+        refused_with("PEER", "echo", scp.node())
+
+
+def t_echo_failure_status():
+    def script(a):
+        number, values, _ = a.read_message()
+        a.answer(number, values, 0x0122)
+    with Scp(script) as scp:
+        refused_with("0122", "echo", scp.node())
+
+
+def t_node_echo():
+    with Server() as server, Scp(serve_echo) as scp:
+        server.verb("node", "add", "GOOD", "127.0.0.1", str(scp.port))
+        server.verb("node", "add", "DEAD", "127.0.0.1", str(free_port()))
+        server.verb("node", "allow", "MUTE", "127.0.0.1")
+        assert "answers" in server.verb("node", "echo", "GOOD")
+        assert "answers" in server.verb("echo", "GOOD")
+        server.verb("node", "echo", "DEAD", expect=1)
+        server.verb("node", "echo", "NOSUCH", expect=1)
+        server.verb("echo", "NOSUCH", expect=2)
+        server.verb("node", "echo", expect=2)
+        table = server.verb("node", "echo", "--all", expect=1).splitlines()
+        equal(len(table), 3)
+        words = {line.split()[0]: line for line in table}
+        assert "answers in" in words["GOOD"], table
+        assert "nobody listens" in words["DEAD"], table
+        assert "does not listen" in words["MUTE"], table
+
+
+# find --------------------------------------------------------------------
+
+def study(uid="1.2.3", name="Doe^John", charset=None):
+    elements = [(STUDY, "UI", uid), (NAME, "PN", name),
+                (PATIENT, "LO", "P1")]
+    if charset is not None:
+        elements.append((CHARSET, "CS", charset))
+    return elements
+
+
+def answering(*answers, status=0, **more):
+    """Answers the first request with these, each a list of elements, bytes,
+    or None."""
+    seen = []
+
+    def script(a):
+        number, values, data = a.read_message()
+        seen.append((values, data))
+        syntax = a.contexts[number][1]
+        for answer in answers:
+            if isinstance(answer, list):
+                answer = dicom.dataset(answer, syntax)
+            a.answer(number, values, 0xFF00, answer)
+        a.answer(number, values, status, **more)
+    script.seen = seen
+    return script
+
+
+def t_find_table():
+    with Scp(answering(study(), study("1.2.4", "Roe^Jane"))) as scp:
+        done = run("find", scp.node())
+        lines = done.out.splitlines()
+        equal(len(lines), 3)
+        assert lines[0].startswith("PatientName"), lines
+        assert "Doe^John" in lines[1] and "1.2.4" in lines[2], lines
+        equal(lines[1].index("1.2.3"), lines[2].index("1.2.4"))
+        assert "2 answers" in done.err, done.err
+
+
+def t_find_keys():
+    script = answering()
+    with Scp(script, choose=lambda a, s: EXPLICIT_LITTLE) as scp:
+        run("find", scp.node(), "PatientName=Doe*", "(0008,0050)=ACC",
+            "00100020=7", "Rows=512", "--model", "patient", "--level",
+            "study")
+        equal(scp.requests[0]["contexts"][0][1], dicom.FIND_PATIENT)
+    sent = dicom.parse(script.seen[0][1], EXPLICIT_LITTLE)
+    equal(sent[LEVEL], b"STUDY ")
+    equal(sent[NAME], b"Doe*")
+    equal(sent[0x00080050], b"ACC ")
+    equal(sent[PATIENT], b"7 ")
+    equal(sent[0x00280010], struct.pack("<H", 512))
+    equal(sent[STUDY], b"")
+    assert CHARSET not in sent
+
+
+def t_find_sequence_key():
+    script = answering()
+    with Scp(script, choose=lambda a, s: EXPLICIT_LITTLE) as scp:
+        run("find", scp.node(), "--level", "series", "StudyInstanceUID=1.2",
+            "RequestAttributesSequence.ScheduledProcedureStepID=7",
+            "RequestAttributesSequence.RequestedProcedureID")
+    sent = script.seen[0][1]
+    inner = dicom.dataset([(0x00400009, "SH", "7"), (0x00401001, "SH", "")])
+    assert dicom.element(
+        0x00400275, "SQ", struct.pack("<HHI", 0xFFFE, 0xE000, len(inner))
+        + inner) in sent, sent
+
+
+def t_find_wrong_usage():
+    for args, why in (
+            (["PatientNam=1"], "PatientNam"),
+            (["PatientName.PatientID=1"], "no sequence"),
+            (["Rows=x"], "VR US"),
+            (["Rows=70000"], "VR US"),
+            (["RequestAttributesSequence=1"], "no value"),
+            (["--level", "frame"], "--level"),
+            (["--level", "series"], "StudyInstanceUID"),
+            (["--level", "patient", "--model", "study"], "no patient level"),
+            (["--level", "study", "--model", "patient"], "PatientID"),
+            (["--model", "x"], "--model"),
+            (["--format", "xml"], "--format"),
+            (["--max", "0"], "--max"),
+            (["--charset", "ISO_IR 1"], "--charset"),
+            (["PatientName=Ä", "--charset", "ISO_IR 101",
+              "PatientID=Ж"], "character set")):
+        refused_with(why, "find", "A@127.0.0.1:1", *args, expect=2)
+
+
+def t_find_charset_of_keys():
+    for args, charset, raw in (
+            ([], b"ISO_IR 192", "Ä".encode()),
+            (["--charset", "ISO_IR 100"], b"ISO_IR 100", b"\xc4")):
+        script = answering()
+        with Scp(script, choose=lambda a, s: EXPLICIT_LITTLE) as scp:
+            run("find", scp.node(), "PatientName=Ä", *args)
+        sent = dicom.parse(script.seen[0][1], EXPLICIT_LITTLE)
+        equal(sent[CHARSET], charset)
+        equal(sent[NAME].strip(), raw)
+
+
+def t_find_charset_of_answers():
+    with Scp(answering(study(name="Müller".encode("latin-1"),
+                             charset="ISO_IR 100"),
+                       study(name="Мир".encode("iso-8859-5"),
+                             charset="ISO_IR 144"),
+                       study(name="名前".encode(), charset="ISO_IR 192"),
+                       study(name="Lüge".encode("latin-1"),
+                             charset="ISO_IR 192"),
+                       study(name=b"\x1b$B\x1b(J\xff\xfe", charset="lies"),
+                       )) as scp:
+        done = run("find", scp.node(), "--format", "json")
+        names = [json.loads(line)["PatientName"]
+                 for line in done.out.splitlines()]
+        equal(names[:3], ["Müller", "Мир", "名前"])
+        equal(len(names), 5)
+
+
+def t_find_forged_lines():
+    evil = b"A\r\nPEER\x1b[2J\x07B\xe2\x80\xae"
+    for form in ("table", "json", "dump"):
+        with Scp(answering(study(name=evil, charset="ISO_IR 192"))) as scp:
+            done = run("find", scp.node(), "--format", form)
+            assert "\x1b" not in done.out and "\x07" not in done.out
+            if form == "table":
+                equal(len(done.out.splitlines()), 2)
+            if form == "json":
+                equal(json.loads(done.out)["PatientName"][:1], "A")
+
+
+def t_find_json_sequences():
+    def sq(tag, inner):
+        return dicom.element(tag, "SQ", struct.pack(
+            "<HHI", 0xFFFE, 0xE000, len(inner)) + inner)
+    inner = dicom.dataset([(0x00400009, "SH", "7")])
+    deep = b""
+    for _ in range(40):
+        deep = sq(0x00400275, deep)
+    data = dicom.dataset(study()) + dicom.dataset(
+        [(0x00280010, "US", 512)]) + sq(0x00400275, inner)
+    with Scp(answering(data, deep),
+             choose=lambda a, s: EXPLICIT_LITTLE) as scp:
+        lines = run("find", scp.node(), "--format", "json").out.splitlines()
+        one = json.loads(lines[0])
+        equal(one["RequestAttributesSequence"],
+              [{"ScheduledProcedureStepID": "7"}])
+        equal(one["Rows"], 512)
+        json.loads(lines[1])
+    with Scp(answering(data), choose=lambda a, s: EXPLICIT_LITTLE) as scp:
+        out = run("find", scp.node(), "PatientID",
+                  "RequestAttributesSequence.ScheduledProcedureStepID").out
+        equal(out.splitlines()[1].split()[:2], ["P1", "7"])
+
+
+def t_find_failure():
+    with Scp(answering(status=0xA700, comment="too many")) as scp:
+        done = run("find", scp.node(), expect=1)
+        assert "A700" in done.err and "too many" in done.err, done.err
+
+
+def t_find_unreadable_answers():
+    with Scp(answering(None, b"\xff\xff\xff\xffnonsense", study())) as scp:
+        done = run("find", scp.node(), "--format", "json")
+        equal(len(done.out.splitlines()), 1)
+        assert "2 answers could not be read" in done.err, done.err
+
+
+def t_find_wrong_message_id():
+    def script(a):
+        number, values, _ = a.read_message()
+        a.answer(number, values, 0, message=4711)
+        a.read_message()
+    with Scp(script) as scp:
+        refused_with("4711", "find", scp.node())
+
+
+def t_find_answer_of_another_service():
+    def script(a):
+        number, values, _ = a.read_message()
+        a.answer(number, values, 0, code=0x8021)
+        a.read_message()
+    with Scp(script) as scp:
+        refused_with("C-MOVE-RSP", "find", scp.node())
+
+
+def t_find_answers_after_the_last():
+    def script(a):
+        answering(study())(a)
+        values = {0x0100: b"\x20\0", 0x0110: b"\1\0"}
+        for _ in range(20):
+            a.answer(1, values, 0xFF00, dicom.dataset(
+                study(), a.contexts[1][1]))
+    with Scp(script) as scp:
+        done = run("find", scp.node(), "--format", "json")
+        equal(len(done.out.splitlines()), 1)
+
+
+def t_find_endless_answers():
+    def script(a):
+        number, values, _ = a.read_message()
+        data = dicom.dataset(study(), a.contexts[number][1])
+        while not a.cancelled():
+            a.answer(number, values, 0xFF00, data)
+        a.answer(number, values, 0xFE00)
+    with Scp(script) as scp:
+        done = run("find", scp.node(), "--max", "5", "--format", "json")
+        equal(len(done.out.splitlines()), 5)
+        assert "5 answers, as many as asked for" in done.err, done.err
+
+
+def t_find_endless_and_deaf():
+    def script(a):
+        number, values, _ = a.read_message()
+        data = dicom.dataset(study(), a.contexts[number][1])
+        while True:
+            a.answer(number, values, 0xFF00, data)
+    with Scp(script) as scp:
+        done = run("find", scp.node(), "--max", "5", "--timeout", "1",
+                   "--format", "json")
+        equal(len(done.out.splitlines()), 5)
+
+
+def t_find_interrupted():
+    ready, cancelled = threading.Event(), []
+
+    def script(a):
+        number, values, _ = a.read_message()
+        a.answer(number, values, 0xFF00, dicom.dataset(
+            study(), a.contexts[number][1]))
+        ready.set()
+        cancelled.append(a.cancelled(20))
+        a.answer(number, values, 0xFE00)
+    with Scp(script) as scp:
+        p = subprocess.Popen([binary(), "find", scp.node(), "--format",
+                              "json"], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, encoding="utf-8")
+        assert ready.wait(20)
+        p.send_signal(signal.SIGINT)
+        out, err = p.communicate(timeout=30)
+        equal(p.returncode, 1)
+        assert "stopped" in err, err
+        equal(len(out.splitlines()), 1)
+    equal(cancelled, [True])
+
+
+def t_find_huge_pdu():
+    def script(a):
+        a.read_message()
+        a.send(struct.pack(">BBI", 4, 0, 0xFFFFFFFF) + bytes(1000))
+        a.until_closed()
+    with Scp(script) as scp:
+        refused_with("too long", "find", scp.node())
+
+
+def t_find_huge_accept():
+    def script(a):
+        a.expect(1)
+        a.send(struct.pack(">BBI", 2, 0, 0xFFFFFFFF) + bytes(1000))
+        a.until_closed()
+    with Scp(script, raw=True) as scp:
+        refused_with("A-ASSOCIATE-AC", "find", scp.node())
+
+
+def t_find_huge_answer():
+    """An identifier beyond our cap: skipped, and the rest still comes."""
+    big = study() + [(0x00204000, "LT", b"x" * (5 << 20))]
+    with Scp(answering(big, study()), choose=lambda a, s:
+             dicom.IMPLICIT_LITTLE) as scp:
+        done = run("find", scp.node(), "--format", "json")
+        equal(len(done.out.splitlines()), 1)
+        assert "1 answers could not be read" in done.err, done.err
+
+
+def t_find_asked_meanwhile():
+    got = []
+
+    def script(a):
+        number, values, data = a.read_message()
+        got.append(a.ask(number, dicom.C_ECHO, 9))
+        got.append(a.ask(number, 0x0100, 10))
+        got.append(a.ask(number, dicom.C_STORE, 11, data=b"\0" * 100000))
+        a.answer(number, values, 0)
+    with Scp(script) as scp:
+        run("find", scp.node())
+    equal(got, [0, 0x0118, 0x0122])
+
+
+def t_find_contexts_not_proposed():
+    """An acceptor that accepts what nobody asked for is not believed."""
+    def script(a):
+        request = a.expect(1)
+        a.request = None
+        body = request[:68] + dicom.item(0x10, dicom.APPLICATION.encode())
+        for number in (1, 3, 255):
+            body += dicom.item(0x21, bytes([number, 0, 0, 0]) + dicom.item(
+                0x40, b"1.2.840.10008.1.2.4.70"))
+        a.send(dicom.pdu(2, body + dicom.user_information()))
+        a.until_released()
+    with Scp(script, raw=True) as scp:
+        refused_with("none of the services", "find", scp.node())
+
+
+def t_find_our_server():
+    with Server() as server:
+        with dicom.Association(server.dicom_port,
+                               [(dicom.CT, [EXPLICIT_LITTLE])]) as a:
+            for i in range(3):
+                equal(a.store(dicom.CT, "1.2.9.%d" % i, dicom.instance(
+                    "1.2.9.%d" % i, study="1.2.%d" % i)), 0)
+        node = "FILEROOM@127.0.0.1:%d" % server.dicom_port
+        equal(len(run("find", node, "--format", "json").out.splitlines()), 3)
+        done = run("find", node, "StudyInstanceUID=1.2.1", "--format", "json")
+        one = json.loads(done.out)
+        equal(one["PatientName"], "Doe^John")
+        equal(one["NumberOfStudyRelatedInstances"], "1")
+        for level, keys in (("patient", []), ("series", [
+                "StudyInstanceUID=1.2.1"]), ("image", [
+                    "StudyInstanceUID=1.2.1",
+                    "SeriesInstanceUID=1.2.3.4"])):
+            done = run("find", node, "--level", level, *keys, "--format",
+                       "json")
+            equal(len(done.out.splitlines()), 1, level)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
