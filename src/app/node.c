@@ -231,13 +231,16 @@ echo(struct request *r, struct err *e)
 	struct target_options o = {
 	    .data = r->data, .aet = r->aet, .timeout = r->timeout};
 	struct target t;
+	bool done;
 
 	if (r->all != (r->words.n == 1))
 		return fail(
 		    e, ERR_USAGE, "'node echo' needs an AE title, or --all");
 	if (r->store == NULL)
 		return true;
-	return target_with(&t, r->store, &o, e) && echo_known(r, &t, e);
+	done = target_with(&t, r->store, &o, e) && echo_known(r, &t, e);
+	client_fini(&t.client);
+	return done;
 }
 
 static const struct action actions[] = {

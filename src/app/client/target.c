@@ -3,6 +3,9 @@
  */
 #include "app/client/target.h"
 
+#include "app/client_settings.h"
+
+#include <limits.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -169,13 +172,28 @@ load_settings(struct target *t, struct err *e)
 	return settings_load_environment(&t->settings, environ, e);
 }
 
-static void
-client_of(const struct settings *s, struct client *out)
+/* A file of the command line, which is not looked for beneath the archive. */
+static bool
+set_file(struct settings *s, struct str key, const char *name, struct err *e)
 {
-	*out = (struct client){0};
-	(void)str_copy(out->ae_title, sizeof(out->ae_title),
-	    str_from(s->at[SETTING_DICOM_AE_TITLE].text));
-	out->timeout_ms = (int)s->at[SETTING_DICOM_TIMEOUT_S].number * 1000;
+	char path[PATH_MAX];
+
+	if (name == NULL)
+		return true;
+	if (realpath(name, path) == NULL) {
+		fail_errno(e, "cannot open '%.200s'", name);
+		e->code = ERR_USAGE;
+		return false;
+	}
+	return settings_set(s, key, str_from(path), SOURCE_COMMAND_LINE, e);
+}
+
+static bool
+set_options(struct settings *s, const struct target_options *o, struct err *e)
+{
+	return set_file(s, STR("dicom.tls_cert"), o->tls_cert, e) &&
+	       set_file(s, STR("dicom.tls_key"), o->tls_key, e) &&
+	       set_file(s, STR("dicom.tls_ca"), o->tls_ca, e);
 }
 
 bool
@@ -183,10 +201,9 @@ target_with(struct target *t, struct store *store,
     const struct target_options *o, struct err *e)
 {
 	*t = (struct target){.data = verb_data(o->data), .store = store};
-	if (!load_settings(t, e))
-		return false;
-	client_of(&t->settings, &t->client);
-	return take_options(t, o, e);
+	return load_settings(t, e) && set_options(&t->settings, o, e) &&
+	       client_settings(&t->settings, t->data, &t->client, e) &&
+	       take_options(t, o, e);
 }
 
 bool
@@ -194,7 +211,7 @@ target_open(struct target *t, const struct target_options *o, struct err *e)
 {
 	const char *data = verb_data(o->data);
 	struct store *store = NULL;
-	char path[4096];
+	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/fileroom.db", data);
 	if (access(path, F_OK) == 0 && !verb_store(&store, data, false, e))
@@ -208,6 +225,7 @@ target_open(struct target *t, const struct target_options *o, struct err *e)
 void
 target_close(struct target *t)
 {
+	client_fini(&t->client);
 	if (t->store != NULL)
 		store_close(&t->store);
 }

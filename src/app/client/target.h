@@ -13,19 +13,24 @@
 #include "service/client/client.h"
 
 struct target_options {
-	const char *data, *aet, *timeout;
+	const char *data, *aet, *timeout, *tls_cert, *tls_key, *tls_ca;
 };
 /* For the table of options of a verb. */
 #define TARGET_OPTIONS(o)                                                      \
 	{"--data", OPTION_TEXT, &(o).data}, {"--aet", OPTION_TEXT, &(o).aet},  \
+	    {"--timeout", OPTION_TEXT, &(o).timeout},                          \
+	    {"--tls-cert", OPTION_TEXT, &(o).tls_cert},                        \
+	    {"--tls-key", OPTION_TEXT, &(o).tls_key},                          \
 	{                                                                      \
-		"--timeout", OPTION_TEXT, &(o).timeout                         \
+		"--tls-ca", OPTION_TEXT, &(o).tls_ca                           \
 	}
 /* Their lines of help. */
 #define TARGET_HELP                                                            \
-	"  --aet TITLE   our AE title (default: dicom.ae_title)\n"             \
-	"  --timeout S   seconds the node may be silent (default:\n"           \
-	"                dicom.timeout_s)\n"
+	"  --aet TITLE     our AE title (default: dicom.ae_title)\n"           \
+	"  --timeout S     seconds the node may be silent (default:\n"         \
+	"                  dicom.timeout_s)\n"                                 \
+	"  --tls-cert F, --tls-key F, --tls-ca F\n"                            \
+	"                  PEM files instead of those of the settings\n"
 
 struct target {
 	const char *data;
@@ -39,7 +44,8 @@ struct target {
 /* Who we are. The archive is opened if there is one, and never made. */
 bool target_open(
     struct target *t, const struct target_options *o, struct err *e) MUST_USE;
-/* The same with an archive (or NULL) that stays the caller's. */
+/* The same with an archive (or NULL) that stays the caller's. t->client is to
+ * be freed by client_fini() in every case. */
 bool target_with(struct target *t, struct store *store,
     const struct target_options *o, struct err *e) MUST_USE;
 /* The node that a word names. */
