@@ -40,6 +40,12 @@
 #define LIMIT_HL7_SEGMENTS    10000
 #define LIMIT_HL7_FIELDS      1000
 #define LIMIT_HL7_REPETITIONS 1000
+/* Instances in one storage commitment: what fits LIMIT_IDENTIFIER with UIDs of
+ * usual length; devices ask for a study, some for a day. */
+#define LIMIT_REFERENCES 30000
+/* Storage commitments of one peer that wait to be told: a device that never
+ * takes its answers does not fill the disk. */
+#define LIMIT_COMMITMENTS 1000
 /* Everything kept in memory while one message is served. */
 #define LIMIT_EXCHANGE    (16 * MIB)
 #define LIMIT_ASSOC_ARENA (512 * KIB)

@@ -4,6 +4,7 @@
 #include "service/exchange.h"
 
 #include "base/log.h"
+#include "service/commitment/report.h"
 
 static bool
 is_normalized(uint16_t command)
@@ -65,6 +66,8 @@ exchange_read(struct session *s, struct dimse *rq,
 	*service = NULL;
 	if (!dimse_read(s->assoc, rq, e))
 		return false;
+	if (rq->is_response && report_answered(s, rq))
+		return true;
 	if (rq->is_response) {
 		(void)fail(e, ERR_PROTOCOL, "a %s that answers nothing",
 		    dimse_command_name(rq->command));

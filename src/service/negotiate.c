@@ -116,8 +116,9 @@ choose(void *ctx, const struct pdu_associate *rq,
 		*result = CONTEXT_TRANSFER_SYNTAXES;
 		return -1;
 	}
-	/* Only C-GET turns roles around: the peer stores what we send. */
-	if (service != &service_store)
+	/* Roles turn around where C-GET has the peer store what we send, and
+	 * where it reports on a storage commitment that we asked for. */
+	if (service != &service_store && service != &service_commitment)
 		*may_scp = false;
 	if (proposed.n > 0 && service->extended != NULL)
 		length =

@@ -19,6 +19,7 @@
 #include "base/thread.h"
 #include "net/listen.h"
 #include "net/pool.h"
+#include "service/commitment/report.h"
 #include "service/exchange.h"
 #include "service/gate.h"
 #include "service/negotiate.h"
@@ -40,6 +41,7 @@ struct link {
 	struct session session; /* association NULL until then */
 	bool trusted;           /* need not pass the gate */
 	bool late;
+	int64_t idle_ms; /* since when, in the lot; 0: not */
 	/* Read, and to be served by another pool; NULL between. On the heap,
 	 * because thousands of idle links have none. */
 	struct dimse *rq;
@@ -152,6 +154,7 @@ end(struct link *l, const struct err *why)
 	if (session->assoc->end == ASSOC_OPEN)
 		assoc_abort(session->assoc, ABORT_BY_USER, ABORT_NOT_SPECIFIED);
 	record_end(session, why);
+	report_end(session);
 	intake_free(&session->intake);
 	arena_fini(&session->arena);
 	free(l->rq);
@@ -184,7 +187,7 @@ is_closing(struct scp *s)
 }
 
 static void
-park(struct link *l, int64_t wait_ms)
+park(struct link *l, int64_t deadline_ms)
 {
 	struct scp *s = l->scp;
 	bool closing;
@@ -192,7 +195,7 @@ park(struct link *l, int64_t wait_ms)
 	mutex_lock(&s->lock);
 	closing = s->closing;
 	if (!closing)
-		lot_park(s->lot, &l->item, clock_mono_ms() + wait_ms);
+		lot_park(s->lot, &l->item, deadline_ms);
 	mutex_unlock(&s->lock);
 	if (closing)
 		end_stopping(l);
@@ -296,7 +299,7 @@ accepted(void *ctx, struct conn *c)
 	s->links = l;
 	s->link_count++;
 	mutex_unlock(&s->lock);
-	park(l, WAIT_ARTIM_MS);
+	park(l, clock_mono_ms() + WAIT_ARTIM_MS);
 }
 
 /* Refused, or gone before the answer was out. */
@@ -345,6 +348,7 @@ handshake(struct link *l)
 	c->progress_ms = session->config.timeout_ms;
 	record_begin(session);
 	arena_init(&session->arena, LIMIT_EXCHANGE);
+	report_begin(session);
 	mutex_lock(&l->scp->lock);
 	l->scp->association_count++;
 	mutex_unlock(&l->scp->lock);
@@ -420,10 +424,13 @@ stay(struct link *l)
 	return conn_wait(l->session.assoc->conn, WAIT_LINGER_MS);
 }
 
-/* Let go of it until the next message. */
+/* Let go of it until the next message, or until there may be something to
+ * tell. */
 static void
 settle(struct link *l)
 {
+	int64_t wake_ms = l->session.report.wake_ms, deadline_ms;
+
 	leave(l);
 	if (conn_buffered(l->session.assoc->conn)) {
 		dispatch(l);
@@ -431,12 +438,18 @@ settle(struct link *l)
 	}
 	assoc_idle(l->session.assoc);
 	arena_fini(&l->session.arena);
-	park(l, WAIT_IDLE_MS);
+	if (l->idle_ms == 0)
+		l->idle_ms = clock_mono_ms();
+	deadline_ms = l->idle_ms + WAIT_IDLE_MS;
+	if (wake_ms != 0 && wake_ms < deadline_ms)
+		deadline_ms = wake_ms;
+	park(l, deadline_ms);
 }
 
 static void
 run_messages(struct link *l)
 {
+	l->idle_ms = 0;
 	if (l->session.assoc == NULL ? !handshake(l) : !turn(l))
 		return;
 	while (stay(l))
@@ -460,11 +473,22 @@ run_handed_over(struct link *l)
 	settle(l);
 }
 
+/* Its deadline has passed: that of the association, or its own wish. */
 static void
-end_idle(struct link *l)
+run_late(struct link *l)
 {
+	struct session *session = &l->session;
 	struct err why;
 
+	l->late = false;
+	if (session->report.wake_ms != 0 &&
+	    clock_mono_ms() < l->idle_ms + WAIT_IDLE_MS) {
+		if (report_wake(session, &why))
+			settle(l);
+		else
+			end(l, &why);
+		return;
+	}
 	(void)fail(
 	    &why, ERR_TIMEOUT, "idle for %d s", (int)(WAIT_IDLE_MS / 1000));
 	end(l, &why);
@@ -490,7 +514,7 @@ work(struct pool_job *job)
 	if (is_closing(s))
 		end_stopping(l);
 	else if (l->late)
-		end_idle(l);
+		run_late(l);
 	else if (l->service != NULL)
 		run_handed_over(l);
 	else

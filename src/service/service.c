@@ -7,7 +7,8 @@
 #include "base/log.h"
 
 const struct service *const services[] = {&service_echo, &service_store,
-    &service_find, &service_get, &service_move, NULL};
+    &service_find, &service_get, &service_move, &service_commitment,
+    &service_commitment_result, NULL};
 
 const struct service *
 service_for_command(uint16_t command, struct str sop_class)

@@ -21,6 +21,14 @@ struct service_config {
 	bool debug;
 };
 
+/* What the peer is still to be told: service/commitment/report.h. */
+struct session_report {
+	int64_t wake_ms; /* clock_mono_ms; 0: nothing to be woken for */
+	int64_t id;      /* the commitment whose report is unanswered; 0 */
+	int pause_ms;
+	uint16_t message_id;
+};
+
 /* One association being served. */
 struct session {
 	struct assoc *assoc;
@@ -31,6 +39,7 @@ struct session {
 	struct arena arena;           /* of the exchange; reset after each */
 	/* How we call other nodes, by the settings of now; client_fini(). */
 	void (*client)(struct session *s, struct client *out);
+	struct session_report report;
 };
 
 /* Where a request is served. POOL_MOVE: in line with others that have the same
@@ -99,5 +108,6 @@ extern const struct service service_store;
 extern const struct service service_find;
 extern const struct service service_get;
 extern const struct service service_move;
+extern const struct service service_commitment, service_commitment_result;
 
 #endif

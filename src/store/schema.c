@@ -188,10 +188,26 @@ static const char *const version_3[] = {
     NULL,
 };
 
+/* Storage commitments: 'told' is when the peer got our answer, or, of those
+ * that are ours, when the job took its. */
+static const char *const version_4[] = {
+    "CREATE TABLE commitment (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " ours INTEGER NOT NULL, ae TEXT NOT NULL, title TEXT NOT NULL,"
+    " address TEXT NOT NULL, transaction_uid TEXT NOT NULL,"
+    " job INTEGER NOT NULL, asked INTEGER NOT NULL, known INTEGER NOT NULL,"
+    " sent INTEGER NOT NULL, told INTEGER NOT NULL, items TEXT NOT NULL,"
+    " UNIQUE (ae, transaction_uid, ours)) STRICT",
+    "CREATE INDEX commitment_untold ON commitment (ae, id) WHERE told = 0",
+    "CREATE INDEX commitment_told ON commitment (told, asked)",
+    "CREATE INDEX commitment_job ON commitment (job, id)",
+    NULL,
+};
+
 static const struct schema_step steps[] = {
     {version_1},
     {version_2},
     {version_3},
+    {version_4},
 };
 
 const struct schema schema_current = {

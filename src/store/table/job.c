@@ -659,6 +659,23 @@ job_retry(struct store *s, int64_t id, struct err *e)
 	return run(s, true, retry, &id, e);
 }
 
+static bool
+hurry(struct upsert *u, void *ctx, struct err *e)
+{
+	struct db *db = upsert_db(u);
+	int64_t id = *(const int64_t *)ctx;
+
+	return db_exec(db, "UPDATE job SET next = ? WHERE id = ? AND state = 0",
+		   DB_ARGS(db_int(clock_utc_ms()), db_int(id)), e) &&
+	       count_change(db, e);
+}
+
+bool
+job_hurry(struct store *s, int64_t id, struct err *e)
+{
+	return run(s, true, hurry, &id, e);
+}
+
 bool
 job_cancelled(struct store *s, int64_t id)
 {

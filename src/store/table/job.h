@@ -92,6 +92,8 @@ bool job_end(struct store *, const struct job *, struct err *e) MUST_USE;
  * allow it. */
 bool job_cancel(struct store *, int64_t id, struct err *e) MUST_USE;
 bool job_retry(struct store *, int64_t id, struct err *e) MUST_USE;
+/* What it waits for has come: if it is waiting it is due now. */
+bool job_hurry(struct store *, int64_t id, struct err *e) MUST_USE;
 /* Was it cancelled meanwhile? */
 bool job_cancelled(struct store *, int64_t id);
 /* ERR_MISSING. */
