@@ -26,8 +26,8 @@ enum mllp_kind {
 struct mllp {
 	struct buf frame; /* capped at LIMIT_HL7_FRAME */
 	int state;
-	size_t skipped;
-	bool at_end; /* the last byte was an end block */
+	size_t skipped; /* bytes that belong to nothing */
+	bool taken;     /* what is in frame was given out */
 };
 
 void mllp_init(struct mllp *m);
