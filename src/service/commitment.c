@@ -263,10 +263,11 @@ take_result(struct session *s, const struct dimse *rq, struct arena *a,
 {
 	const struct assoc_context *context =
 	    assoc_context(s->assoc, rq->context);
+	const char *peer =
+	    s->assoc->requestor ? s->assoc->called : s->assoc->calling;
 	struct err why;
 
-	if (!result_take(
-		s->store, s->assoc->calling, bytes, context->layout, a, &why)) {
+	if (!result_take(s->store, peer, bytes, context->layout, a, &why)) {
 		/* The SOP Instance is known; the transaction is not. */
 		if (why.code == ERR_MISSING)
 			why.code = ERR_MALFORMED;
