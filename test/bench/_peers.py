@@ -155,7 +155,7 @@ class Fileroom(Server):
     name = "fileroom"
     promise = "bytes, name and index row durable"
     called = "FILEROOM"
-    can = frozenset(("store", "get", "find", "hold", "start"))
+    can = frozenset(("store", "get", "move", "find", "hold", "start"))
     ready_seconds = 0.0
 
     @classmethod
@@ -168,7 +168,13 @@ class Fileroom(Server):
                 "--set", "store.reserve=0"]
 
     def start(self, folder):
+        new = not os.path.exists(folder)
         self.prepare(folder)
+        if new:
+            subprocess.run(
+                [self.bench.server_program, "node", "add", "SINK",
+                 "127.0.0.1", str(self.bench.sink_port), "--data", folder],
+                check=True, stdout=subprocess.DEVNULL)
         begun = time.monotonic()
         self.spawn(subprocess.PIPE)
         line = self.process.stdout.readline().decode(errors="replace")
@@ -185,7 +191,7 @@ class Orthanc(Server):
     name = "orthanc"
     promise = "bytes durable; name and index row not"
     called = "ORTHANC"
-    can = frozenset(("store", "get", "find", "silent"))
+    can = frozenset(("store", "get", "move", "find", "silent"))
 
     @classmethod
     def available(cls, bench):
@@ -199,6 +205,8 @@ class Orthanc(Server):
             "DicomCheckCalledAet": False, "DicomCheckModalityHost": False,
             "DicomAlwaysAllowEcho": True, "DicomAlwaysAllowStore": True,
             "DicomAlwaysAllowFind": True, "DicomAlwaysAllowGet": True,
+            "DicomAlwaysAllowMove": True, "DicomModalities": {
+                "sink": ["SINK", "127.0.0.1", self.bench.sink_port]},
             "SyncStorageArea": True,
         }
         path = self.folder + ".json"
@@ -211,7 +219,7 @@ class Dcmqrscp(Server):
     name = "dcmqrscp"
     promise = "nothing flushed"
     called = "DCMQRSCP"
-    can = frozenset(("store", "get", "silent"))
+    can = frozenset(("store", "get", "move", "silent"))
 
     @classmethod
     def available(cls, bench):
@@ -222,7 +230,9 @@ class Dcmqrscp(Server):
         with open(path, "w", encoding="utf-8") as f:
             f.write(f"NetworkTCPPort = {self.port}\n"
                     "MaxPDUSize = 16384\nMaxAssociations = 64\n"
-                    "HostTable BEGIN\nHostTable END\n"
+                    "HostTable BEGIN\n"
+                    f"sink = (SINK, 127.0.0.1, {self.bench.sink_port})\n"
+                    "HostTable END\n"
                     "VendorTable BEGIN\nVendorTable END\n"
                     "AETable BEGIN\n"
                     f"{self.called} {self.folder} RW (400, 2000mb) ANY\n"

@@ -2,12 +2,14 @@
  * The load of the benchmark: one DICOM client with which every server is
  * measured, so that a difference lies in the servers.
  *
- *     load store|get|find|echo NAME=VALUE...
+ *     load store|get|move|find|echo NAME=VALUE...
  *
  * store  count CT images of rows × columns × 2 bytes over assocs associations,
  *        spread over studies studies and those over patients patients
  * get    C-GET (PS3.4 C.4.3) of study number study, count images, on assocs
  *        associations, over and over: queries times each
+ * move   likewise with C-MOVE (C.4.2) to a listener of ours (sink.h) on port
+ *        sink_port, which the server knows as SINK
  * find   queries C-FINDs (PS3.4 C.4.1) on each association, one patient each;
  *        the answers must be exactly that patient's studies
  * echo   queries times on each association number: connect, associate, C-ECHO,
@@ -31,7 +33,8 @@
 #include "dicom/value.h"
 #include "net/dimse.h"
 
-#include <zlib.h>
+#include "sink.h"
+
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -40,16 +43,17 @@
 #define TIMEOUT_MS  (600 * 1000)
 #define ANSWERS_MAX 4096
 
-enum mode { MODE_STORE, MODE_GET, MODE_FIND, MODE_ECHO, MODE_COUNT };
+enum mode { MODE_STORE, MODE_GET, MODE_MOVE, MODE_FIND, MODE_ECHO, MODE_COUNT };
 
 static const char *const mode_names[MODE_COUNT] = {
-    "store", "get", "find", "echo"};
+    "store", "get", "move", "find", "echo"};
 
 struct load {
 	enum mode mode;
 	const char *host, *called, *calling;
 	uint64_t port, seed, count, rows, columns, assocs, studies, patients;
-	uint64_t queries, study, digest;
+	uint64_t queries, study, digest, sink_port;
+	struct sink sink;
 	uint8_t *pixels;
 	size_t pixel_bytes;
 	struct syntax syntax; /* of what is stored */
@@ -396,15 +400,20 @@ take_images(struct worker *w, struct assoc *a, const struct dimse *rq,
 }
 
 static bool
-get_one(struct worker *w, struct assoc *a, const struct assoc_context *c,
+retrieve_one(struct worker *w, struct assoc *a, const struct assoc_context *c,
     uint16_t message_id, struct err *e)
 {
 	const struct load *l = w->load;
+	bool move = l->mode == MODE_MOVE;
 	struct dimse rq = {.command = C_GET_RQ, .context = c->id}, rsp;
+	uint64_t images = 0, sunk = atomic_load(&l->sink.instances);
 	int64_t since_us = clock_mono_us();
 	char uid[UID_ROOM];
-	uint64_t images = 0;
 
+	if (move) {
+		rq.command = C_MOVE_RQ;
+		memcpy(rq.destination, "SINK", 5);
+	}
 	rq.message_id = message_id;
 	str_copy(rq.sop_class, sizeof(rq.sop_class), c->abstract);
 	make_uid(l, "study", l->study, uid);
@@ -416,10 +425,12 @@ get_one(struct worker *w, struct assoc *a, const struct assoc_context *c,
 		return false;
 	took(w, clock_mono_us() - since_us);
 	if (rsp.status != STATUS_Success)
-		return fail(e, ERR_PROTOCOL, "C-GET: status %04x %s",
+		return fail(e, ERR_PROTOCOL, "retrieval: status %04x %s",
 		    rsp.status, rsp.comment);
+	if (move)
+		images = atomic_load(&l->sink.instances) - sunk;
 	if (images != l->count)
-		return fail(e, ERR_PROTOCOL, "C-GET: %llu images, not %llu",
+		return fail(e, ERR_PROTOCOL, "%llu images, not %llu",
 		    (unsigned long long)images, (unsigned long long)l->count);
 	return true;
 }
@@ -541,11 +552,10 @@ find_one(struct worker *w, struct assoc *a, const struct assoc_context *c,
 static void
 run_queries(struct worker *w, struct assoc *a)
 {
-	bool get = w->load->mode == MODE_GET;
-	struct str model =
-	    get ? STR(UID_StudyRootQueryRetrieveInformationModelGet)
-		: STR(UID_StudyRootQueryRetrieveInformationModelFind);
-	const struct assoc_context *c = assoc_find_context(a, model, STR(""));
+	bool find = w->load->mode == MODE_FIND;
+	/* The first that is proposed. */
+	const struct assoc_context *c =
+	    assoc_find_context(a, a->contexts[0].abstract, STR(""));
 	uint64_t i;
 	struct err e;
 	bool ok = true;
@@ -553,8 +563,9 @@ run_queries(struct worker *w, struct assoc *a)
 	if (c == NULL)
 		ok = fail(&e, ERR_DENIED, "queries are not accepted");
 	for (i = 0; ok && i < w->load->queries; i++)
-		ok = get ? get_one(w, a, c, (uint16_t)(i % 0xffff + 1), &e)
-			 : find_one(w, a, c, (uint16_t)(i % 0xffff + 1), &e);
+		ok = find ? find_one(w, a, c, (uint16_t)(i % 0xffff + 1), &e)
+			  : retrieve_one(
+				w, a, c, (uint16_t)(i % 0xffff + 1), &e);
 	if (!ok)
 		fail_op(w, &e);
 }
@@ -587,6 +598,10 @@ associate(const struct load *l, struct assoc **a, struct err *e)
 		rq.context_count = 2;
 		rq.roles = &role;
 		rq.role_count = 1;
+		break;
+	case MODE_MOVE:
+		contexts[0].abstract =
+		    STR(UID_StudyRootQueryRetrieveInformationModelMove);
 		break;
 	case MODE_FIND:
 		contexts[0].abstract =
@@ -775,8 +790,16 @@ run(struct load *l)
 {
 	size_t n = (size_t)l->assocs, i;
 	struct worker *workers = must_zalloc(n * sizeof(*workers));
+	struct err e;
 	int status;
 
+	l->sink.digest = l->digest != 0;
+	if (l->mode == MODE_MOVE &&
+	    !sink_open(&l->sink, (uint16_t)l->sink_port, &e)) {
+		fprintf(stderr, "%s\n", e.text);
+		free(workers);
+		return 1;
+	}
 	must(pthread_barrier_init(&l->ready, NULL, (unsigned)n) == 0);
 	for (i = 0; i < n; i++) {
 		workers[i].load = l;
@@ -787,6 +810,12 @@ run(struct load *l)
 	}
 	for (i = 0; i < n; i++)
 		thread_join(&workers[i].thread);
+	if (l->mode == MODE_MOVE) {
+		sink_close(&l->sink);
+		workers[0].instances += atomic_load(&l->sink.instances);
+		workers[0].bytes += atomic_load(&l->sink.bytes);
+		workers[0].digest += atomic_load(&l->sink.sum);
+	}
 	add_up(workers, n);
 	report(l, &workers[0]);
 	status = workers[0].failures == 0 ? 0 : 1;
@@ -811,7 +840,8 @@ take_word(struct load *l, const char *word)
 	    {"rows", NULL, &l->rows}, {"columns", NULL, &l->columns},
 	    {"assocs", NULL, &l->assocs}, {"studies", NULL, &l->studies},
 	    {"patients", NULL, &l->patients}, {"queries", NULL, &l->queries},
-	    {"study", NULL, &l->study}, {"digest", NULL, &l->digest}};
+	    {"study", NULL, &l->study}, {"digest", NULL, &l->digest},
+	    {"sink_port", NULL, &l->sink_port}};
 	const char *value = strchr(word, '=');
 	size_t i;
 
@@ -865,10 +895,10 @@ main(int argc, char **argv)
 	int status;
 
 	if (!take_words(&l, argc, argv)) {
-		fprintf(stderr, "usage: load store|get|find|echo port=N "
+		fprintf(stderr, "usage: load store|get|move|find|echo port=N "
 				"NAME=VALUE...; names: host called calling "
 				"seed count rows columns assocs studies "
-				"patients queries study digest\n");
+				"patients queries study digest sink_port\n");
 		return 2;
 	}
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -19,6 +19,8 @@ Scenarios, with their names for --only (a name chooses all that begin so):
         made in a file, which takes root
     get     C-GET of a study of 500 images on one association: at least 2.5
             times Orthanc; what arrives must be what was sent
+    move    C-MOVE of such a study to a listener in the client's process: at
+            least twice Orthanc
     find    C-FIND of one patient among 20,000 studies: 100 times Orthanc
     hold    10,000 silent connections and 1,000 idle associations at once:
             resident memory under 100 MB, C-ECHO beside them under 100 ms
@@ -230,6 +232,8 @@ class Bench:
             else:
                 log(f"skip {kind.name}: not installed")
         self.seed = int(time.time()) * 1000
+        # Where C-MOVEs send to; the servers are told before they start.
+        self.sink_port = _peers.free_port()
         self.rows = []
         self.passed = self.failed = self.skipped = 0
         self.running = []
@@ -434,15 +438,21 @@ def judge_ratio(bench, name, m, unit, times, scale=1.0):
                     m["fileroom"] >= times * m["orthanc"])
 
 
-def get_setup(bench, fs, shape, seed):
+def retrieve(bench, server, mode, **words):
+    if mode == "move":
+        words["sink_port"] = bench.sink_port
+    return bench.load(server, mode, **words)
+
+
+def retrieve_setup(bench, fs, mode, shape, seed):
     """The servers that hold the study and give it back as it was sent."""
     servers = []
-    for kind in bench.kinds_for("get"):
+    for kind in bench.kinds_for(mode):
         try:
             server = bench.start(kind, fs)
             sent = bench.load(server, "store", seed=seed, digest=1, rows=512,
                               columns=512, **shape)
-            got = bench.load(server, "get", seed=seed, digest=1, **shape)
+            got = retrieve(bench, server, mode, seed=seed, digest=1, **shape)
             if got["digest"] != sent["digest"]:
                 if kind.name == "fileroom":
                     raise _peers.Failed("fileroom: not the bytes sent")
@@ -453,19 +463,19 @@ def get_setup(bench, fs, shape, seed):
     return servers
 
 
-def get_scenario(bench, fs):
+def retrieve_scenario(bench, fs, mode, times):
     shape = {"count": scaled(500), "studies": 1}
-    log(f"get: one study of {shape['count']} x 0.5 MB, one association, "
+    log(f"{mode}: one study of {shape['count']} x 0.5 MB, one association, "
         f"in the page cache, {fs.describe()}")
     seed = bench.new_seed()
-    servers = get_setup(bench, fs, shape, seed)
+    servers = retrieve_setup(bench, fs, mode, shape, seed)
     rates = {s.name: [] for s in servers}
     for number in range(1, bench.rounds + 1):
         for server in servers:
             usage = Usage(server, fs)
             try:
-                result = bench.load(server, "get", seed=seed, queries=5,
-                                    **shape)
+                result = retrieve(bench, server, mode, seed=seed, queries=5,
+                                  **shape)
             except _peers.Failed as e:
                 log(f"  {e}")
                 continue
@@ -474,7 +484,15 @@ def get_scenario(bench, fs):
             tell_round(number, server.name, rate, "MB/s", result, usage)
     for server in servers:
         bench.end(server)
-    judge_ratio(bench, "get", medians(rates), "MB/s", 2.5)
+    judge_ratio(bench, mode, medians(rates), "MB/s", times)
+
+
+def get_scenario(bench, fs):
+    retrieve_scenario(bench, fs, "get", 2.5)
+
+
+def move_scenario(bench, fs):
+    retrieve_scenario(bench, fs, "move", 2)
 
 
 def find_scenario(bench, fs):
@@ -609,7 +627,8 @@ def start_scenario(bench, fs):
 
 def disk_scenarios(bench, fs):
     store_scenarios(bench, fs)
-    for name, scenario in (("get", get_scenario), ("find", find_scenario),
+    for name, scenario in (("get", get_scenario), ("move", move_scenario),
+                           ("find", find_scenario),
                            ("hold", hold_scenario),
                            ("start", start_scenario)):
         if not bench.wants(name):
