@@ -31,12 +31,12 @@ class Orthanc:
         if self.program is None:
             raise runner.Skip("Orthanc is not installed")
         self.tmp = tempfile.mkdtemp()
-        self.http = free_port()
+        self.http, self.dicom = free_port(), free_port()
         with open(os.path.join(self.tmp, "orthanc.json"), "w") as f:
             json.dump({
                 "Name": "interop", "StorageDirectory": self.tmp + "/db",
                 "IndexDirectory": self.tmp + "/db",
-                "HttpPort": self.http, "DicomPort": free_port(),
+                "HttpPort": self.http, "DicomPort": self.dicom,
                 "RemoteAccessAllowed": False, "AuthenticationEnabled": False,
                 "DicomAet": "ORTHANC", "Plugins": [],
                 "DicomModalities": {
