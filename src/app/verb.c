@@ -20,6 +20,8 @@ const struct verb *const verbs[] = {
     &verb_node,
     &verb_echo,
     &verb_find,
+    &verb_move,
+    &verb_get,
     &verb_settings,
     &verb_activity,
     &verb_dump,

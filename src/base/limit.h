@@ -94,6 +94,9 @@
  */
 #define WAIT_RATE_GRACE_MS 20000
 #define LIMIT_RATE_BYTES_S 1024
+/* A C-MOVE need not show progress (PS3.4 C.4.2.1.6): our verb waits this long
+ * for its next answer. */
+#define WAIT_RETRIEVE_MS (10 * 60 * 1000)
 /* An association between messages. */
 #define WAIT_IDLE_MS (30 * 60 * 1000)
 /* A worker keeps a connection this long for its next message if nobody waits.

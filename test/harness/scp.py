@@ -94,6 +94,26 @@ class Accepted(Association):
                 self.contexts[number] = (abstract, syntax)
         self.send(accept_pdu(self.request, choose, **more))
 
+    def expect(self, wanted):
+        kind, body = self.read_pdu()
+        if kind == 5:
+            self.send(dicom.RELEASE_RP)
+            raise Closed("released by the client")
+        if kind == 7:
+            raise Aborted(*body[2:4])
+        assert kind == wanted, "PDU %d, not %d" % (kind, wanted)
+        return body
+
+    def unread(self, kind, body):
+        """Puts a P-DATA-TF back."""
+        assert kind == 4, kind
+        at = 0
+        while at < len(body):
+            length, number, control = struct.unpack_from(">IBB", body, at)
+            self.pending.append(
+                (number, control, body[at + 6:at + 4 + length]))
+            at += 4 + length
+
     def answer(self, number, values, status, data=None, **fields):
         """A response to the command in values."""
         self.send_message(number, self.response_to(
