@@ -12,6 +12,7 @@
 #include "app/verb.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "service/job/runner.h"
 #include "service/scp.h"
 #include "store/table/setting.h"
 
@@ -25,10 +26,13 @@
 #define WAIT_SETTINGS_MS 500
 /* What running exchanges get to finish at a stop. */
 #define WAIT_STOP_MS 10000
+/* And jobs after them: they have been asked to end by then. */
+#define WAIT_STOP_JOBS_MS 2000
 
 struct server {
 	struct store *store;
 	struct scp *scp;
+	struct runner *runner;
 	struct settings settings;
 	int64_t version; /* of the stored settings in effect */
 	char trouble[sizeof(((struct err *)0)->text)]; /* logged already */
@@ -62,6 +66,14 @@ scp_config_of(const struct settings *s, struct store *store,
 	c->port = c->port_auto ? 0 : (uint16_t)port;
 	c->max_outgoing = (unsigned)at[SETTING_DICOM_MAX_OUTGOING].number;
 	return client_settings(s, store_folder(store), &c->client, e);
+}
+
+/* The jobs call as the moves do. */
+static struct runner_config
+runner_config_of(const struct scp_config *c)
+{
+	return (struct runner_config){
+	    .client = c->client, .max_outgoing = c->max_outgoing};
 }
 
 static void
@@ -144,6 +156,7 @@ static bool
 take_settings(struct server *s, struct err *e)
 {
 	struct settings next = s->settings;
+	struct runner_config jobs;
 	struct scp_config config;
 	bool ok;
 
@@ -154,6 +167,9 @@ take_settings(struct server *s, struct err *e)
 	if (!scp_config_of(&next, s->store, &config, e))
 		return false;
 	ok = scp_configure(s->scp, &config, e);
+	jobs = runner_config_of(&config);
+	if (ok)
+		runner_configure(s->runner, &jobs);
 	client_fini(&config.client);
 	if (!ok)
 		return false;
@@ -234,6 +250,7 @@ open_server(struct server *s, const char *data, struct err *e)
 {
 	struct store_config config = {
 	    .folder = data, .server = true, .create = true};
+	struct runner_config jobs;
 	struct scp_config scp;
 	bool ok;
 
@@ -247,7 +264,9 @@ open_server(struct server *s, const char *data, struct err *e)
 	settings_apply_store(&s->settings, s->store);
 	if (!scp_config_of(&s->settings, s->store, &scp, e))
 		return false;
-	ok = scp_open(&s->scp, s->store, &scp, e);
+	jobs = runner_config_of(&scp);
+	ok = scp_open(&s->scp, s->store, &scp, e) &&
+	     runner_open(&s->runner, s->store, &jobs, e);
 	client_fini(&scp.client);
 	return ok;
 }
@@ -292,8 +311,11 @@ serve(const struct serve_options *o, struct server *s)
 	} else {
 		status = verb_error(&e);
 	}
+	if (s->runner != NULL)
+		runner_stop(s->runner);
 	if (s->scp != NULL)
 		scp_close(&s->scp, WAIT_STOP_MS);
+	runner_close(&s->runner, WAIT_STOP_JOBS_MS);
 	if (s->store != NULL)
 		store_close(&s->store);
 	if (status == VERB_DONE)

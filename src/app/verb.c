@@ -14,6 +14,8 @@ const struct verb *const verbs[] = {
     &verb_serve,
     &verb_import,
     &verb_export,
+    &verb_send,
+    &verb_jobs,
     &verb_check,
     &verb_doctor,
     &verb_reindex,

@@ -76,9 +76,11 @@ extern const struct verb verb_export;
 extern const struct verb verb_find;
 extern const struct verb verb_get;
 extern const struct verb verb_import;
+extern const struct verb verb_jobs;
 extern const struct verb verb_move;
 extern const struct verb verb_node;
 extern const struct verb verb_reindex;
+extern const struct verb verb_send;
 extern const struct verb verb_serve;
 extern const struct verb verb_settings;
 

@@ -1,7 +1,8 @@
 /*
- * JSON output: commas, nesting, escapes, repair.
+ * JSON output: commas, nesting, escapes, repair; and reading it back.
  */
 #include "base/json.h"
+#include "base/json_read.h"
 #include "base/limit.h"
 #include "test.h"
 
@@ -99,6 +100,62 @@ TEST(cap)
 	json_text(&j, "1234567");
 	CHECK(b.over);
 	buf_fini(&b);
+}
+
+TEST(read_back)
+{
+	static const char text[] =
+	    " {\"a\\\"b\":[1,{\"x\":\"]\"}], \"list\" : [\"1.2\", \"1.3\" ,\"\"],"
+	    "\"n\":-12,\"yes\":true,\"no\":false,\"t\":\"\\u00e4\\n\\/\\u20ac\"} ";
+	struct str v, rest, all = str_from(text);
+	char out[16];
+	int64_t n;
+	size_t cut;
+
+	CHECK(json_member(all, "list", &rest));
+	CHECK(json_element(&rest, &v) && json_string(v, out, sizeof(out)));
+	CHECK_STR(str_from(out), "1.2");
+	CHECK(!json_string(v, out, 3));
+	CHECK(json_string(v, out, 4));
+	CHECK(json_element(&rest, &v) && json_element(&rest, &v));
+	CHECK(json_string(v, out, sizeof(out)) && out[0] == '\0');
+	CHECK(!json_element(&rest, &v));
+	CHECK(json_member(all, "n", &v) && json_integer(v, &n) && n == -12);
+	CHECK(json_member(all, "yes", &v) && json_is_true(v));
+	CHECK(json_member(all, "no", &v) && !json_is_true(v));
+	CHECK(json_member(all, "t", &v) && json_string(v, out, sizeof(out)));
+	CHECK_STR(str_from(out), "\xc3\xa4\n/\xe2\x82\xac");
+	CHECK(!json_member(all, "x", &v));
+	CHECK(!json_integer(str_from("\"1\""), &n));
+	CHECK(!json_string(str_from("true"), out, sizeof(out)));
+	/* Cut anywhere: nothing is read behind the end. */
+	for (cut = 0; cut < sizeof(text); cut++) {
+		uint8_t *part = must_alloc(cut + 1);
+
+		memcpy(part, text, cut);
+		(void)json_member(str_of(part, cut), "none", &v);
+		rest = str_of(part, cut);
+		while (json_element(&rest, &v))
+			(void)json_string(v, out, sizeof(out));
+		free(part);
+	}
+}
+
+TEST(read_nonsense)
+{
+	static const char *const wrong[] = {"", "{", "}", "[", "{\"a\"}",
+	    "{\"a\":}", "{a:1}", "{\"a\" 1}", "[\"a", "{\"a\":[1}", "{\"a\":[",
+	    "{,\"a\":1}"};
+	char out[8];
+	struct str v;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(wrong); i++)
+		CHECK(!json_member(str_from(wrong[i]), "b", &v));
+	CHECK(!json_string(STR("\"\\x\""), out, sizeof(out)));
+	CHECK(!json_string(STR("\"\\ud800\""), out, sizeof(out)));
+	CHECK(!json_string(STR("\"\\u12\""), out, sizeof(out)));
+	CHECK(!json_string(STR("\""), out, sizeof(out)));
 }
 
 TEST_MAIN

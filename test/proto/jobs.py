@@ -1,0 +1,481 @@
+"""The job queue: sending studies on, retries, restarts, several nodes, what a
+second process changes."""
+
+import os
+import socket
+import struct
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+
+from harness import dicom
+from harness.runner import equal, main
+from harness.server import Server, wait_for
+
+
+class Sink:
+    """A node that stores: answer(uid) gives the status of each instance, or
+    None to drop the connection; what it took is in got, in order."""
+
+    def __init__(self, answer=lambda uid: 0, reject=False, classes=None):
+        self.answer, self.reject, self.classes = answer, reject, classes
+        self.got, self.associations = [], 0
+        self.lock = threading.Lock()
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def close(self):
+        # A thread that waits in accept() keeps the socket open.
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _listen(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,),
+                             daemon=True).start()
+
+    def _serve(self, connection):
+        with connection:
+            try:
+                self._talk(connection)
+            except (OSError, EOFError):
+                pass
+
+    @staticmethod
+    def _read(connection, n):
+        out = b""
+        while len(out) < n:
+            part = connection.recv(n - len(out))
+            if not part:
+                raise EOFError
+            out += part
+        return out
+
+    def _pdu(self, connection):
+        kind, _, n = struct.unpack(">BBI", self._read(connection, 6))
+        return kind, self._read(connection, n)
+
+    def _accept(self, body):
+        out, at = b"", 68
+        while at + 4 <= len(body):
+            kind, n = body[at], struct.unpack_from(">H", body, at + 2)[0]
+            value = body[at + 4:at + 4 + n]
+            at += 4 + n
+            if kind != 0x20:
+                continue
+            names, inner = [], 4
+            while inner < len(value):
+                size = struct.unpack_from(">H", value, inner + 2)[0]
+                names.append(value[inner + 4:inner + 4 + size].decode())
+                inner += 4 + size
+            taken = self.classes is None or names[0] in self.classes
+            out += dicom.item(0x21, bytes([value[0], 0, 0 if taken else 3, 0])
+                              + dicom.item(0x40, names[1]))
+        return dicom.pdu(2, body[:68] + dicom.item(0x10, dicom.APPLICATION)
+                         + out + dicom.user_information())
+
+    def _talk(self, connection):
+        kind, body = self._pdu(connection)
+        with self.lock:
+            self.associations += 1
+        if self.reject:
+            connection.sendall(dicom.pdu(3, bytes([0, 1, 1, 7])))
+            return
+        connection.sendall(self._accept(body))
+        command = b""
+        while True:
+            kind, body = self._pdu(connection)
+            if kind == 5:
+                connection.sendall(dicom.RELEASE_RP)
+                return
+            if kind != 4:
+                return
+            at = 0
+            while at < len(body):
+                n, context, control = struct.unpack_from(">IBB", body, at)
+                part = body[at + 6:at + 4 + n]
+                at += 4 + n
+                if control & 1:
+                    command += part
+                elif control & 2:
+                    if not self._store(connection, context, command):
+                        return
+                    command = b""
+
+    def _store(self, connection, context, command):
+        values = {t & 0xFFFF: v for t, v in dicom.parse(command).items()}
+        uid = dicom.as_text(values[0x1000])
+        with self.lock:
+            status = self.answer(uid)
+            if status is None:
+                return False
+            self.got.append(uid)
+        connection.sendall(dicom.p_data(dicom.pdv(context, dicom.command(
+            [(0x0002, values[0x0002]), (0x0100, dicom.C_STORE | dicom.RSP),
+             (0x0120, values[0x0110]), (0x0800, dicom.NO_DATA),
+             (0x0900, status), (0x1000, values[0x1000])]), is_command=True)))
+        return True
+
+
+def put(server, count, study="1.1", sop_class=dicom.CT):
+    uids = ["%s.%d" % (study, i) for i in range(1, count + 1)]
+    with dicom.Association(server.dicom_port,
+                           [(sop_class, [dicom.EXPLICIT_LITTLE])]) as a:
+        for uid in uids:
+            equal(a.store(sop_class, uid, dicom.instance(
+                uid, sop_class, study=study, series=study + ".0")), 0)
+    return uids
+
+
+def add_node(server, name, port):
+    server.verb("node", "add", name, "127.0.0.1", str(port))
+
+
+def send(server, node, *studies):
+    words = server.verb("send", node, *studies).split()
+    equal(words[0], "job")
+    return words[1].rstrip(":")
+
+
+def show(server, job, *more):
+    """{field: value} of 'jobs show', and the lines of its items."""
+    fields, items = {}, []
+    for line in server.verb("jobs", "show", job, *more).splitlines():
+        if line.startswith("  "):
+            items.append(line.split(None, 2) if "to do" not in line
+                         else ["to do"] + line.split(None, 3)[2:])
+        else:
+            name, _, value = line.partition(" ")
+            fields[name] = value.strip()
+    return fields, items
+
+
+def wait_state(server, job, *states, seconds=30):
+    def there():
+        fields, _ = show(server, job)
+        return fields if fields["state"] in states else None
+    return wait_for(there, seconds, "job %s is %s" % (job, states))
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        return s.getsockname()[1]
+
+
+def t_sends_all():
+    with Server() as server, Sink() as sink:
+        uids = put(server, 12) + put(server, 3, "1.2")
+        put(server, 2, "1.3")
+        add_node(server, "SINK", sink.port)
+        job = send(server, "SINK", "1.1", "1.2")
+        fields = wait_state(server, job, "done")
+        equal(sorted(sink.got), sorted(uids))
+        equal(sink.associations, 1)
+        equal(fields["items"], "15/15")
+        equal(fields["node"], "SINK")
+        equal(show(server, job)[1], [])
+        equal(len(show(server, job, "--all")[1]), 15)
+        assert job in server.verb("jobs", "list"), "not in the list"
+        equal(server.verb("jobs", "list", "--state", "failed"), "")
+        server.wait_log("job %s (send, node 'SINK', 15 of 15 done): done"
+                        % job)
+        equal(server.verb("jobs", "clear"), "0 jobs forgotten\n")
+        equal(server.verb("jobs", "clear", "--before", "0"),
+              "1 job forgotten\n")
+        server.verb("jobs", "show", job, expect=1)
+
+
+def t_wrong_words():
+    with Server() as server, Sink() as sink:
+        put(server, 1)
+        add_node(server, "SINK", sink.port)
+        add_node(server, "DEAF", 0)
+        for words, text in (
+                (("send", "NOBODY", "1.1"), "node add NOBODY"),
+                (("send", "SINK", "9.9"), "no study 9.9"),
+                (("jobs", "show", "77"), "no job 77"),
+                (("jobs", "retry", "77"), "no job 77"),
+                (("jobs", "cancel", "77"), "no job 77")):
+            done = server.run(*words)
+            equal(done.returncode, 1, words)
+            assert text in done.stderr, done.stderr
+        for words, text in (
+                (("send", "DEAF", "1.1"), "--port"),
+                (("send", "SINK", "no uid"), "no UID"),
+                (("send", "SINK"), "missing"),
+                (("jobs",), "list"), (("jobs", "what"), "list"),
+                (("jobs", "show"), "missing"),
+                (("jobs", "show", "x"), "number"),
+                (("jobs", "list", "--state", "odd"), "waiting"),
+                (("jobs", "clear", "--before", "-1"), "--before")):
+            done = server.run(*words)
+            equal(done.returncode, 2, words)
+            assert text in done.stderr, done.stderr
+        equal(server.verb("jobs", "list"), "")
+
+
+def t_refused_then_taken():
+    """Out of resources is tried again, with what is done left alone."""
+    full = set()
+
+    def answer(uid):
+        return 0xA700 if uid in full else 0
+
+    with Server() as server, Sink(answer) as sink:
+        uids = put(server, 9)
+        full.update(uids[3:6])
+        add_node(server, "SINK", sink.port)
+        job = send(server, "SINK", "1.1")
+        for attempt in range(3):
+            fields = wait_for(lambda: (lambda f: f if f["state"] == "waiting"
+                                       and "error" in f else None)(
+                                           show(server, job)[0]),
+                              20, "a failed attempt")
+            equal(fields["items"], "6/9")
+            assert "A700" in fields["error"], fields
+            if attempt == 2:
+                full.clear()
+            taken = len(sink.got)
+            server.verb("jobs", "retry", job)
+            wait_for(lambda: len(sink.got) == taken + 3, 20, "another attempt")
+        wait_state(server, job, "done")
+        equal(sink.got, uids + uids[3:6] * 3)
+
+
+def t_node_down():
+    """A node that is not there holds up nobody but itself; a hundred jobs for
+    it do not each try."""
+    with Server() as server, Sink() as sink:
+        put(server, 2)
+        add_node(server, "DEAD", free_port())
+        add_node(server, "SINK", sink.port)
+        dead = [send(server, "DEAD", "1.1") for _ in range(3)]
+        alive = send(server, "SINK", "1.1")
+        wait_state(server, alive, "done")
+        fields = wait_for(
+            lambda: (lambda f: f if "next" in f and "error" in f else None)(
+                show(server, dead[0])[0]), 20, "a failed attempt")
+        equal(fields["attempts"], "1")
+        assert "DEAD" in fields["error"], fields
+        equal(server.log().count("attempt 1 begins") <= 5, True)
+
+
+def t_rejected():
+    with Server() as server, Sink(reject=True) as sink:
+        put(server, 1)
+        add_node(server, "SINK", sink.port)
+        job = send(server, "SINK", "1.1")
+        server.wait_log("attempt 1 failed")
+        fields = wait_state(server, job, "waiting")
+        assert "AE title" in fields["error"], fields
+        sink.reject = False
+        server.verb("jobs", "retry", job)
+        wait_state(server, job, "done")
+
+
+def t_never_taken():
+    """What a node will never take fails, the rest is sent."""
+    def answer(uid):
+        return {"1.1.2": 0xA900, "1.1.3": 0xC001, "1.1.4": 0xB000}.get(uid, 0)
+
+    with Server() as server, Sink(answer, classes=[dicom.CT]) as sink:
+        put(server, 5)
+        put(server, 1, "1.2", dicom.MR)
+        add_node(server, "SINK", sink.port)
+        job = send(server, "SINK", "1.1", "1.2")
+        fields = wait_state(server, job, "failed")
+        equal(fields["items"], "3/6 (3 failed)")
+        assert "3 of 6" in fields["error"], fields
+        failed = {i[1]: i[2] for i in show(server, job)[1]}
+        equal(sorted(failed), ["1.1.2", "1.1.3", "1.2.1"])
+        assert failed["1.1.2"].startswith("A900"), failed
+        report = os.path.join(server.data, "report.csv")
+        server.verb("jobs", "show", job, "--report", report)
+        with open(report, encoding="utf-8", newline="") as f:
+            lines = f.read().split("\r\n")
+        equal(lines[0], "uid,status,expected,got,reason")
+        equal(len(lines), 8)
+        # Once more, when the node has learned.
+        sink.answer = lambda uid: 0
+        sink.classes = None
+        server.verb("jobs", "retry", job)
+        equal(wait_state(server, job, "done")["items"], "6/6")
+
+
+def t_killed_and_started_again():
+    """kill -9 in the middle: all arrive, and what was answered is not sent
+    again, but for the last few."""
+    pause = threading.Event()
+    seen = threading.Event()
+
+    def answer(_):
+        if len(sink.got) == 60:
+            seen.set()
+            pause.wait(30)
+            return None
+        return 0
+
+    with Server() as server, Sink(answer) as sink:
+        uids = put(server, 150)
+        add_node(server, "SINK", sink.port)
+        job = send(server, "SINK", "1.1")
+        assert seen.wait(30), "nothing was sent"
+        server.kill()
+        pause.set()
+        sink.answer = lambda uid: 0
+        server.start()
+        equal(wait_state(server, job, "done")["items"], "150/150")
+        equal(sorted(set(sink.got)), sorted(uids))
+        assert len(sink.got) <= len(uids) + 10, len(sink.got)
+        equal(show(server, job)[0]["attempts"], "1")
+
+
+def t_stopped_and_started_again():
+    """A stop is prompt, and is no attempt."""
+    hold = threading.Event()
+    seen = threading.Event()
+
+    def answer(_):
+        if len(sink.got) == 20 and not hold.is_set():
+            seen.set()
+            hold.wait(30)
+        return 0
+
+    with Server() as server, Sink(answer) as sink:
+        uids = put(server, 60)
+        add_node(server, "SINK", sink.port)
+        job = send(server, "SINK", "1.1")
+        assert seen.wait(30), "nothing was sent"
+        server.stop()
+        hold.set()
+        server.start()
+        fields = wait_state(server, job, "done")
+        equal(fields["attempts"], "1")
+        equal(sorted(set(sink.got)), sorted(uids))
+        server.wait_log("interrupted, to be continued")
+
+
+def t_cancelled():
+    hold = threading.Event()
+    seen = threading.Event()
+
+    def answer(_):
+        if len(sink.got) == 3:
+            seen.set()
+            hold.wait(30)
+        return 0
+
+    with Server() as server, Sink(answer) as sink:
+        put(server, 50)
+        add_node(server, "SINK", sink.port)
+        first = send(server, "SINK", "1.1")
+        assert seen.wait(30), "nothing was sent"
+        # One job a node: the second waits, and may be cancelled as well.
+        second = send(server, "SINK", "1.1")
+        equal(show(server, second)[0]["state"], "waiting")
+        server.verb("jobs", "cancel", second)
+        server.verb("jobs", "cancel", first)
+        equal(show(server, first)[0]["state"], "cancelled")
+        server.wait_log("cancelled")
+        hold.set()
+        assert len(sink.got) < 50, "sent in spite of the cancel"
+        equal(server.run("jobs", "cancel", first).returncode, 1)
+        server.verb("jobs", "retry", first)
+        wait_state(server, first, "done")
+        equal(show(server, second)[0]["state"], "cancelled")
+
+
+def t_one_at_a_time():
+    """dicom.max_outgoing, and a change of it beside the running server."""
+    hold, here = threading.Event(), []
+
+    def answer(_):
+        here.append(1)
+        hold.wait(30)
+        return 0
+
+    sinks = [Sink(answer) for _ in range(3)]
+    with Server(settings={"dicom.max_outgoing": None}) as server:
+        server.verb("settings", "set", "dicom.max_outgoing", "1")
+        server.wait_log("dicom.max_outgoing is now '1'")
+        put(server, 1)
+        jobs = []
+        for i, sink in enumerate(sinks):
+            add_node(server, "SINK%d" % i, sink.port)
+            jobs.append(send(server, "SINK%d" % i, "1.1"))
+        wait_for(lambda: len(here) == 1, what="the first")
+        states = [show(server, j)[0]["state"] for j in jobs]
+        equal(sorted(states), ["running", "waiting", "waiting"])
+        server.verb("settings", "set", "dicom.max_outgoing", "3")
+        wait_for(lambda: len(here) == 3, what="the others")
+        hold.set()
+        for j in jobs:
+            wait_state(server, j, "done")
+    for sink in sinks:
+        sink.close()
+
+
+def t_broken_off():
+    """The node drops the connection in the middle: what went is not sent
+    again, and progress begins the count of attempts anew."""
+    drops = []
+
+    def answer(uid):
+        if uid == "1.1.5" and len(drops) < 2:
+            drops.append(uid)
+            return None
+        return 0
+
+    with Server() as server, Sink(answer) as sink:
+        uids = put(server, 10)
+        add_node(server, "SINK", sink.port)
+        job = send(server, "SINK", "1.1")
+        for n in (1, 2):
+            wait_for(lambda: len(drops) >= n, 20, "a drop")
+            wait_state(server, job, "waiting")
+            server.verb("jobs", "retry", job)
+        wait_state(server, job, "done")
+        equal(sorted(set(sink.got)), sorted(uids))
+
+
+def t_gone_meanwhile():
+    """The node's entry goes while its job waits."""
+    with Server() as server:
+        put(server, 1)
+        add_node(server, "SINK", free_port())
+        job = send(server, "SINK", "1.1")
+        server.wait_log("attempt 1 failed")
+        server.verb("node", "delete", "SINK")
+        server.verb("jobs", "retry", job)
+        fields = wait_state(server, job, "failed")
+        assert "node add SINK" in fields["error"], fields
+
+
+def t_without_server():
+    """Added while no server runs: it begins when one starts."""
+    with Server() as server, Sink() as sink:
+        put(server, 2)
+        add_node(server, "SINK", sink.port)
+        server.stop()
+        done = server.run("send", "SINK", "1.1")
+        equal(done.returncode, 0)
+        assert "no server is running" in done.stderr, done.stderr
+        server.start()
+        wait_state(server, "1", "done")
+        equal(len(sink.got), 2)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
