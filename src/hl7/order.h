@@ -75,6 +75,7 @@ struct order_message {
 	struct order_step *steps;
 	size_t step_count;
 	struct order_value patient[FIELD_COUNT];
+	enum order_status patient_status; /* ADT^A10: ARRIVED */
 	struct order_merge *merges;
 	size_t merge_count;
 	struct order_report report;

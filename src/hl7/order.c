@@ -1,0 +1,311 @@
+/*
+ * What a message is about: its head, its type, and values by the mapping.
+ */
+#include "hl7/order.h"
+
+#include "base/limit.h"
+#include "hl7/order_inside.h"
+#include "hl7/types.h"
+
+#include <stdarg.h>
+
+static const char *const status_names[] = {
+    [STATUS_NONE] = "",
+    [STATUS_SCHEDULED] = "SCHEDULED",
+    [STATUS_ARRIVED] = "ARRIVED",
+    [STATUS_STARTED] = "STARTED",
+    [STATUS_COMPLETED] = "COMPLETED",
+    [STATUS_DISCONTINUED] = "DISCONTINUED",
+    [STATUS_CANCELED] = "CANCELED",
+    [STATUS_HELD] = "ON HOLD",
+};
+
+const char *
+order_status_name(enum order_status s)
+{
+	must((size_t)s < ARRAY_LEN(status_names));
+	return status_names[s];
+}
+
+bool
+order_refuse(struct order_reader *r, bool reject, unsigned code,
+    const char *segment, unsigned field, const char *format, ...)
+{
+	struct order_problem *p = r->why;
+	va_list args;
+
+	*p = (struct order_problem){.reject = reject,
+	    .code = code,
+	    .sequence = segment[0] != '\0',
+	    .field = field};
+	(void)str_copy(p->segment, sizeof(p->segment), str_from(segment));
+	va_start(args, format);
+	vsnprintf(p->text, sizeof(p->text), format, args);
+	va_end(args);
+	return false;
+}
+
+static void
+trace(struct order_reader *r, const struct order_scope *scope, enum field f,
+    const struct mapping_place *place, struct str raw, struct str text,
+    const char *note)
+{
+	struct order_trace *grown;
+
+	if (!r->tracing)
+		return;
+	if (r->trace_count == r->trace_room) {
+		r->trace_room = r->trace_room == 0 ? 64 : 2 * r->trace_room;
+		grown = arena_array(r->arena, r->trace_room, sizeof(*grown));
+		if (grown == NULL) {
+			r->over = true;
+			r->tracing = false;
+			return;
+		}
+		if (r->trace_count > 0)
+			memcpy(
+			    grown, r->traces, r->trace_count * sizeof(*grown));
+		r->traces = grown;
+	}
+	r->traces[r->trace_count++] = (struct order_trace){
+	    .step = scope->step,
+	    .field = f,
+	    .place = *place,
+	    .raw = raw,
+	    .text = text,
+	    .note = note,
+	};
+}
+
+static const struct er7_segment *
+find_in(const struct er7_message *m, size_t from, size_t to, const char *name)
+{
+	for (; from < to; from++)
+		if (strcmp(m->segments[from].name, name) == 0)
+			return &m->segments[from];
+	return NULL;
+}
+
+const struct er7_segment *
+order_segment(const struct order_reader *r, const struct order_scope *scope,
+    const char *name)
+{
+	const struct er7_segment *found;
+
+	if (strcmp(name, "ORC") == 0)
+		return scope->orc;
+	if (strcmp(name, "IPC") == 0 && scope->ipc != NULL)
+		return scope->ipc;
+	found = find_in(r->m, scope->from, scope->to, name);
+	if (found == NULL)
+		found = find_in(r->m, 0, scope->header, name);
+	/* A ZDS behind the last order stands for all that lack their own, and
+	 * so do other segments of a site's own making. */
+	if (found == NULL && name[0] == 'Z')
+		found = find_in(r->m, 0, r->m->n, name);
+	return found;
+}
+
+/* The comments of a group are lines of one text. */
+static struct str
+join_notes(struct order_reader *r, const struct order_scope *scope)
+{
+	size_t i, from = scope->from, to = scope->to;
+	const struct er7_segment *s;
+	struct buf out;
+	struct str text;
+
+	buf_init(&out, 1 * MIB);
+	for (i = from; i < to; i++) {
+		s = &r->m->segments[i];
+		if (strcmp(s->name, "NTE") != 0)
+			continue;
+		if (out.n > 0)
+			buf_u8(&out, '\n');
+		buf_add(&out, er7_text(r->arena, r->m, er7_field(s, 3)));
+	}
+	text = arena_dup(r->arena, buf_str(&out));
+	buf_fini(&out);
+	return text;
+}
+
+/* The part of a message a place means, as it stands. */
+static struct str
+raw_at(const struct order_reader *r, const struct er7_segment *s,
+    const struct mapping_place *p)
+{
+	struct str field = er7_field(s, p->position);
+
+	if (p->repetition > 0 || p->component > 0)
+		field = er7_repetition(
+		    r->m, field, p->repetition > 0 ? p->repetition : 1);
+	if (p->component > 0)
+		field = er7_component(r->m, field, p->component);
+	if (p->subcomponent > 0)
+		field = er7_subcomponent(r->m, field, p->subcomponent);
+	return field;
+}
+
+bool
+order_fill_from(struct order_reader *r, const struct order_scope *scope,
+    enum field f, const struct mapping_place *place, struct order_value *out)
+{
+	const struct er7_segment *s = order_segment(r, scope, place->segment);
+	struct types_result got = {0};
+	struct str raw;
+
+	if (s == NULL)
+		return false;
+	raw = raw_at(r, s, place);
+	if (str_trim(raw).n == 0)
+		return false;
+	if (er7_is_delete(raw)) {
+		trace(r, scope, f, place, raw, STR(""), "deleted");
+		*out = (struct order_value){.given = true};
+		return true;
+	}
+	if (strcmp(place->segment, "NTE") == 0 && place->position == 3)
+		got.text = join_notes(r, scope);
+	else
+		got = types_convert(
+		    r->arena, r->m, f, raw, place->component == 0);
+	if (got.text.p == NULL && got.text.n > 0)
+		r->over = true;
+	trace(r, scope, f, place, raw, got.text, got.note);
+	if (got.bad || got.text.n == 0)
+		return false;
+	*out = (struct order_value){.given = true, .text = got.text};
+	return true;
+}
+
+void
+order_fill(struct order_reader *r, const struct order_scope *scope,
+    enum field f, struct order_value *out)
+{
+	size_t i;
+
+	for (i = 0; i < r->mapping->count[f]; i++)
+		if (order_fill_from(r, scope, f, &r->mapping->at[f][i], out))
+			return;
+}
+
+bool
+order_is_patient_field(enum field f)
+{
+	switch (f) {
+	case FIELD_PatientID:
+	case FIELD_IssuerOfPatientID:
+	case FIELD_OtherPatientIDs:
+	case FIELD_PatientName:
+	case FIELD_PatientBirthDate:
+	case FIELD_PatientSex:
+	case FIELD_PatientAddress:
+	case FIELD_PatientMotherBirthName:
+	case FIELD_PatientWeight:
+	case FIELD_PatientSize:
+	case FIELD_MedicalAlerts:
+	case FIELD_Allergies:
+	case FIELD_PregnancyStatus:
+	case FIELD_PatientState:
+	case FIELD_SpecialNeeds:
+	case FIELD_PatientComments:
+	case FIELD_ConfidentialityConstraint:
+	case FIELD_AdmissionID:
+	case FIELD_CurrentPatientLocation:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool
+read_ack(struct order_reader *r)
+{
+	r->out->kind = ORDER_KIND_ACK;
+	return true;
+}
+
+static bool
+read_nothing(struct order_reader *r)
+{
+	r->out->kind = ORDER_KIND_NOTHING;
+	return true;
+}
+
+static const struct {
+	const char *type;
+	bool (*read)(struct order_reader *r);
+} types[] = {
+    {"ORM", order_read_steps},
+    {"OMG", order_read_steps},
+    {"OMI", order_read_steps},
+    {"SIU", order_read_appointment},
+    {"ADT", order_read_patient},
+    {"ORU", order_read_report},
+    {"ACK", read_ack},
+    {"ORR", read_ack},
+    {"ORG", read_ack},
+    {"ORI", read_ack},
+    {"MCF", read_ack},
+    /* Billing, master files and the like: of no use here, no harm either. */
+    {"DFT", read_nothing},
+    {"BAR", read_nothing},
+    {"MFN", read_nothing},
+    {"MDM", read_nothing},
+};
+
+static bool
+dispatch(struct order_reader *r)
+{
+	struct str type = r->out->type;
+	char shown[16];
+	size_t i;
+
+	/* A message that does not say what it is, with an order in it. */
+	if (type.n == 0 && (er7_find(r->m, "ORC", NULL) != NULL ||
+			       er7_find(r->m, "OBR", NULL) != NULL))
+		type = STR("ORM");
+	for (i = 0; i < ARRAY_LEN(types); i++)
+		if (str_eq_nocase(type, str_from(types[i].type)))
+			return types[i].read(r);
+	if (type.n == 0)
+		return order_refuse(r, true, 200, "MSH", 9,
+		    "MSH-9 is empty: the message does not say what it is");
+	return order_refuse(r, true, 200, "MSH", 9,
+	    "messages of type '%s' are not taken here",
+	    str_printable(shown, sizeof(shown), type));
+}
+
+bool
+order_read(struct arena *a, const struct er7_message *m,
+    const struct mapping *mapping, struct order_message *out,
+    struct order_trace **traces, size_t *trace_count, struct order_problem *why)
+{
+	struct order_reader r = {
+	    .arena = a,
+	    .m = m,
+	    .mapping = mapping,
+	    .out = out,
+	    .why = why,
+	    .tracing = traces != NULL,
+	};
+	bool ok;
+
+	*out = (struct order_message){
+	    .type = str_trim(er7_get(a, m, "MSH", 9, 1)),
+	    .event = str_trim(er7_get(a, m, "MSH", 9, 2)),
+	    .control_id = str_trim(er7_get(a, m, "MSH", 10, 1)),
+	    .application = str_trim(er7_get(a, m, "MSH", 3, 1)),
+	    .facility = str_trim(er7_get(a, m, "MSH", 4, 1)),
+	};
+	*why = (struct order_problem){0};
+	ok = dispatch(&r);
+	if (ok && (r.over || a->over))
+		ok = order_refuse(&r, true, 207, "", 0,
+		    "the message is too large to be taken in");
+	if (traces != NULL) {
+		*traces = r.traces;
+		*trace_count = r.trace_count;
+	}
+	return ok;
+}

@@ -1,0 +1,225 @@
+/*
+ * Appointments (SIU^S12 and on; HL7 2.5.1 chapter 10): a step for each service
+ * (AIS) of each resource group (RGS), or one where there is none. Values of
+ * the patient come by the mapping, those of the appointment from the places
+ * the standard has for them.
+ */
+#include "hl7/order_inside.h"
+
+#define STEPS_MAX 1000
+
+struct appointment {
+	size_t from, to; /* the resource group */
+	const struct er7_segment *service;
+};
+
+static const struct {
+	const char *event;
+	enum order_action action;
+} events[] = {
+    {"S12", ORDER_PUT}, {"S13", ORDER_UPDATE}, {"S14", ORDER_UPDATE},
+    {"S15", ORDER_CANCEL}, {"S16", ORDER_DISCONTINUE}, {"S17", ORDER_DELETE},
+    {"S18", ORDER_UPDATE}, {"S19", ORDER_UPDATE}, {"S20", ORDER_UPDATE},
+    {"S21", ORDER_UPDATE}, {"S22", ORDER_UPDATE},
+    {"S23", ORDER_INFORM}, /* blocked time: nobody's appointment */
+    {"S24", ORDER_INFORM}, {"S26", ORDER_CANCEL}, /* did not appear */
+};
+
+/* In the order in which they are tried; AIS is that of the step. */
+static const struct {
+	enum field field;
+	struct mapping_place place;
+} places[] = {
+    {FIELD_PlacerOrderNumber, {"SCH", 26, 1, 0, 0}},
+    {FIELD_PlacerOrderNumber, {"SCH", 1, 1, 0, 0}},
+    {FIELD_FillerOrderNumber, {"SCH", 27, 1, 0, 0}},
+    {FIELD_FillerOrderNumber, {"SCH", 2, 1, 0, 0}},
+    {FIELD_ScheduledProcedureStepStartDate, {"AIS", 4, 1, 0, 0}},
+    {FIELD_ScheduledProcedureStepStartDate, {"SCH", 11, 4, 0, 0}},
+    {FIELD_ScheduledProcedureStepStartDate, {"AIG", 8, 1, 0, 0}},
+    {FIELD_ScheduledProcedureStepStartTime, {"AIS", 4, 1, 0, 0}},
+    {FIELD_ScheduledProcedureStepStartTime, {"SCH", 11, 4, 0, 0}},
+    {FIELD_ScheduledProcedureStepStartTime, {"AIG", 8, 1, 0, 0}},
+    {FIELD_RequestedProcedureDescription, {"AIS", 3, 2, 0, 0}},
+    {FIELD_RequestedProcedureDescription, {"SCH", 7, 2, 0, 0}},
+    {FIELD_RequestedProcedureCode, {"AIS", 3, 0, 0, 0}},
+    {FIELD_ScheduledProcedureStepDescription, {"AIS", 3, 2, 0, 0}},
+    {FIELD_ScheduledStationAETitle, {"AIG", 3, 1, 0, 0}},
+    {FIELD_ScheduledStationName, {"AIG", 3, 2, 0, 0}},
+    {FIELD_ScheduledStationName, {"AIG", 3, 1, 0, 0}},
+    {FIELD_ScheduledProcedureStepLocation, {"AIL", 3, 1, 0, 0}},
+    {FIELD_ScheduledPerformingPhysicianName, {"AIP", 3, 0, 0, 0}},
+    {FIELD_ReasonForTheRequestedProcedure, {"SCH", 7, 2, 0, 0}},
+    {FIELD_ReasonForTheRequestedProcedure, {"SCH", 7, 1, 0, 0}},
+    {FIELD_ScheduledProcedureStepStatus, {"SCH", 25, 1, 0, 0}},
+    {FIELD_StudyInstanceUID, {"ZDS", 1, 1, 0, 0}},
+    {FIELD_CommentsOnTheScheduledProcedureStep, {"NTE", 3, 0, 0, 0}},
+};
+
+static bool
+is(const struct er7_segment *s, const char *name)
+{
+	return strcmp(s->name, name) == 0;
+}
+
+/* Filled in when list is not NULL; at least one. */
+static size_t
+find_appointments(const struct er7_message *m, struct appointment *list)
+{
+	size_t j, n = 0, begin = 1, end, services;
+
+	while (begin < m->n) {
+		end = begin + 1;
+		while (end < m->n && !is(&m->segments[end], "RGS"))
+			end++;
+		services = 0;
+		for (j = begin; j < end; j++) {
+			if (!is(&m->segments[j], "AIS"))
+				continue;
+			if (list != NULL)
+				list[n] = (struct appointment){
+				    begin, end, &m->segments[j]};
+			services++;
+			n++;
+		}
+		/* What stands before the first RGS is no group without one. */
+		if (services == 0 && (is(&m->segments[begin], "RGS") ||
+					 (end == m->n && n == 0))) {
+			if (list != NULL)
+				list[n] =
+				    (struct appointment){begin, end, NULL};
+			n++;
+		}
+		begin = end;
+	}
+	if (n > 0)
+		return n;
+	if (list != NULL)
+		list[0] = (struct appointment){1, m->n, NULL};
+	return 1;
+}
+
+/* SCH-25 (HL7 table 0278), and what the event says of it. */
+static enum order_status
+status_of(struct str text, enum order_action action)
+{
+	if (str_eq_nocase(text, STR("Cancelled")) ||
+	    str_eq_nocase(text, STR("Deleted")) ||
+	    str_eq_nocase(text, STR("Noshow")))
+		return STATUS_CANCELED;
+	if (str_eq_nocase(text, STR("Dc")))
+		return STATUS_DISCONTINUED;
+	if (str_eq_nocase(text, STR("Complete")))
+		return STATUS_COMPLETED;
+	if (str_eq_nocase(text, STR("Started")))
+		return STATUS_STARTED;
+	return action == ORDER_PUT ? STATUS_SCHEDULED : STATUS_NONE;
+}
+
+static void
+fill_places(struct order_reader *r, const struct order_scope *scope,
+    const struct appointment *one, struct order_value *value)
+{
+	struct order_scope service = *scope;
+	size_t i, at;
+
+	if (one->service != NULL) {
+		at = (size_t)(one->service - r->m->segments);
+		service.from = at;
+		service.to = at + 1;
+	}
+	for (i = 0; i < ARRAY_LEN(places); i++) {
+		if (value[places[i].field].given)
+			continue;
+		(void)order_fill_from(r,
+		    strcmp(places[i].place.segment, "AIS") == 0 ? &service
+								: scope,
+		    places[i].field, &places[i].place, &value[places[i].field]);
+	}
+}
+
+static void
+stand_in(struct order_value *value, enum field f, enum field other)
+{
+	if (value[f].text.n == 0 && value[other].text.n > 0)
+		value[f] = value[other];
+}
+
+static bool
+read_one(struct order_reader *r, const struct appointment *one,
+    enum order_action action, size_t header)
+{
+	struct order_message *out = r->out;
+	struct order_step *step = &out->steps[out->step_count];
+	struct order_value *v = step->value;
+	struct order_scope scope = {
+	    .step = out->step_count,
+	    .from = one->from,
+	    .to = one->to,
+	    .header = header,
+	};
+	size_t f;
+
+	step->action = action;
+	for (f = 0; f < FIELD_COUNT; f++)
+		if (order_is_patient_field((enum field)f) ||
+		    f == FIELD_ReferringPhysicianName || f == FIELD_Modality)
+			order_fill(r, &scope, (enum field)f, &v[f]);
+	fill_places(r, &scope, one, v);
+	step->status =
+	    status_of(v[FIELD_ScheduledProcedureStepStatus].text, action);
+	out->step_count++;
+	if (action != ORDER_PUT)
+		return true;
+	stand_in(v, FIELD_AccessionNumber, FIELD_PlacerOrderNumber);
+	stand_in(v, FIELD_AccessionNumber, FIELD_FillerOrderNumber);
+	stand_in(v, FIELD_RequestedProcedureID, FIELD_AccessionNumber);
+	stand_in(v, FIELD_ScheduledProcedureStepID, FIELD_RequestedProcedureID);
+	if (v[FIELD_PatientID].text.n == 0)
+		return order_refuse(r, false, 101, "PID", 3,
+		    "PID-3 is empty: the appointment has no patient ID");
+	if (v[FIELD_PatientName].text.n == 0)
+		return order_refuse(r, false, 101, "PID", 5,
+		    "PID-5 is empty: the appointment has no patient name");
+	if (v[FIELD_RequestedProcedureID].text.n == 0)
+		return order_refuse(r, false, 101, "SCH", 1,
+		    "SCH-1 and SCH-2 are empty: nothing identifies the "
+		    "appointment");
+	return true;
+}
+
+bool
+order_read_appointment(struct order_reader *r)
+{
+	struct appointment *list;
+	size_t i, n, header;
+	char shown[16];
+
+	r->out->kind = ORDER_KIND_STEPS;
+	for (i = 0; i < ARRAY_LEN(events); i++)
+		if (str_eq_nocase(r->out->event, str_from(events[i].event)))
+			break;
+	if (i == ARRAY_LEN(events))
+		return order_refuse(r, true, 201, "MSH", 9,
+		    "appointment messages with the event '%s' are not taken "
+		    "here",
+		    str_printable(shown, sizeof(shown), r->out->event));
+	for (header = 1; header < r->m->n; header++)
+		if (is(&r->m->segments[header], "RGS"))
+			break;
+	n = find_appointments(r->m, NULL);
+	if (n > STEPS_MAX)
+		return order_refuse(r, false, 207, "", 0,
+		    "more than %d procedure steps in one message", STEPS_MAX);
+	list = arena_array(r->arena, n, sizeof(*list));
+	r->out->steps = arena_array(r->arena, n, sizeof(*r->out->steps));
+	if (list == NULL || r->out->steps == NULL)
+		return order_refuse(r, true, 207, "", 0,
+		    "the message is too large to be taken in");
+	(void)find_appointments(r->m, list);
+	while (r->out->step_count < n)
+		if (!read_one(
+			r, &list[r->out->step_count], events[i].action, header))
+			return false;
+	return true;
+}

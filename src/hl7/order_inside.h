@@ -1,0 +1,52 @@
+/*
+ * What the readers of the message types share. Only for src/hl7.
+ */
+#ifndef HL7_ORDER_INSIDE_H
+#define HL7_ORDER_INSIDE_H
+
+#include "hl7/order.h"
+
+struct order_reader {
+	struct arena *arena;
+	const struct er7_message *m;
+	const struct mapping *mapping;
+	struct order_message *out;
+	struct order_problem *why;
+	/* NULL when nobody asks. */
+	struct order_trace *traces;
+	size_t trace_count, trace_room;
+	bool tracing;
+	bool over; /* the arena's budget */
+};
+
+/* Where the values of one step may stand: its group's own segments, then what
+ * stands before all groups. */
+struct order_scope {
+	size_t step;
+	size_t from, to;               /* of m->segments: the group */
+	size_t header;                 /* segments before the first group */
+	const struct er7_segment *orc; /* own or inherited; or NULL */
+	const struct er7_segment *ipc; /* of this step; or NULL */
+};
+
+/* The segment a place means for this step; NULL. */
+const struct er7_segment *order_segment(const struct order_reader *r,
+    const struct order_scope *scope, const char *name);
+/* Fill a field from its mapped places. */
+void order_fill(struct order_reader *r, const struct order_scope *scope,
+    enum field f, struct order_value *out);
+/* From one place; false when nothing usable is there. */
+bool order_fill_from(struct order_reader *r, const struct order_scope *scope,
+    enum field f, const struct mapping_place *place, struct order_value *out);
+/* All fields of a patient (PID, PV1): for ADT, and as a part of a step. */
+bool order_is_patient_field(enum field f);
+/* Always false; where: segment "" for none. */
+bool order_refuse(struct order_reader *r, bool reject, unsigned code,
+    const char *segment, unsigned field, const char *format, ...) PRINTF(6, 7);
+
+bool order_read_steps(struct order_reader *r);
+bool order_read_appointment(struct order_reader *r);
+bool order_read_patient(struct order_reader *r);
+bool order_read_report(struct order_reader *r);
+
+#endif
