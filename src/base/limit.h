@@ -46,6 +46,12 @@
 /* Storage commitments of one peer that wait to be told: a device that never
  * takes its answers does not fill the disk. */
 #define LIMIT_COMMITMENTS 1000
+/* Keys of an identifier, those of its sequences too: real ones have some
+ * dozens, and each costs something in every answer. */
+#define LIMIT_QUERY_KEYS 4096
+/* Alternatives of one key that is no list of UIDs: each is compared with each
+ * value of the attribute. */
+#define LIMIT_KEY_VALUES 256
 /* Everything kept in memory while one message is served. */
 #define LIMIT_EXCHANGE    (16 * MIB)
 #define LIMIT_ASSOC_ARENA (512 * KIB)

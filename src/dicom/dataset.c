@@ -240,6 +240,9 @@ struct dataset_reader {
 	struct open_list lists[LIMIT_SQ_DEPTH + 1];
 	unsigned list_n;
 	bool done;
+	dataset_wanted_fn *wanted; /* NULL: everything */
+	void *wanted_ctx;
+	bool over; /* in an element of the main data set that is not wanted */
 	/* The value being read, if it is kept. */
 	bool keep;
 	unsigned swap_unit; /* above 1 if its bytes must be swapped */
@@ -297,10 +300,16 @@ on_element(void *ctx, const struct parse_element *at, struct err *e)
 	struct element *element;
 	bool sequence;
 
+	r->keep = false;
+
 	if (at->depth == 0 && r->stop_tag != 0 && at->tag >= r->stop_tag) {
 		r->done = true;
 		return fail(e, ERR_CANCELLED, "the rest was not asked for");
 	}
+	if (at->depth == 0 && r->wanted != NULL)
+		r->over = !r->wanted(r->wanted_ctx, at->tag);
+	if (r->over)
+		return true;
 	if (!push_element(r, e))
 		return false;
 	if (r->stack_n > list->base && r->stack[r->stack_n - 1].tag >= at->tag)
@@ -385,7 +394,7 @@ on_item(void *ctx, bool fragment, uint32_t length, struct err *e)
 	struct dataset_reader *r = ctx;
 
 	(void)length;
-	if (fragment)
+	if (fragment || r->over)
 		return true;
 	if (!open_list(r, add_item(r->arena, &r->stack[r->stack_n - 1])))
 		return fail_budget(r, e);
@@ -462,7 +471,9 @@ close_list(struct dataset_reader *r, struct err *e)
 static bool
 on_item_end(void *ctx, struct err *e)
 {
-	return close_list(ctx, e);
+	struct dataset_reader *r = ctx;
+
+	return r->over || close_list(r, e);
 }
 
 struct dataset_reader *
@@ -486,6 +497,14 @@ dataset_reader_new(
 	/* Past the budget the first element says so. */
 	open_list(r, dataset_new(a));
 	return r;
+}
+
+void
+dataset_reader_only(
+    struct dataset_reader *r, dataset_wanted_fn *wanted, void *ctx)
+{
+	r->wanted = wanted;
+	r->wanted_ctx = ctx;
 }
 
 void

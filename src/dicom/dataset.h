@@ -43,6 +43,11 @@ struct dataset_reader;
 struct dataset_reader *dataset_reader_new(
     struct arena *a, struct syntax syntax, size_t value_cap, uint32_t stop_tag);
 void dataset_reader_free(struct dataset_reader **);
+/* Keep of the main data set only what is wanted; the rest is read over and
+ * takes no memory. Before the first byte. */
+typedef bool dataset_wanted_fn(void *ctx, uint32_t tag);
+void dataset_reader_only(
+    struct dataset_reader *, dataset_wanted_fn *wanted, void *ctx);
 /* *done becomes true when stop_tag was reached: feed no more. */
 bool dataset_reader_feed(struct dataset_reader *, struct str part, bool *done,
     struct err *e) MUST_USE;

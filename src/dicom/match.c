@@ -18,6 +18,14 @@
 #include "base/utf8.h"
 #include "dicom/value.h"
 
+/* Digits of a decimal string that count, and its exponent: more is compared as
+ * text. */
+#define DECIMAL_MAX   64
+#define DECIMAL_POWER 10000
+
+/* Units of a binary key that are alternatives. */
+#define BINARY_LIST 64
+
 /* Pieces up to here are tried at each place. */
 #define PIECE_SHORT 16
 
@@ -248,11 +256,19 @@ takes_range(enum vr vr)
 	return vr == VR_DA || vr == VR_TM || vr == VR_DT;
 }
 
+static bool
+is_binary(enum vr vr)
+{
+	return vr != VR_NONE && vr_kind(vr) == VR_KIND_BINARY;
+}
+
 enum match_kind
 match_kind(enum vr vr, struct str key)
 {
 	struct str from, to;
 
+	if (is_binary(vr))
+		return key.n == 0 ? MATCH_UNIVERSAL : MATCH_SINGLE;
 	key = str_trim(key);
 	if (only_stars(key))
 		return MATCH_UNIVERSAL;
@@ -322,8 +338,8 @@ in_text_range(enum vr vr, struct str from, struct str to, struct str value)
 	       (to.n == 0 || strcmp(v, high) <= 0);
 }
 
-static bool
-in_range(enum vr vr, struct str from, struct str to, struct str value)
+bool
+match_in_range(enum vr vr, struct str from, struct str to, struct str value)
 {
 	struct datetime low, high, v;
 
@@ -343,8 +359,8 @@ match_moment(enum vr vr, struct str key, struct str value)
 	struct str from, to;
 
 	if (match_range_split(vr, key, &from, &to))
-		return in_range(vr, from, to, value);
-	return in_range(vr, key, key, value) ||
+		return match_in_range(vr, from, to, value);
+	return match_in_range(vr, key, key, value) ||
 	       str_eq(str_trim(key), str_trim(value));
 }
 
@@ -415,18 +431,101 @@ match_name(struct arena *a, struct str key, struct str value)
 	return true;
 }
 
+/* A decimal number by its significant digits: 0.DIGITS times ten to the
+ * power. Exact, whatever the precision. */
+struct decimal {
+	bool negative;
+	int power;
+	size_t n;
+	uint8_t digits[DECIMAL_MAX];
+};
+
+/* The digits of a mantissa, up to its exponent. */
+static bool
+take_digits(struct str *s, struct decimal *d)
+{
+	bool point = false, any = false;
+	uint8_t c;
+
+	for (; s->n > 0; *s = str_of(s->p + 1, s->n - 1)) {
+		c = s->p[0];
+		if (c == '.' && !point) {
+			point = true;
+			continue;
+		}
+		if (c < '0' || c > '9')
+			break;
+		any = true;
+		d->power += point ? 0 : 1;
+		if (c == '0' && d->n == 0) {
+			d->power--;
+			continue;
+		}
+		if (d->n == sizeof(d->digits))
+			return false;
+		d->digits[d->n++] = c;
+	}
+	while (d->n > 0 && d->digits[d->n - 1] == '0')
+		d->n--;
+	return any;
+}
+
+/* A sign, which may be missing. */
+static bool
+take_sign(struct str *s)
+{
+	bool negative = s->n > 0 && s->p[0] == '-';
+
+	if (s->n > 0 && (negative || s->p[0] == '+'))
+		*s = str_of(s->p + 1, s->n - 1);
+	return negative;
+}
+
+/* DS and IS (PS3.5 6.2). */
+static bool
+decimal_parse(struct str s, struct decimal *d)
+{
+	uint64_t exponent;
+	bool negative;
+
+	*d = (struct decimal){0};
+	s = str_trim(s);
+	d->negative = take_sign(&s);
+	if (!take_digits(&s, d))
+		return false;
+	if (s.n > 0) {
+		if (s.p[0] != 'e' && s.p[0] != 'E')
+			return false;
+		s = str_of(s.p + 1, s.n - 1);
+		negative = take_sign(&s);
+		if (!str_u64(s, &exponent) || exponent > DECIMAL_POWER)
+			return false;
+		d->power += negative ? -(int)exponent : (int)exponent;
+	}
+	if (d->n == 0)
+		*d = (struct decimal){0};
+	return true;
+}
+
+static bool
+same_number(struct str a, struct str b)
+{
+	struct decimal x, y;
+
+	return decimal_parse(a, &x) && decimal_parse(b, &y) &&
+	       x.negative == y.negative && x.power == y.power && x.n == y.n &&
+	       memcmp(x.digits, y.digits, x.n) == 0;
+}
+
 static bool
 match_text(enum vr vr, struct str key, struct str value)
 {
-	int64_t a, b;
-
 	key = str_trim(key);
 	value = str_trim(value);
 	if (takes_wild(vr) && has_wild(key))
 		return match_wild(key, value);
-	if (vr == VR_IS && str_i64(key, &a) && str_i64(value, &b))
-		return a == b;
-	return str_eq(key, value);
+	return str_eq(key, value) ||
+	       ((vr == VR_IS || vr == VR_DS) && same_number(key, value));
 }
 
 /* One value of the key and one of the attribute, both not empty. */
@@ -453,10 +552,32 @@ match_any_value(struct arena *a, enum vr vr, struct str key, struct str value)
 	return false;
 }
 
+/* Numbers and tags by their units, other bytes as a whole. */
+static bool
+match_binary(enum vr vr, struct str key, struct str value)
+{
+	size_t unit = vr_unit(vr), i, k;
+
+	if (vr == VR_AT)
+		unit = 4;
+	/* Lists are short, lest hostile ones cost their product. */
+	if (unit == 1 || key.n > BINARY_LIST * unit || vr == VR_OW ||
+	    vr == VR_OL || vr == VR_OV || vr == VR_OF || vr == VR_OD)
+		return str_eq(key, value);
+	for (k = 0; key.n - k >= unit; k += unit)
+		for (i = 0; value.n - i >= unit; i += unit)
+			if (memcmp(key.p + k, value.p + i, unit) == 0)
+				return true;
+	return false;
+}
+
 bool
 match_value(struct arena *scratch, enum vr vr, struct str key, struct str value)
 {
 	struct str part;
+
+	if (is_binary(vr))
+		return key.n == 0 || match_binary(vr, key, value);
 
 	key = str_trim(key);
 	if (only_stars(key))

@@ -30,8 +30,15 @@ bool match_wild(struct str pattern, struct str value);
 bool match_range_split(
     enum vr vr, struct str key, struct str *from, struct str *to);
 
+/* Is a date, time or date-time from 'from' to 'to', both included? An empty end
+ * is open; what an end leaves open it includes. */
+bool match_in_range(
+    enum vr vr, struct str from, struct str to, struct str value);
+
 /* Does a value (maybe multi-valued, maybe empty) match the key? An empty or
- * absent value matches only universal keys and "*". */
+ * absent value matches only universal keys and "*". Numbers compare by what
+ * they mean ("01" and "+1.0E0" are 1); of binary VRs key and value are bytes,
+ * little endian, and any unit of the one may equal any of the other. */
 bool match_value(
     struct arena *scratch, enum vr vr, struct str key, struct str value);
 

@@ -5,7 +5,8 @@
  * Rows come from the index in batches, by key, with no cursor left open while
  * answers are sent. The answers of a batch leave together (the socket is
  * corked), so a query with one answer is one segment, final response
- * included; between answers a C-CANCEL is looked for.
+ * included; between answers a C-CANCEL is looked for. What the index does not
+ * hold comes from the files of the rows that are left, one at a time.
  */
 #include "service/service.h"
 
@@ -17,12 +18,8 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-/* Extended negotiation (PS3.4 C.5.1.1): relational queries, combined date and
- * time, fuzzy names, time zones, views: all of them no. */
-#define EXTENDED_FIELDS 5
-
 /* What one answer may take beside the row it is made from. */
-#define ANSWER_ARENA (8 * MIB)
+#define ANSWER_ARENA (24 * MIB)
 
 struct find {
 	struct session *session;
@@ -31,8 +28,9 @@ struct find {
 	struct syntax layout; /* of the context */
 	struct arena rows;    /* of one batch */
 	struct arena scratch; /* of one row */
+	struct arena header;  /* of one file */
 	struct buf out;       /* an identifier being sent */
-	uint64_t answered;
+	uint64_t answered, unread;
 };
 
 enum step {
@@ -53,17 +51,6 @@ serves(struct str abstract)
 		   UID_PatientStudyOnlyQueryRetrieveInformationModelFind);
 }
 
-static size_t
-extended(struct str proposed, uint8_t *answer, size_t room)
-{
-	size_t n = proposed.n < EXTENDED_FIELDS ? proposed.n : EXTENDED_FIELDS;
-
-	if (n > room)
-		n = room;
-	memset(answer, 0, n);
-	return n;
-}
-
 /* Held back writes leave when the cork is drawn, at the latest after 200 ms.
  * Without effect, and without harm, on a socket that is not TCP. */
 static void
@@ -73,81 +60,93 @@ cork(struct session *s, int on)
 	    s->assoc->conn->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
 }
 
-/* Studies, series and instances of the row's patient. */
-static bool
-count_patient(struct find *f, const struct index_row *patient,
-    struct query_counts *counts, struct err *e)
-{
-	struct str id = patient->value[COLUMN_PatientID];
-	struct str issuer = patient->value[COLUMN_IssuerOfPatientID];
-	struct condition same = {
-	    .column = COLUMN_PatientID, .kind = CONDITION_IS, .a = id};
-	struct search search = {
-	    .level = LEVEL_STUDY, .conditions = &same, .count = 1};
-	struct index_row *rows;
-	int64_t after_id = 0;
-	uint64_t v;
-	size_t i, n = LIMIT_ROWS;
+/* What is answered to a row, but for what its file holds. */
+struct row_answer {
+	struct query_found found;
+	struct index_counts counts;
+	struct query_file file;
+	bool incomplete; /* the file cannot be read */
+};
 
-	*counts = (struct query_counts){0};
-	if (id.n == 0)
-		return true;
-	search.want[COLUMN_PatientID] = true;
-	search.want[COLUMN_IssuerOfPatientID] = true;
-	search.want[COLUMN_NumberOfStudyRelatedSeries] = true;
-	search.want[COLUMN_NumberOfStudyRelatedInstances] = true;
-	for (; n == LIMIT_ROWS; after_id = rows[n - 1].id) {
-		arena_reset(&f->scratch);
-		if (!index_search(f->session->store, &search, after_id,
-			&f->scratch, &rows, &n, e))
-			return false;
-		for (i = 0; i < n; i++) {
-			if (!str_eq(rows[i].value[COLUMN_IssuerOfPatientID],
-				issuer))
-				continue;
-			counts->studies++;
-			if (str_u64(
-				rows[i]
-				    .value[COLUMN_NumberOfStudyRelatedSeries],
-				&v))
-				counts->series += v;
-			if (str_u64(rows[i].value
-					[COLUMN_NumberOfStudyRelatedInstances],
-				&v))
-				counts->instances += v;
-		}
-		if (n == 0)
-			break;
+/* The file of the row and what it says. False: the row does not match. */
+static bool
+look_into_file(
+    struct find *f, const struct index_row *row, struct row_answer *out)
+{
+	struct err e;
+
+	arena_reset(&f->header);
+	if (query_file_read(&f->query, f->session->store, row, &f->header,
+		&out->file, &e)) {
+		out->found.file = &out->file;
+		return !f->query.file_demands ||
+		       query_matches_file(
+			   &f->query, &f->scratch, row, &out->file);
 	}
-	counts->known = true;
-	return true;
+	/* Once is enough: there may be a million of them. */
+	if (f->unread++ == 0)
+		log_warning("dicom",
+		    "C-FIND of '%s': what a file holds is left out: %s",
+		    f->session->assoc->calling, e.text);
+	out->incomplete = true;
+	return !f->query.file_demands;
+}
+
+static bool
+build_answer(struct find *f, const struct row_answer *row, struct err *e)
+{
+	struct dataset *answer;
+
+	arena_reset(&f->scratch);
+	buf_clear(&f->out);
+	answer = query_answer(&f->query, &f->scratch, &row->found);
+	if (answer == NULL)
+		return fail(e, ERR_LIMIT, "an answer that is too large");
+	return build_dataset(&f->out, answer, f->layout, e);
 }
 
 static enum step
-send_answer(struct find *f, const struct index_row *row, struct err *e)
+send_answer(struct find *f, struct row_answer *row, struct err *e)
 {
 	struct session *s = f->session;
-	struct query_counts counts = {0};
-	struct dimse rsp = dimse_response(f->rq,
-	    f->query.unsupported ? STATUS_PendingWarning : STATUS_Pending);
-	struct dataset *answer;
+	struct dimse rsp;
+	bool ok = build_answer(f, row, e);
 
-	if (f->query.counts && !count_patient(f, row, &counts, e))
-		return STEP_FAILED;
-	arena_reset(&f->scratch);
-	answer = query_answer(
-	    &f->query, &f->scratch, row, &counts, s->config.ae_title);
-	if (answer == NULL) {
-		(void)fail(e, ERR_LIMIT, "an answer that is too large");
-		return STEP_FAILED;
+	if (!ok && row->found.file != NULL) {
+		/* What the index has is little. */
+		row->found.file = NULL;
+		row->incomplete = true;
+		ok = build_answer(f, row, e);
 	}
-	buf_clear(&f->out);
-	if (!build_dataset(&f->out, answer, f->layout, e))
+	if (!ok)
 		return STEP_FAILED;
+	rsp = dimse_response(f->rq, f->query.unsupported || row->incomplete
+					? STATUS_PendingWarning
+					: STATUS_Pending);
 	if (!dimse_send(s->assoc, &rsp, buf_str(&f->out), e))
 		return STEP_GONE;
 	f->answered++;
 	return STEP_ON;
+}
+
+static enum step
+answer_row(struct find *f, const struct index_row *row, struct err *e)
+{
+	struct row_answer out = {
+	    .found = {.row = row, .retrieve_ae = f->session->config.ae_title}};
+
+	arena_reset(&f->scratch);
+	if (f->query.file && !look_into_file(f, row, &out))
+		return STEP_ON;
+	if (f->query.counts) {
+		if (!index_patient_counts(
+			f->session->store, row->patient, &out.counts, e))
+			return STEP_FAILED;
+		out.found.counts = &out.counts;
+		if (!query_matches_counts(&f->query, &out.counts))
+			return STEP_ON;
+	}
+	return send_answer(f, &out, e);
 }
 
 static enum step
@@ -172,7 +171,7 @@ send_rows(struct find *f, const struct index_row *rows, size_t n, struct err *e)
 			continue;
 		step = look_for_cancel(f, e);
 		if (step == STEP_ON)
-			step = send_answer(f, &rows[i], e);
+			step = answer_row(f, &rows[i], e);
 	}
 	return step;
 }
@@ -229,22 +228,25 @@ answer(struct session *s, const struct dimse *rq, struct str identifier,
 {
 	const struct assoc_context *context =
 	    assoc_context(s->assoc, rq->context);
+	const struct query_options options = query_options(context->extended);
 	enum query_model model;
 	struct find f = {.session = s, .rq = rq, .layout = context->layout};
 	struct err why;
 	bool ok;
 
 	must(query_model_of(context->abstract, &model));
-	if (!query_read(
-		&s->arena, model, identifier, context->layout, &f.query, &why))
+	if (!query_read(&s->arena, model, &options, identifier, context->layout,
+		&f.query, &why))
 		return service_fail(s, rq, &why, e);
 	arena_init(&f.rows, query_rows_budget(&f.query));
 	arena_init(&f.scratch, ANSWER_ARENA);
+	arena_init(&f.header, QUERY_FILE_ARENA);
 	buf_init(&f.out, LIMIT_IDENTIFIER);
 	cork(s, 1);
 	ok = answer_end(&f, send_matches(&f, e), e);
 	cork(s, 0);
 	buf_fini(&f.out);
+	arena_fini(&f.header);
 	arena_fini(&f.scratch);
 	arena_fini(&f.rows);
 	return ok;
@@ -263,6 +265,6 @@ const struct service service_find = {
     .pool = POOL_STORE,
     .serves = serves,
     .takes = service_takes_plain,
-    .extended = extended,
+    .extended = query_extended,
     .serve = serve,
 };

@@ -366,4 +366,42 @@ TEST(names_beyond_the_budget)
 	arena_fini(&arena);
 }
 
+TEST(numbers)
+{
+	struct arena a;
+
+	arena_init(&a, 1 * MIB);
+#define SAME(vr, x, y) match_value(&a, (vr), STR(x), STR(y))
+	CHECK(SAME(VR_DS, "1", "1.0"));
+	CHECK(SAME(VR_DS, "01", "1"));
+	CHECK(SAME(VR_DS, ".5", "0.50"));
+	CHECK(SAME(VR_DS, "5.", "+5"));
+	CHECK(SAME(VR_DS, "-1.5E+1", "-15"));
+	CHECK(SAME(VR_DS, "100", "1e2"));
+	CHECK(SAME(VR_DS, "0.001", "1E-3"));
+	CHECK(SAME(VR_DS, "-0", "0.0"));
+	CHECK(SAME(VR_DS, "2", "1\\2.0\\3"));
+	CHECK(SAME(VR_IS, "+7", "007"));
+	CHECK(SAME(VR_IS, " 7", "7 "));
+	CHECK(!SAME(VR_DS, "1", "10"));
+	CHECK(!SAME(VR_DS, "1", "-1"));
+	CHECK(!SAME(VR_DS, "1.000000000000000001", "1"));
+	CHECK(!SAME(VR_DS, "1E", "1"));
+	CHECK(!SAME(VR_DS, "1E99999999999", "1"));
+	CHECK(!SAME(VR_DS, ".", "0"));
+	CHECK(!SAME(VR_SH, "01", "1"));
+	CHECK(SAME(VR_DS, "x", "x"));
+	CHECK(SAME(VR_US, "\x01\x00", "\x02\x00\x01\x00"));
+	CHECK(SAME(VR_US, "\x05\x00\x01\x00", "\x02\x00\x01\x00"));
+	CHECK(!SAME(VR_US, "\x00\x02", "\x02\x00"));
+	CHECK(!SAME(VR_US, "**", "\x01\x00"));
+	CHECK(SAME(VR_US, "**", "**"));
+	CHECK(SAME(VR_US, "", "\x01\x00"));
+	CHECK(!SAME(VR_AT, "\x01\x00\x02\x00", "\x02\x00\x01\x00"));
+	CHECK(SAME(VR_OB, "abc", "abc"));
+	CHECK(!SAME(VR_OB, "a", "abc"));
+#undef SAME
+	arena_fini(&a);
+}
+
 TEST_MAIN

@@ -11,6 +11,8 @@
 
 static struct arena arena = {.budget = LIMIT_EXCHANGE};
 
+static const struct query_options *options;
+
 static struct syntax
 explicit_little(void)
 {
@@ -44,7 +46,8 @@ identifier(const char *level, ...)
 static bool
 find(struct query *q, enum query_model model, struct str bytes, struct err *e)
 {
-	return query_read(&arena, model, bytes, explicit_little(), q, e);
+	return query_read(
+	    &arena, model, options, bytes, explicit_little(), q, e);
 }
 
 static const struct condition *
@@ -158,7 +161,9 @@ TEST(text_keys)
 	c = key(&q, TAG_AccessionNumber, "*7");
 	CHECK(c != NULL && c->kind == CONDITION_PATTERN);
 	CHECK(key(&q, TAG_StudyDescription, "**") == NULL);
-	CHECK(key(&q, TAG_Modality, "CT\\MR") == NULL);
+	c = key(&q, TAG_Modality, "CT\\MR");
+	CHECK(c != NULL && c->kind == CONDITION_ANY_OF && c->list_count == 2);
+	CHECK(key(&q, TAG_Modality, "CT\\M*") == NULL);
 }
 
 TEST(name_keys)
@@ -220,7 +225,12 @@ TEST(number_and_made_keys)
 	CHECK(key(&q, TAG_InstanceNumber, "seven") == NULL);
 	c = key(&q, TAG_ModalitiesInStudy, "MR");
 	CHECK(c != NULL && c->kind == CONDITION_MODALITY);
-	CHECK(key(&q, TAG_ModalitiesInStudy, "M*") == NULL);
+	c = key(&q, TAG_ModalitiesInStudy, "M*\\CT");
+	if (CHECK(c != NULL && c->kind == CONDITION_MODALITY))
+		CHECK_EQ(c->list_count, 2);
+	CHECK(key(&q, TAG_ModalitiesInStudy, "M\\*") == NULL);
+	c = key(&q, TAG_SOPClassesInStudy, "1.2\\1.3");
+	CHECK(c != NULL && c->kind == CONDITION_CLASS && c->list_count == 2);
 	CHECK(key(&q, TAG_NumberOfStudyRelatedInstances, "5") == NULL);
 }
 
@@ -238,8 +248,13 @@ TEST(unsupported_keys)
 	CHECK(q.unsupported);
 	CHECK_EQ(q.search.count, 0);
 	CHECK(find(&q, QUERY_STUDY_ROOT,
+	    identifier("STUDY", TAG_ImageComments, "", 0), &e));
+	CHECK(q.unsupported && !q.file);
+	/* Of this level or above, and in the files alone. */
+	CHECK(find(&q, QUERY_STUDY_ROOT,
 	    identifier("STUDY", TAG_PatientComments, "", 0), &e));
-	CHECK(q.unsupported);
+	CHECK(!q.unsupported && q.file && !q.file_demands);
+	CHECK(q.search.want_file);
 	/* About the identifier: no keys. */
 	CHECK(find(&q, QUERY_STUDY_ROOT,
 	    identifier("STUDY", TAG_SpecificCharacterSet, "ISO_IR 100",
@@ -360,7 +375,7 @@ TEST(matching)
 
 TEST(answers)
 {
-	struct query_counts counts = {3, 4, 5, true};
+	struct index_counts counts = {3, 4, 5};
 	struct index_row row = sample_row();
 	struct dataset *ds;
 	struct query q;
@@ -375,11 +390,13 @@ TEST(answers)
 	CHECK(q.search.want[COLUMN_PatientName]);
 	CHECK(q.search.want[COLUMN_StudyInstanceUID]);
 	CHECK(!q.search.want[COLUMN_StudyDate]);
-	ds = query_answer(&q, &arena, &row, &counts, "FILEROOM");
+	ds = query_answer(&q, &arena,
+	    &(struct query_found){
+		.row = &row, .counts = &counts, .retrieve_ae = "FILEROOM"});
 	if (!CHECK(ds != NULL))
 		return;
-	CHECK_STR(dataset_str(ds, TAG_PatientName), "M\xc3\xbcller^Anna");
-	CHECK_STR(dataset_str(ds, TAG_SpecificCharacterSet), "ISO_IR 192");
+	CHECK_STR(dataset_str(ds, TAG_PatientName), "M\xfcller^Anna");
+	CHECK_STR(dataset_str(ds, TAG_SpecificCharacterSet), "ISO_IR 100");
 	CHECK_STR(dataset_str(ds, TAG_QueryRetrieveLevel), "STUDY");
 	CHECK_STR(dataset_str(ds, TAG_StudyInstanceUID), "1.2.3");
 	CHECK_STR(dataset_str(ds, TAG_RetrieveAETitle), "FILEROOM");
@@ -402,7 +419,8 @@ TEST(answer_in_ascii)
 	if (!CHECK(find(&q, QUERY_PATIENT_ROOT,
 		identifier("STUDY", TAG_StudyDate, "", 0), &e)))
 		return;
-	ds = query_answer(&q, &arena, &row, NULL, "FILEROOM");
+	ds = query_answer(&q, &arena,
+	    &(struct query_found){.row = &row, .retrieve_ae = "FILEROOM"});
 	if (!CHECK(ds != NULL))
 		return;
 	CHECK(dataset_find(ds, TAG_SpecificCharacterSet) == NULL);

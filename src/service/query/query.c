@@ -1,11 +1,12 @@
 /*
- * Reading identifiers and building answers.
+ * Reading identifiers.
  */
 #include "service/query/query.h"
 
 #include "dicom/charset.h"
 #include "dicom/match.h"
 #include "dicom/value.h"
+#include "service/query/levels.h"
 
 static const char *const level_names[] = {
     [LEVEL_PATIENT] = "PATIENT",
@@ -68,6 +69,9 @@ has_level(enum query_model model, size_t level)
 	return level <= LEVEL_STUDY || model != QUERY_PATIENT_STUDY_ONLY;
 }
 
+/* Behind it are pixels and padding. */
+#define LAST_HEADER_TAG TAG(0x7fe0, 0)
+
 static bool
 read_level(const struct dataset *ds, struct query *q, struct err *e)
 {
@@ -89,30 +93,109 @@ read_level(const struct dataset *ds, struct query *q, struct err *e)
 	return true;
 }
 
+enum column
+query_unique_key(enum index_level level)
+{
+	return unique_keys[level];
+}
+
+enum index_level
+query_top_level(enum query_model model)
+{
+	return model == QUERY_STUDY_ROOT ? LEVEL_STUDY : LEVEL_PATIENT;
+}
+
+/* Bytes of the item (PS3.4 Table C.5-1, and 6 and 7 of later editions). Fuzzy
+ * names, time zones and views are not done. */
+enum {
+	EXTENDED_RELATIONAL,
+	EXTENDED_DATE_TIME,
+	EXTENDED_FUZZY,
+	EXTENDED_ZONE,
+	EXTENDED_VIEW,
+	EXTENDED_EMPTY,
+	EXTENDED_MULTIPLE,
+	EXTENDED_FIELDS
+};
+
+size_t
+query_extended(struct str proposed, uint8_t *answer, size_t room)
+{
+	static const bool done[EXTENDED_FIELDS] = {
+	    [EXTENDED_RELATIONAL] = true,
+	    [EXTENDED_DATE_TIME] = true,
+	    [EXTENDED_EMPTY] = true,
+	    /* Never refused to anybody. */
+	    [EXTENDED_MULTIPLE] = true,
+	};
+	size_t n = proposed.n, i;
+
+	if (n > EXTENDED_FIELDS)
+		n = EXTENDED_FIELDS;
+	if (n > room)
+		n = room;
+	for (i = 0; i < n; i++)
+		answer[i] = done[i] && proposed.p[i] == 1;
+	return n;
+}
+
+static bool
+negotiated(struct str extended, size_t field)
+{
+	return field < extended.n && extended.p[field] == 1;
+}
+
+struct query_options
+query_options(struct str extended)
+{
+	return (struct query_options){
+	    .relational = negotiated(extended, EXTENDED_RELATIONAL),
+	    .date_time = negotiated(extended, EXTENDED_DATE_TIME),
+	    .empty_values = negotiated(extended, EXTENDED_EMPTY),
+	};
+}
+
 /* About the identifier itself: no keys. */
 static bool
 is_key(uint32_t tag)
 {
 	switch (tag) {
-	case TAG_SpecificCharacterSet:
 	case TAG_QueryRetrieveLevel:
 	case TAG_QueryRetrieveView:
 	case TAG_TimezoneOffsetFromUTC:
 		return false;
 	default:
-		return TAG_ELEMENT(tag) != 0 && !TAG_IS_PRIVATE(tag);
+		/* PS3.4 C.4.1.1.3: none of the groups below. */
+		return TAG_GROUP(tag) >= 8;
 	}
 }
 
+/* Of an attribute in the index. */
 static enum query_source
-source_of(const struct query *q, uint32_t tag, enum column *column)
+source_of_column(const struct query *q, const struct key *key, enum column c)
 {
-	*column = column_of_tag(tag);
+	const struct column_info *info = column_info(c);
+
+	if (info->level <= q->search.level)
+		return QUERY_COLUMN;
+	if (!q->options.relational)
+		return QUERY_EMPTY;
+	/* Of the entities below the search must find the right one. */
+	if (!key->demands)
+		return QUERY_COLUMN;
+	return key->empty || info->kind == COLUMN_KIND_MADE ? QUERY_EMPTY
+							    : QUERY_COLUMN;
+}
+
+static enum query_source
+source_of(const struct query *q, const struct key *key, enum column *column)
+{
+	enum index_level level;
+
+	*column = column_of_tag(key->tag);
 	if (*column != COLUMN_COUNT)
-		return column_info(*column)->level <= q->search.level
-			   ? QUERY_COLUMN
-			   : QUERY_EMPTY;
-	switch (tag) {
+		return source_of_column(q, key, *column);
+	switch (key->tag) {
 	case TAG_NumberOfPatientRelatedStudies:
 	case TAG_NumberOfPatientRelatedSeries:
 	case TAG_NumberOfPatientRelatedInstances:
@@ -121,84 +204,140 @@ source_of(const struct query *q, uint32_t tag, enum column *column)
 	case TAG_InstanceAvailability:
 		return QUERY_CONSTANT;
 	default:
+		break;
+	}
+	if (key->tag >= LAST_HEADER_TAG)
 		return QUERY_EMPTY;
-	}
+	/* Nobody but their makers knows the level of private ones. */
+	if (key->creator.n > 0)
+		return QUERY_FILE;
+	level = attribute_level(key->tag);
+	if (level > q->search.level && (!q->options.relational || key->demands))
+		return QUERY_EMPTY;
+	return QUERY_FILE;
 }
 
-/* "+1", "01" and "1" are the same number (PS3.5 6.2, IS). */
-static struct str
-normal_number(struct arena *a, struct str s)
+static void
+take_key(struct query *q, const struct key *key)
 {
-	struct str digits = s;
-	char *text;
-	int64_t v;
+	struct query_key *k = &q->keys[q->key_count++];
+	uint32_t last = key->tag;
 
-	if (digits.n > 1 && digits.p[0] == '+')
-		digits = str_of(digits.p + 1, digits.n - 1);
-	if (!str_i64(digits, &v))
-		return s;
-	text = arena_printf(a, "%lld", (long long)v);
-	return text != NULL ? str_from(text) : s;
-}
-
-static struct str
-key_value(struct arena *a, struct str charset, const struct element *element,
-    enum vr vr)
-{
-	enum vr_kind kind = vr_kind(vr);
-	struct str value = element->value;
-
-	if (kind != VR_KIND_TEXT && kind != VR_KIND_LOCAL)
-		return STR("");
-	if (kind == VR_KIND_LOCAL)
-		value = charset_to_utf8(a, charset, value, vr == VR_PN);
-	value = str_trim(value);
-	if (match_kind(vr, value) == MATCH_UNIVERSAL)
-		return STR("");
-	return vr == VR_IS ? normal_number(a, value) : value;
-}
-
-static bool
-read_key(struct arena *a, struct str charset, const struct element *element,
-    struct query *q, struct err *e)
-{
-	struct query_key *key = &q->keys[q->key_count];
-	enum vr known = dict_vr(element->tag);
-
-	key->tag = element->tag;
-	key->vr = known != VR_UN ? known : element->vr;
-	key->value = key_value(a, charset, element, key->vr);
-	if (key->vr != VR_UI && key->value.n > LIMIT_INDEX_VALUE)
-		return fail(e, ERR_LIMIT, "a key of %zu bytes", key->value.n);
-	key->source = source_of(q, key->tag, &key->column);
-	if (key->source == QUERY_COLUMN)
-		q->search.want[key->column] = true;
-	if (key->source == QUERY_COUNT) {
+	*k = (struct query_key){.key = *key};
+	k->source = source_of(q, key, &k->column);
+	switch (k->source) {
+	case QUERY_COLUMN:
+		q->search.want[k->column] = true;
+		break;
+	case QUERY_COUNT:
 		q->counts = true;
-		q->search.want[COLUMN_PatientID] = true;
-		q->search.want[COLUMN_IssuerOfPatientID] = true;
-	}
-	if (key->source == QUERY_EMPTY)
+		break;
+	case QUERY_FILE:
+		q->file = true;
+		q->file_demands = q->file_demands || key->demands;
+		/* A private one may be in any block. */
+		if (key->creator.n > 0)
+			last |= 0xff00;
+		if (last >= q->stop_tag)
+			q->stop_tag = last + 1;
+		break;
+	case QUERY_EMPTY:
 		q->unsupported = true;
-	q->key_count++;
-	return true;
+		break;
+	case QUERY_CONSTANT:
+		break;
+	}
 }
 
 static bool
 read_keys(
     struct arena *a, const struct dataset *ds, struct query *q, struct err *e)
 {
-	struct str charset = dataset_str(ds, TAG_SpecificCharacterSet);
+	struct keys keys;
 	size_t i;
 
-	q->keys = arena_array(a, ds->n, sizeof(*q->keys));
+	q->charset = dataset_str(ds, TAG_SpecificCharacterSet);
+	q->stop_tag = TAG_SpecificCharacterSet + 1;
+	q->zone = dataset_find(ds, TAG_TimezoneOffsetFromUTC) != NULL;
+	if (q->zone) {
+		q->file = true;
+		q->stop_tag = TAG_TimezoneOffsetFromUTC + 1;
+	}
+	if (!keys_read(a, ds, q->options.empty_values, &keys, e))
+		return false;
+	q->keys = arena_array(a, keys.n, sizeof(*q->keys));
 	if (q->keys == NULL)
 		return fail(e, ERR_LIMIT, "an identifier that is too large");
-	for (i = 0; i < ds->n; i++)
-		if (is_key(ds->elements[i].tag) &&
-		    !read_key(a, charset, &ds->elements[i], q, e))
-			return false;
+	for (i = 0; i < keys.n; i++)
+		if (is_key(keys.list[i].tag))
+			take_key(q, &keys.list[i]);
 	return true;
+}
+
+/* The key of the time that belongs to a date: StudyTime to StudyDate. */
+static struct query_key *
+time_of(struct query *q, const struct query_key *date)
+{
+	const struct dict_tag *entry = dict_tag(date->key.tag), *other;
+	char name[80];
+	size_t n, i;
+
+	if (entry == NULL || date->key.creator.n > 0)
+		return NULL;
+	n = strlen(entry->keyword);
+	if (n < 4 || n >= sizeof(name) ||
+	    strcmp(entry->keyword + n - 4, "Date") != 0)
+		return NULL;
+	memcpy(name, entry->keyword, n - 4);
+	memcpy(name + n - 4, "Time", 5);
+	other = dict_keyword(str_from(name));
+	for (i = 0; i < q->key_count && other != NULL; i++)
+		if (q->keys[i].key.tag == other->tag &&
+		    q->keys[i].key.vr == VR_TM)
+			return &q->keys[i];
+	return NULL;
+}
+
+static bool
+has_source(const struct query_key *key)
+{
+	return key->source == QUERY_COLUMN || key->source == QUERY_FILE;
+}
+
+/* Both ranges of the same form (PS3.4 C.2.2.2.5.4). */
+static bool
+same_form(struct str date, struct str time)
+{
+	struct str date_from, date_to, time_from, time_to;
+
+	return match_range_split(VR_DA, date, &date_from, &date_to) &&
+	       match_range_split(VR_TM, time, &time_from, &time_to) &&
+	       (date_from.n > 0) == (time_from.n > 0) &&
+	       (date_to.n > 0) == (time_to.n > 0);
+}
+
+static void
+pair_moments(struct query *q)
+{
+	struct query_key *date, *time;
+	size_t i;
+
+	for (i = 0; i < q->key_count; i++) {
+		date = &q->keys[i];
+		if (date->key.vr != VR_DA || !date->key.demands ||
+		    !has_source(date))
+			continue;
+		time = time_of(q, date);
+		if (time == NULL || !has_source(time) ||
+		    !same_form(date->key.value, time->key.value))
+			continue;
+		date->time = (size_t)(time - q->keys);
+		date->moment = true;
+		time->decided = true;
+		/* A file must decide it then. */
+		if (date->source == QUERY_FILE || time->source == QUERY_FILE)
+			q->file_demands = true;
+	}
 }
 
 /* A list of UIDs, or one. False past the arena's budget. */
@@ -294,15 +433,38 @@ time_condition(struct str value, struct condition *c)
 	c->a = value;
 }
 
+/* Several values of which any may be met: a list, where all are plain. */
 static bool
-made_condition(enum column column, struct str value, struct condition *c)
+list_condition(struct arena *a, struct str value, struct condition *c)
 {
-	if (column != COLUMN_ModalitiesInStudy || first_wild(value) < value.n ||
-	    str_find(value, '\\') < value.n)
+	struct str rest = value, part;
+
+	if (first_wild(value) < value.n)
+		while (str_split(&rest, '\\', &part))
+			if (match_kind(VR_LO, part) == MATCH_UNIVERSAL)
+				return false;
+	return uid_condition(a, value, c) && c->list_count > 0;
+}
+
+static bool
+made_condition(
+    struct arena *a, enum column column, struct str value, struct condition *c)
+{
+	if (column != COLUMN_ModalitiesInStudy &&
+	    column != COLUMN_SOPClassesInStudy)
 		return false;
-	c->kind = CONDITION_MODALITY;
-	c->a = value;
+	if (!list_condition(a, value, c))
+		return false;
+	c->kind = column == COLUMN_ModalitiesInStudy ? CONDITION_MODALITY
+						     : CONDITION_CLASS;
+	c->a = c->list[0];
 	return true;
+}
+
+static bool
+is_list(struct str value)
+{
+	return str_find(value, '\\') < value.n;
 }
 
 /* True: *c narrows the search. */
@@ -310,38 +472,60 @@ static bool
 condition_for(struct arena *a, struct query_key *key, struct condition *c)
 {
 	enum column_kind kind = column_info(key->column)->kind;
+	struct str value = key->key.value;
 	int64_t number;
 
 	*c = (struct condition){.column = key->column};
 	switch (kind) {
 	case COLUMN_KIND_UID:
-		key->decided = uid_condition(a, key->value, c);
+		key->decided = uid_condition(a, value, c);
 		return key->decided && c->list_count > 0;
 	case COLUMN_KIND_CODE:
 	case COLUMN_KIND_TEXT:
-		/* Of several values any may match; the index takes one. */
-		if (str_find(key->value, '\\') < key->value.n)
-			return false;
-		text_condition(key->vr, key->value, c);
+		if (is_list(value))
+			return first_wild(value) == value.n &&
+			       list_condition(a, value, c);
+		text_condition(key->key.vr, value, c);
 		return true;
 	case COLUMN_KIND_NAME:
-		if (str_find(key->value, '\\') < key->value.n)
+		if (is_list(value))
 			return false;
-		name_condition(key->value, c);
+		name_condition(value, c);
 		return true;
 	case COLUMN_KIND_DATE:
-		return date_condition(a, key->value, c);
+		return date_condition(a, value, c);
 	case COLUMN_KIND_TIME:
-		time_condition(key->value, c);
+		time_condition(value, c);
 		return true;
 	case COLUMN_KIND_INT:
 		c->kind = CONDITION_IS;
-		c->a = key->value;
-		return str_i64(key->value, &number);
+		c->a = value;
+		return str_i64(value, &number);
 	case COLUMN_KIND_MADE:
-		return made_condition(key->column, key->value, c);
+		return made_condition(a, key->column, value, c);
 	}
 	return false;
+}
+
+/* Does the index know the two as one moment? */
+static bool
+moment_condition(struct arena *a, const struct query *q,
+    const struct query_key *date, struct condition *c)
+{
+	const struct query_key *time = &q->keys[date->time];
+
+	*c = (struct condition){.column = date->column};
+	if (!date_condition(a, date->key.value, c))
+		return false;
+	if ((date->column == COLUMN_StudyDate &&
+		time->column == COLUMN_StudyTime) ||
+	    (date->column == COLUMN_SeriesDate &&
+		time->column == COLUMN_SeriesTime)) {
+		c->kind = CONDITION_DATE_TIME;
+		(void)match_range_split(
+		    VR_TM, time->key.value, &c->time_a, &c->time_b);
+	}
+	return true;
 }
 
 /* A condition for each key with a value that the index knows. */
@@ -349,16 +533,32 @@ static bool
 make_conditions(struct arena *a, struct query *q, struct err *e)
 {
 	struct condition *conditions =
-	    arena_array(a, q->key_count, sizeof(*conditions));
+			     arena_array(a, q->key_count, sizeof(*conditions)),
+			 *next;
 	struct query_key *key;
+	bool made;
 	size_t i;
 
 	for (i = 0; i < q->key_count && conditions != NULL; i++) {
 		key = &q->keys[i];
-		if (key->source != QUERY_COLUMN || key->value.n == 0)
+		if (key->source != QUERY_COLUMN || key->key.value.n == 0)
 			continue;
-		if (condition_for(a, key, &conditions[q->search.count]))
-			q->search.count++;
+		next = &conditions[q->search.count];
+		if (key->moment)
+			made = moment_condition(a, q, key, next);
+		else if (key->decided)
+			continue;
+		else
+			made = condition_for(a, key, next);
+		q->search.count += made;
+		/* What is below is decided by the search alone. */
+		if (column_info(key->column)->level <= q->search.level)
+			continue;
+		key->decided = true;
+		if (made)
+			continue;
+		key->source = QUERY_EMPTY;
+		q->unsupported = true;
 	}
 	if (a->over)
 		return fail(e, ERR_LIMIT, "an identifier that is too large");
@@ -381,23 +581,33 @@ read_identifier(struct arena *a, struct str bytes, struct syntax syntax,
 static void
 want_unique(struct query *q)
 {
-	size_t level = q->model == QUERY_STUDY_ROOT ? LEVEL_STUDY : 0;
+	size_t level = query_top_level(q->model);
 
 	for (; level <= q->search.level; level++)
 		q->search.want[unique_keys[level]] = true;
 }
 
 bool
-query_read(struct arena *a, enum query_model model, struct str bytes,
-    struct syntax syntax, struct query *out, struct err *e)
+query_read(struct arena *a, enum query_model model,
+    const struct query_options *options, struct str bytes, struct syntax syntax,
+    struct query *out, struct err *e)
 {
 	struct dataset *ds;
 
 	*out = (struct query){.model = model};
+	if (options != NULL)
+		out->options = *options;
 	if (!read_identifier(a, bytes, syntax, &ds, out, e) ||
-	    !read_keys(a, ds, out, e) || !make_conditions(a, out, e))
+	    !read_keys(a, ds, out, e))
+		return false;
+	if (out->options.date_time)
+		pair_moments(out);
+	if (!make_conditions(a, out, e))
 		return false;
 	want_unique(out);
+	out->search.want_file = out->file;
+	out->search.want_patient = out->counts;
+	out->search.relational = out->options.relational;
 	return true;
 }
 
@@ -463,108 +673,4 @@ query_rows_budget(const struct query *q)
 	for (i = 0; i < COLUMN_COUNT; i++)
 		columns += q->search.want[i];
 	return LIMIT_EXCHANGE + columns * LIMIT_ROWS * LIMIT_INDEX_VALUE;
-}
-
-bool
-query_matches(
-    const struct query *q, struct arena *scratch, const struct index_row *row)
-{
-	const struct query_key *key;
-	size_t i;
-
-	for (i = 0; i < q->key_count; i++) {
-		key = &q->keys[i];
-		if (key->source != QUERY_COLUMN || key->value.n == 0 ||
-		    key->decided)
-			continue;
-		if (!match_value(
-			scratch, key->vr, key->value, row->value[key->column]))
-			return false;
-	}
-	return true;
-}
-
-static bool
-is_ascii(struct str s)
-{
-	size_t i;
-
-	for (i = 0; i < s.n; i++)
-		if (s.p[i] >= 0x80)
-			return false;
-	return true;
-}
-
-static struct str
-count_value(struct arena *a, uint32_t tag, const struct query_counts *counts)
-{
-	uint64_t n = 0;
-	char *text;
-
-	if (counts == NULL || !counts->known)
-		return STR("");
-	if (tag == TAG_NumberOfPatientRelatedStudies)
-		n = counts->studies;
-	else if (tag == TAG_NumberOfPatientRelatedSeries)
-		n = counts->series;
-	else
-		n = counts->instances;
-	text = arena_printf(a, "%llu", (unsigned long long)n);
-	return str_from(text);
-}
-
-static bool
-put_column(struct dataset *ds, enum column column, const struct index_row *row,
-    bool *ascii)
-{
-	uint32_t tag = column_info(column)->tag;
-
-	*ascii = *ascii && is_ascii(row->value[column]);
-	return dataset_put(ds, tag, dict_vr(tag), row->value[column]);
-}
-
-static bool
-put_keys(struct dataset *ds, const struct query *q, const struct index_row *row,
-    const struct query_counts *counts, bool *ascii)
-{
-	const struct query_key *key;
-	bool ok = true;
-	size_t i;
-
-	for (i = 0; i < q->key_count && ok; i++) {
-		key = &q->keys[i];
-		if (key->source == QUERY_COLUMN)
-			ok = put_column(ds, key->column, row, ascii);
-		else if (key->source == QUERY_COUNT)
-			ok = dataset_put(ds, key->tag, key->vr,
-			    count_value(ds->arena, key->tag, counts));
-		else if (key->source == QUERY_EMPTY)
-			ok = dataset_put(ds, key->tag, key->vr, STR(""));
-	}
-	return ok;
-}
-
-struct dataset *
-query_answer(const struct query *q, struct arena *a,
-    const struct index_row *row, const struct query_counts *counts,
-    const char *retrieve_ae)
-{
-	struct dataset *ds = dataset_new(a);
-	size_t level = q->model == QUERY_STUDY_ROOT ? LEVEL_STUDY : 0;
-	bool ascii = is_ascii(str_from(retrieve_ae)), ok;
-
-	if (ds == NULL)
-		return NULL;
-	ok = put_keys(ds, q, row, counts, &ascii);
-	for (; level <= q->search.level && ok; level++)
-		ok = put_column(ds, unique_keys[level], row, &ascii);
-	ok = ok &&
-	     dataset_put_text(ds, TAG_QueryRetrieveLevel, VR_CS,
-		 level_names[q->search.level]) &&
-	     dataset_put_text(ds, TAG_RetrieveAETitle, VR_AE, retrieve_ae) &&
-	     dataset_put_text(ds, TAG_InstanceAvailability, VR_CS, "ONLINE");
-	if (ok && !ascii)
-		ok = dataset_put_text(
-		    ds, TAG_SpecificCharacterSet, VR_CS, "ISO_IR 192");
-	return ok ? ds : NULL;
 }

@@ -1,0 +1,170 @@
+/*
+ * Choosing and applying the character set of a data set.
+ *
+ * Each candidate is tried on every text until one holds them all; most fail at
+ * the first character.
+ */
+#include "dicom/recode.h"
+
+#include "base/limit.h"
+#include "dicom/charset.h"
+
+/* Of one byte, those that most readers know first; the Greek set got its euro
+ * sign late. */
+static const char *const narrow[] = {"ISO_IR 100", "ISO_IR 101", "ISO_IR 144",
+    "ISO_IR 203", "ISO_IR 126", "ISO_IR 148", "ISO_IR 127", "ISO_IR 138",
+    "ISO_IR 109", "ISO_IR 110", "ISO_IR 166", "ISO_IR 13"};
+
+static const char utf8[] = "ISO_IR 192";
+
+/* All elements of a tree, one after the other. */
+struct walk {
+	struct {
+		struct dataset *ds;
+		size_t at;
+	} stack[LIMIT_SQ_DEPTH + 2];
+	size_t n;
+};
+
+static void
+walk_begin(struct walk *w, struct dataset *ds)
+{
+	w->stack[0].ds = ds;
+	w->stack[0].at = 0;
+	w->n = 1;
+}
+
+/* The next text; NULL at the end. */
+static struct element *
+walk_next(struct walk *w)
+{
+	struct element *element;
+	struct dataset *ds;
+	enum vr_kind kind;
+
+	while (w->n > 0) {
+		ds = w->stack[w->n - 1].ds;
+		if (w->stack[w->n - 1].at == ds->n) {
+			/* The top has no next: it is no item. */
+			w->stack[w->n - 1].ds = ds->next;
+			w->stack[w->n - 1].at = 0;
+			if (w->n == 1 || ds->next == NULL)
+				w->n--;
+			continue;
+		}
+		element = &ds->elements[w->stack[w->n - 1].at++];
+		if (element->items != NULL) {
+			must(w->n < ARRAY_LEN(w->stack));
+			w->stack[w->n].ds = element->items;
+			w->stack[w->n++].at = 0;
+			continue;
+		}
+		kind = vr_kind(element->vr);
+		if (element->value.n > 0 &&
+		    (kind == VR_KIND_TEXT || kind == VR_KIND_LOCAL))
+			return element;
+	}
+	return NULL;
+}
+
+static bool
+is_ascii(struct dataset *ds)
+{
+	struct element *element;
+	struct walk w;
+	size_t i;
+
+	walk_begin(&w, ds);
+	while ((element = walk_next(&w)) != NULL)
+		for (i = 0; i < element->value.n; i++)
+			if (element->value.p[i] >= 0x80)
+				return false;
+	return true;
+}
+
+static bool
+holds(struct dataset *ds, struct str charset, struct buf *scratch)
+{
+	struct element *element;
+	struct walk w;
+
+	walk_begin(&w, ds);
+	while ((element = walk_next(&w)) != NULL) {
+		buf_clear(scratch);
+		if (!charset_encode_2022(charset, element->value,
+			element->vr == VR_PN, scratch) ||
+		    scratch->over)
+			return false;
+	}
+	return true;
+}
+
+static bool
+apply(struct dataset *ds, struct str charset, struct buf *scratch)
+{
+	struct element *element;
+	struct walk w;
+
+	walk_begin(&w, ds);
+	while ((element = walk_next(&w)) != NULL) {
+		buf_clear(scratch);
+		if (!charset_encode_2022(charset, element->value,
+			element->vr == VR_PN, scratch) ||
+		    scratch->n == 0)
+			continue;
+		element->value = arena_dup(ds->arena, buf_str(scratch));
+		element->length = (uint32_t)element->value.n;
+	}
+	return !ds->arena->over;
+}
+
+/* One value that names a set only for code extensions, as some write it: the
+ * value before it is meant to be empty. */
+static struct str
+with_extensions(struct arena *a, struct str wanted)
+{
+	char *text;
+
+	if (!str_starts(wanted, STR("ISO 2022")) ||
+	    str_find(wanted, '\\') < wanted.n)
+		return STR("");
+	text = arena_printf(a, "\\%.*s", (int)wanted.n, (const char *)wanted.p);
+	return str_from(text);
+}
+
+static struct str
+choose(struct dataset *ds, struct str wanted, struct buf *scratch)
+{
+	struct str other;
+	size_t i;
+
+	wanted = str_trim(wanted);
+	if (wanted.n > 0 && charset_known(wanted)) {
+		if (holds(ds, wanted, scratch))
+			return wanted;
+		other = with_extensions(ds->arena, wanted);
+		if (other.n > 0 && holds(ds, other, scratch))
+			return other;
+	}
+	for (i = 0; i < ARRAY_LEN(narrow); i++)
+		if (holds(ds, str_from(narrow[i]), scratch))
+			return str_from(narrow[i]);
+	return str_from(utf8);
+}
+
+bool
+dataset_recode(struct dataset *ds, struct str wanted)
+{
+	struct str charset;
+	struct buf scratch;
+	bool ok;
+
+	if (is_ascii(ds))
+		return true;
+	buf_init(&scratch, LIMIT_HEADER);
+	charset = choose(ds, wanted, &scratch);
+	ok = apply(ds, charset, &scratch) &&
+	     dataset_put(ds, TAG_SpecificCharacterSet, VR_CS, charset);
+	buf_fini(&scratch);
+	return ok;
+}
