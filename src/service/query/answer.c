@@ -233,7 +233,7 @@ query_answer(
 	ok = put_keys(ds, q, found) && put_zone(ds, q, found->file);
 	for (; level <= q->search.level && ok; level++)
 		ok = put_column(
-		    ds, query_unique_key((enum index_level)level), found->row);
+		    ds, query_key_column((enum index_level)level), found->row);
 	ok = ok &&
 	     dataset_put_text(ds, TAG_QueryRetrieveLevel, VR_CS,
 		 query_level_name(q->search.level)) &&

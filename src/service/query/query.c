@@ -94,7 +94,7 @@ read_level(const struct dataset *ds, struct query *q, struct err *e)
 }
 
 enum column
-query_unique_key(enum index_level level)
+query_key_column(enum index_level level)
 {
 	return unique_keys[level];
 }

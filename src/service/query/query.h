@@ -124,7 +124,7 @@ struct dataset *query_answer(const struct query *q, struct arena *a,
 /* "PATIENT", "STUDY", "SERIES", "IMAGE". */
 const char *query_level_name(enum index_level level);
 /* The unique key of a level. */
-enum column query_unique_key(enum index_level level);
+enum column query_key_column(enum index_level level);
 /* The highest level of a model. */
 enum index_level query_top_level(enum query_model model);
 
