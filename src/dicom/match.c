@@ -399,20 +399,13 @@ match_group(struct arena *a, struct str key, struct str value)
 	return match_wild(key, str_of(padded, value.n + wanted - there));
 }
 
+/* Both folded, and not empty. */
 static bool
 match_name(struct arena *a, struct str key, struct str value)
 {
 	struct str key_group, value_group;
-	bool single;
 
-	key = pn_key(a, key);
-	value = pn_key(a, value);
-	if (a->over || value.n == 0)
-		return false;
-	if (key.n == 0)
-		return true;
-	single = str_find(key, '=') == key.n;
-	if (single) {
+	if (str_find(key, '=') == key.n) {
 		while (str_split(&value, '=', &value_group))
 			if (value_group.n > 0 &&
 			    match_group(a, key, value_group))
@@ -429,6 +422,42 @@ match_name(struct arena *a, struct str key, struct str value)
 			return false;
 	}
 	return true;
+}
+
+/* The names of a list, folded, without empty ones. */
+static struct str *
+fold_names(struct arena *a, struct str names, size_t *n)
+{
+	size_t i, room = 1;
+	struct str *list, part;
+
+	for (i = 0; i < names.n; i++)
+		room += names.p[i] == '\\';
+	list = arena_array(a, room, sizeof(*list));
+	*n = 0;
+	while (list != NULL && str_split(&names, '\\', &part)) {
+		list[*n] = pn_key(a, part);
+		*n += list[*n].n > 0;
+	}
+	return list;
+}
+
+/* Does any name of the key match any of the value? Each is folded once. */
+static bool
+match_names(struct arena *a, struct str key, struct str value)
+{
+	size_t key_count, value_count, i, k;
+	struct str *keys = fold_names(a, key, &key_count);
+	struct str *values = fold_names(a, value, &value_count);
+
+	if (a->over || value_count == 0)
+		return false;
+	for (k = 0; k < key_count; k++)
+		for (i = 0; i < value_count; i++)
+			if (match_name(a, keys[k], values[i]))
+				return true;
+	/* A key of delimiters alone asks for nothing. */
+	return key_count == 0;
 }
 
 /* A decimal number by its significant digits: 0.DIGITS times ten to the
@@ -530,24 +559,22 @@ match_text(enum vr vr, struct str key, struct str value)
 
 /* One value of the key and one of the attribute, both not empty. */
 static bool
-match_one(struct arena *a, enum vr vr, struct str key, struct str value)
+match_one(enum vr vr, struct str key, struct str value)
 {
-	if (vr == VR_PN)
-		return match_name(a, key, value);
 	if (takes_range(vr))
 		return match_moment(vr, key, value);
 	return match_text(vr, key, value);
 }
 
 static bool
-match_any_value(struct arena *a, enum vr vr, struct str key, struct str value)
+match_any_value(enum vr vr, struct str key, struct str value)
 {
 	struct str part;
 
 	if (!vr_is_multi(vr))
-		return str_trim(value).n > 0 && match_one(a, vr, key, value);
+		return str_trim(value).n > 0 && match_one(vr, key, value);
 	while (str_split(&value, '\\', &part))
-		if (str_trim(part).n > 0 && match_one(a, vr, key, part))
+		if (str_trim(part).n > 0 && match_one(vr, key, part))
 			return true;
 	return false;
 }
@@ -584,12 +611,14 @@ match_value(struct arena *scratch, enum vr vr, struct str key, struct str value)
 		return true;
 	if (value.n == 0)
 		return false;
+	if (vr == VR_PN)
+		return match_names(scratch, key, value);
 	if (!vr_is_multi(vr))
-		return match_any_value(scratch, vr, key, value);
+		return match_any_value(vr, key, value);
 	while (str_split(&key, '\\', &part)) {
 		part = str_trim(part);
-		if (part.n > 0 && (only_stars(part) || match_any_value(scratch,
-							   vr, part, value)))
+		if (part.n > 0 &&
+		    (only_stars(part) || match_any_value(vr, part, value)))
 			return true;
 	}
 	return false;

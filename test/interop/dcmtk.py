@@ -35,7 +35,7 @@ def find(server, *keys, model="-S"):
         if "Find Response" in line and "Pending" in line:
             now = {}
             answers.append(now)
-        hit = re.match(r"I: \(([0-9a-f]{4},[0-9a-f]{4})\) \w\w (\[(.*)\]|=\w+|\(no value)", line)
+        hit = re.match(r"I: *\(([0-9a-f]{4},[0-9a-f]{4})\) \w\w (\[(.*)\]|=\w+|\(no value)", line)
         if hit and now is not None:
             now[hit.group(1)] = (hit.group(3) or "").strip(" \0")
     return answers
@@ -222,6 +222,83 @@ def t_find_keys():
                    model="-P") == ["P1", "P2", "P3"]
         assert ids("ModalitiesInStudy=CT") == ["P1", "P2", "P3"]
         assert ids("ModalitiesInStudy=MR") == []
+
+
+def t_find_by_every_model():
+    """The walk of an interactive client (dcmqrti): from patients down to
+    images, each level with the unique keys above; all three models."""
+    with Server() as server, tempfile.TemporaryDirectory() as tmp:
+        paths = [sample.write(
+            sample.image(patient="W%d" % p, name="Walk^%d" % p, study="w%d" % p,
+                         series=s, number=n),
+            os.path.join(tmp, "%d%d%d.dcm" % (p, s, n)))
+            for p in (1, 2) for s in (1, 2) for n in (1, 2, 3)]
+        client(server, "storescu", after=paths)
+
+        def walk(model, level, *keys):
+            return find(server, "QueryRetrieveLevel=" + level, *keys,
+                        model=model)
+
+        for model in ("-P", "-O"):
+            got = walk(model, "PATIENT", "PatientName=*", "PatientID",
+                       "PatientBirthDate", "PatientSex",
+                       "NumberOfPatientRelatedStudies",
+                       "NumberOfPatientRelatedSeries",
+                       "NumberOfPatientRelatedInstances")
+            assert sorted(a["0010,0020"] for a in got) == ["W1", "W2"], got
+            assert [a["0020,1200"] + a["0020,1202"] + a["0020,1204"]
+                    for a in got] == ["126", "126"], got
+        for model in ("-P", "-S", "-O"):
+            got = walk(model, "STUDY", "PatientID=W2", "StudyDate",
+                       "StudyTime", "StudyID", "AccessionNumber",
+                       "StudyDescription", "StudyInstanceUID",
+                       "NumberOfStudyRelatedSeries",
+                       "NumberOfStudyRelatedInstances")
+            assert [a["0020,000d"] for a in got] == [
+                sample.uid("study", "w2")], got
+            assert got[0]["0020,1206"] + got[0]["0020,1208"] == "26", got
+        study = "StudyInstanceUID=" + sample.uid("study", "w2")
+        for model in ("-P", "-S"):
+            got = walk(model, "SERIES", "PatientID=W2", study, "Modality",
+                       "SeriesNumber", "SeriesInstanceUID",
+                       "NumberOfSeriesRelatedInstances", "ProtocolName")
+            assert sorted(a["0020,0011"] for a in got) == ["1", "2"], got
+            got = walk(model, "IMAGE", "PatientID=W2", study,
+                       "SeriesInstanceUID=" + sample.uid("series", "w2", 2),
+                       "InstanceNumber", "SOPInstanceUID", "Rows",
+                       "PhotometricInterpretation", "ImageType")
+            assert sorted(a["0020,0013"] for a in got) == ["1", "2", "3"], got
+            assert {a["0028,0004"] for a in got} == {"MONOCHROME2"}, got
+            assert {a["0008,0008"] for a in got} == {
+                "ORIGINAL\\PRIMARY\\AXIAL"}, got
+
+
+def t_find_in_sequences_and_files():
+    with Server() as server, tempfile.TemporaryDirectory() as tmp:
+        from pydicom.dataset import Dataset
+        paths = []
+        for n in (1, 2):
+            item = Dataset()
+            item.ScheduledProcedureStepID = "SPS%d" % n
+            item.RequestedProcedureID = "RP"
+            paths.append(sample.write(sample.image(
+                study="q%d" % n, RequestAttributesSequence=[item],
+                OperatorsName="Weiß^Änne", charset="ISO_IR 100",
+                PatientAge="04%dY" % n), os.path.join(tmp, "%d.dcm" % n)))
+        client(server, "storescu", after=paths)
+        step = "RequestAttributesSequence[0].ScheduledProcedureStepID"
+        got = find(server, "QueryRetrieveLevel=SERIES", "StudyInstanceUID",
+                   step + "=*2")
+        assert [a["0020,000d"] for a in got] == [sample.uid("study", "q2")]
+        assert got[0]["0040,0009"] == "SPS2", got
+        assert "0040,1001" not in got[0], got
+        got = find(server, "QueryRetrieveLevel=STUDY", "StudyInstanceUID",
+                   "PatientAge=041Y")
+        assert [a["0020,000d"] for a in got] == [sample.uid("study", "q1")]
+        got = find(server, "QueryRetrieveLevel=SERIES", "OperatorsName=weiss*",
+                   "SpecificCharacterSet=ISO_IR 192")
+        assert len(got) == 2, got
+        assert {a["0008,0005"] for a in got} == {"ISO_IR 192"}, got
 
 
 def t_find_cancel():

@@ -103,6 +103,25 @@ def t_echo_store_query():
             "GET", "/queries/%s/answers?expand&simplify" % query["ID"])
         assert len(answers) == 5, answers
 
+        # What it asks of the objects' headers, and of sequences in them.
+        query = orthanc.call("POST", "/modalities/fileroom/query", {
+            "Level": "Series", "Query": {
+                "StudyInstanceUID": sample.uid("study", "orthanc"),
+                "SeriesNumber": "2", "OperatorsName": "",
+                "PatientAge": "", "Manufacturer": ""}})
+        answers = orthanc.call(
+            "GET", "/queries/%s/answers?expand&simplify" % query["ID"])
+        assert [a["SeriesNumber"].strip() for a in answers] == ["2"], answers
+        query = orthanc.call("POST", "/modalities/fileroom/query", {
+            "Level": "Instance", "Normalize": False, "Query": {
+                "StudyInstanceUID": sample.uid("study", "orthanc"),
+                "PhotometricInterpretation": "MONO*", "Rows": ""}})
+        answers = orthanc.call(
+            "GET", "/queries/%s/answers?expand&simplify" % query["ID"])
+        assert len(answers) == 10, answers
+        assert {a["PhotometricInterpretation"] for a in answers} == {
+            "MONOCHROME2"}, answers
+
 
 if __name__ == "__main__":
     sys.exit(runner.main())
