@@ -2,12 +2,13 @@
  * The server process: the archive, its settings, the DICOM server; runs in the
  * foreground until a signal ends it.
  *
- * stdout gets exactly one line, "ready dicom=HOST:PORT", once everything
- * listens (closed ports are left out). The log goes to stderr. SIGTERM and
- * SIGINT stop cleanly, a second one at once. Settings changed by other
- * processes take effect within about a second; pinned ones stay.
+ * stdout gets exactly one line, "ready dicom=HOST:PORT dicom-tls=HOST:PORT",
+ * once everything listens (closed ports are left out). The log goes to stderr.
+ * SIGTERM and SIGINT stop cleanly, a second one at once. Settings changed by
+ * other processes take effect within about a second; pinned ones stay.
  */
 #include "app/client_settings.h"
+#include "app/dicom_tls.h"
 #include "app/settings.h"
 #include "app/verb.h"
 #include "base/clock.h"
@@ -34,6 +35,7 @@ struct server {
 	struct scp *scp;
 	struct runner *runner;
 	struct settings settings;
+	struct dicom_tls tls;
 	int64_t version; /* of the stored settings in effect */
 	char trouble[sizeof(((struct err *)0)->text)]; /* logged already */
 };
@@ -43,13 +45,19 @@ struct serve_options {
 	struct words set;
 };
 
+static void
+port_of(const struct setting_value *v, uint16_t *port, bool *automatic)
+{
+	*automatic = v->number == SETTING_PORT_AUTO;
+	*port = *automatic ? 0 : (uint16_t)v->number;
+}
+
 /* Until client_fini(&c->client). */
 static bool
-scp_config_of(const struct settings *s, struct store *store,
+scp_config_of(const struct settings *s, struct store *store, struct tls *tls,
     struct scp_config *c, struct err *e)
 {
 	const struct setting_value *at = s->at;
-	int64_t port = at[SETTING_DICOM_PORT].number;
 
 	*c = (struct scp_config){0};
 	(void)str_copy(c->service.ae_title, sizeof(c->service.ae_title),
@@ -62,8 +70,9 @@ scp_config_of(const struct settings *s, struct store *store,
 	    at[SETTING_DICOM_CHECK_CALLED_AE].number != 0;
 	c->service.timeout_ms = (int)at[SETTING_DICOM_TIMEOUT_S].number * 1000;
 	c->service.debug = at[SETTING_DICOM_DEBUG].number != 0;
-	c->port_auto = port == SETTING_PORT_AUTO;
-	c->port = c->port_auto ? 0 : (uint16_t)port;
+	port_of(&at[SETTING_DICOM_PORT], &c->port, &c->port_auto);
+	port_of(&at[SETTING_DICOM_TLS_PORT], &c->tls_port, &c->tls_port_auto);
+	c->tls = tls;
 	c->max_outgoing = (unsigned)at[SETTING_DICOM_MAX_OUTGOING].number;
 	return client_settings(s, store_folder(store), &c->client, e);
 }
@@ -164,7 +173,8 @@ take_settings(struct server *s, struct err *e)
 		return false;
 	apply_log(&next);
 	settings_apply_store(&next, s->store);
-	if (!scp_config_of(&next, s->store, &config, e))
+	if (!dicom_tls_take(&s->tls, &next, store_folder(s->store), e) ||
+	    !scp_config_of(&next, s->store, s->tls.tls, &config, e))
 		return false;
 	ok = scp_configure(s->scp, &config, e);
 	jobs = runner_config_of(&config);
@@ -179,9 +189,17 @@ take_settings(struct server *s, struct err *e)
 }
 
 static void
+say_moved(const char *what, const char *before, const char *now)
+{
+	if (strcmp(before, now) != 0)
+		log_info("serve", "%s listens on %s now", what,
+		    now[0] != '\0' ? now : "no port");
+}
+
+static void
 follow_settings(struct server *s)
 {
-	char before[300];
+	char before[300], before_tls[300];
 	int64_t version;
 	struct err e;
 
@@ -192,16 +210,32 @@ follow_settings(struct server *s)
 	if (version == s->version)
 		return;
 	snprintf(before, sizeof(before), "%s", scp_address(s->scp));
+	snprintf(before_tls, sizeof(before_tls), "%s", scp_tls_address(s->scp));
 	if (!take_settings(s, &e)) {
 		trouble(s, &e);
 		return;
 	}
 	s->version = version;
 	s->trouble[0] = '\0';
-	if (strcmp(before, scp_address(s->scp)) != 0)
-		log_info("serve", "DICOM listens on %s now",
-		    scp_address(s->scp)[0] != '\0' ? scp_address(s->scp)
-						   : "no port");
+	say_moved("DICOM", before, scp_address(s->scp));
+	say_moved("DICOM over TLS", before_tls, scp_tls_address(s->scp));
+}
+
+/* New connections get what the files hold now; if that is no use, what they
+ * held before. */
+static void
+follow_certificates(struct server *s)
+{
+	struct err e;
+
+	if (!dicom_tls_changed(&s->tls))
+		return;
+	if (take_settings(s, &e))
+		log_info("tls", "the certificate in '%s' is in use now",
+		    s->tls.files.cert);
+	else
+		log_error("tls",
+		    "%s; connections go on with what was there before", e.text);
 }
 
 static void
@@ -238,6 +272,7 @@ run_until_signal(struct server *s)
 	while ((number = sigtimedwait(&set, NULL, &wait)) < 0) {
 		must(errno == EAGAIN || errno == EINTR);
 		follow_settings(s);
+		follow_certificates(s);
 	}
 	log_info("serve", "%s: stopping", strsignal(number));
 	(void)sigaction(SIGTERM, &action, NULL);
@@ -262,7 +297,8 @@ open_server(struct server *s, const char *data, struct err *e)
 		return false;
 	apply_log(&s->settings);
 	settings_apply_store(&s->settings, s->store);
-	if (!scp_config_of(&s->settings, s->store, &scp, e))
+	if (!dicom_tls_take(&s->tls, &s->settings, store_folder(s->store), e) ||
+	    !scp_config_of(&s->settings, s->store, s->tls.tls, &scp, e))
 		return false;
 	jobs = runner_config_of(&scp);
 	ok = scp_open(&s->scp, s->store, &scp, e) &&
@@ -275,6 +311,7 @@ static void
 say_ready(struct server *s)
 {
 	const char *dicom = scp_address(s->scp);
+	const char *tls = scp_tls_address(s->scp);
 	const char *why = store_read_only(s->store);
 
 	if (why != NULL)
@@ -283,6 +320,8 @@ say_ready(struct server *s)
 	fputs("ready", stdout);
 	if (dicom[0] != '\0')
 		printf(" dicom=%s", dicom);
+	if (tls[0] != '\0')
+		printf(" dicom-tls=%s", tls);
 	putchar('\n');
 	if (fflush(stdout) != 0)
 		log_warning("serve", "nobody reads the ready line");
@@ -316,6 +355,7 @@ serve(const struct serve_options *o, struct server *s)
 	if (s->scp != NULL)
 		scp_close(&s->scp, WAIT_STOP_MS);
 	runner_close(&s->runner, WAIT_STOP_JOBS_MS);
+	dicom_tls_fini(&s->tls);
 	if (s->store != NULL)
 		store_close(&s->store);
 	if (status == VERB_DONE)
@@ -356,7 +396,7 @@ const struct verb verb_serve = {
 	     "[--log-format text|json]",
     .help =
 	"Prints one line on standard output once everything listens:\n"
-	"    ready dicom=HOST:PORT\n"
+	"    ready dicom=HOST:PORT dicom-tls=HOST:PORT\n"
 	"and its log on standard error. SIGTERM or Ctrl-C stops it cleanly, a\n"
 	"second one at once. Settings changed with 'fileroom settings set' take\n"
 	"effect without a restart.\n\n"

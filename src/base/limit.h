@@ -77,6 +77,8 @@
 #define LIMIT_META (64 * KIB)
 /* A log line and a comment in an answer. */
 #define LIMIT_LOG_LINE (4 * KIB)
+/* One message of a TLS handshake: a chain of long certificates is 10 KiB. */
+#define LIMIT_TLS_HANDSHAKE (64 * KIB)
 /* A file of certificates or a key: a bundle of every public authority is
  * 250 KiB. */
 #define LIMIT_PEM (1 * MIB)

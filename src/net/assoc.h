@@ -100,9 +100,10 @@ struct assoc_request {
 	size_t role_count;
 	const struct pdu_extended *extended;
 	size_t extended_count;
-	uint16_t async_invoked;    /* 0 or 1: do not ask for a window */
-	uint32_t max_length;       /* 0: LIMIT_PDU_IN */
-	struct tls *tls;           /* NULL: plain */
+	uint16_t async_invoked; /* 0 or 1: do not ask for a window */
+	uint32_t max_length;    /* 0: LIMIT_PDU_IN */
+	struct tls *tls;        /* NULL: plain */
+	const char *tls_pin; /* the fingerprint to demand; NULL or "": none */
 	struct pdu_reject *reject; /* filled with ERR_DENIED; or NULL */
 	int timeout_ms;
 	const struct conn_watch *watch; /* of the connection; or NULL */

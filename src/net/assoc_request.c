@@ -220,12 +220,32 @@ read_accept(struct assoc *a, struct proposal *p, uint32_t length, struct err *e)
 	return ok;
 }
 
+/* A TLS server answers a plain request with an alert. */
+static bool
+check_speech(struct assoc *a, struct err *e)
+{
+	uint8_t first[2];
+
+	if (!conn_peek(a->conn, first, sizeof(first), e)) {
+		(void)assoc_unread(a, e);
+		if (e->code == ERR_CLOSED && a->conn->tls == NULL)
+			(void)fail(e, ERR_CLOSED,
+			    "the peer closed the connection without an answer; "
+			    "it may speak TLS on this port");
+		return false;
+	}
+	if (first[0] < 0x14 || first[0] > 0x17 || first[1] != 3)
+		return true;
+	a->end = ASSOC_LOST;
+	return fail(e, ERR_PROTOCOL, "the node speaks TLS on this port");
+}
+
 static bool
 read_answer(struct assoc *a, struct proposal *p, struct err *e)
 {
 	struct assoc_header h;
 
-	if (!assoc_read_header(a, &h, e))
+	if (!check_speech(a, e) || !assoc_read_header(a, &h, e))
 		return false;
 	switch (assoc_step(a, assoc_event(h.type))) {
 	case UL_AE_3:
@@ -249,6 +269,25 @@ read_answer(struct assoc *a, struct proposal *p, struct err *e)
 	}
 }
 
+/* Connected and, where asked for, in TLS; all before the deadline. */
+static bool
+open_conn(struct conn **out, const struct assoc_request *w, int64_t deadline_ms,
+    struct err *e)
+{
+	if (!conn_open(out, w->host, w->port, w->timeout_ms, w->watch, e))
+		return false;
+	(*out)->progress_ms = w->timeout_ms;
+	(*out)->hard_deadline_ms = deadline_ms;
+	if (w->tls == NULL)
+		return true;
+	conn_secure(
+	    *out, w->tls, w->host, w->tls_pin != NULL ? w->tls_pin : "");
+	if (conn_handshake_wait(*out, e))
+		return true;
+	conn_free(out);
+	return false;
+}
+
 bool
 assoc_request(
     struct assoc **out, const struct assoc_request *wanted, struct err *e)
@@ -261,17 +300,13 @@ assoc_request(
 
 	*out = NULL;
 	arena_init(&p.arena, 2 * LIMIT_ASSOC_ARENA);
-	if (!build_request(&p, e) ||
-	    !conn_open(&c, wanted->host, wanted->port, wanted->timeout_ms,
-		wanted->watch, e)) {
+	if (!build_request(&p, e) || !open_conn(&c, wanted, deadline_ms, e)) {
 		arena_fini(&p.arena);
 		return false;
 	}
 	a = assoc_new(c, true);
 	memcpy(a->calling, p.rq.calling, sizeof(a->calling));
 	memcpy(a->called, p.rq.called, sizeof(a->called));
-	c->progress_ms = wanted->timeout_ms;
-	c->hard_deadline_ms = deadline_ms;
 	(void)assoc_step(a, UL_EVT1);
 	(void)assoc_step(a, UL_EVT2);
 	ok = send_request(a, &p, e) && read_answer(a, &p, e);

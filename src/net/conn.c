@@ -6,6 +6,8 @@
  * hard deadline, and the stop of the whole process. Time that the peer is not
  * responsible for (our disk, our processor) never counts against its rate.
  *
+ * In TLS the same places wait; the session (tls_session.c) never does.
+ *
  * The input buffer starts small, which is enough for messages without bulk
  * data, and becomes BLOCK_IO large when one read fills it.
  */
@@ -15,6 +17,7 @@
 #include "base/limit.h"
 #include "base/os.h"
 #include "net/resolve.h"
+#include "net/tls_session.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -185,12 +188,15 @@ conn_free(struct conn **cp)
 	if (c == NULL)
 		return;
 	*cp = NULL;
+	if (c->tls != NULL)
+		tls_session_bye(c->tls);
 	/* Closing with bytes unread would send a reset, and a reset may
 	 * destroy what the peer has not read yet. */
 	(void)shutdown(c->fd, SHUT_WR);
 	for (i = 0; i < DRAIN_CLOSE; i++)
 		if (recv(c->fd, dropped, sizeof(dropped), MSG_DONTWAIT) <= 0)
 			break;
+	tls_session_free(&c->tls);
 	os_close(&c->fd);
 	free(c->in);
 	free(c);
@@ -370,6 +376,42 @@ make_room(struct conn *c)
 	}
 }
 
+/* What has arrived, into p: as receive(). */
+static ssize_t
+receive_plain(struct conn *c, void *p, size_t room, struct err *e)
+{
+	ssize_t n;
+
+	do {
+		n = recv(c->fd, p, room, MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n > 0)
+		return n;
+	if (n == 0)
+		(void)fail(e, ERR_CLOSED, "closed");
+	else if (errno == EAGAIN || errno == EWOULDBLOCK)
+		return 0;
+	else
+		(void)broken(e);
+	return -1;
+}
+
+static ssize_t
+receive_tls(struct conn *c, void *p, size_t room, struct err *e)
+{
+	size_t n;
+
+	switch (tls_session_read(c->tls, p, room, &n, e)) {
+	case TLS_DONE:
+		return (ssize_t)n;
+	case TLS_WAIT:
+		return 0;
+	case TLS_FAILED:
+		break;
+	}
+	return -1;
+}
+
 /* One read of what has arrived: its length, 0 when nothing has, -1 with *e. */
 static ssize_t
 receive(struct conn *c, struct err *e)
@@ -382,19 +424,10 @@ receive(struct conn *c, struct err *e)
 	room = c->in_room - end;
 	if (room == 0)
 		return 0;
-	do {
-		n = recv(c->fd, c->in + end, room, MSG_DONTWAIT);
-	} while (n < 0 && errno == EINTR);
-	if (n == 0) {
-		(void)fail(e, ERR_CLOSED, "closed");
-		return -1;
-	}
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return 0;
-	if (n < 0) {
-		(void)broken(e);
-		return -1;
-	}
+	n = c->tls != NULL ? receive_tls(c, c->in + end, room, e)
+			   : receive_plain(c, c->in + end, room, e);
+	if (n <= 0)
+		return n;
 	c->in_n += (size_t)n;
 	c->bytes_in += (uint64_t)n;
 	c->message_bytes += n;
@@ -403,6 +436,16 @@ receive(struct conn *c, struct err *e)
 		c->in = must_realloc(c->in, c->in_room);
 	}
 	return n;
+}
+
+/* What the socket must become for TLS to go on; reading, too, may have to
+ * write first. */
+static short
+awaited(const struct conn *c, short otherwise)
+{
+	if (c->tls == NULL)
+		return otherwise;
+	return tls_session_waits_to_write(c->tls) ? POLLOUT : POLLIN;
 }
 
 /* At least one byte more. */
@@ -415,7 +458,7 @@ fill(struct conn *c, struct err *e)
 		n = receive(c, e);
 		if (n != 0)
 			return n > 0;
-		if (!wait_for(c, POLLIN, e))
+		if (!wait_for(c, awaited(c, POLLIN), e))
 			return false;
 	}
 }
@@ -528,6 +571,31 @@ ask_watch(struct conn *c, struct err *e)
 	return true;
 }
 
+static bool
+write_tls(struct conn *c, struct str a, struct str b, struct err *e)
+{
+	size_t n, of_a;
+
+	while (a.n + b.n > 0) {
+		switch (tls_session_write(c->tls, a, b, &n, e)) {
+		case TLS_DONE:
+			c->bytes_out += n;
+			c->message_bytes += (int64_t)n;
+			of_a = n < a.n ? n : a.n;
+			a = str_of(a.p + of_a, a.n - of_a);
+			b = str_of(b.p + (n - of_a), b.n - (n - of_a));
+			break;
+		case TLS_WAIT:
+			if (!wait_for(c, awaited(c, POLLOUT), e))
+				return false;
+			break;
+		case TLS_FAILED:
+			return false;
+		}
+	}
+	return true;
+}
+
 bool
 conn_write2(struct conn *c, struct str a, struct str b, struct err *e)
 {
@@ -538,6 +606,8 @@ conn_write2(struct conn *c, struct str a, struct str b, struct err *e)
 
 	if (!ask_watch(c, e))
 		return false;
+	if (c->tls != NULL)
+		return write_tls(c, a, b, e);
 	while (v[0].iov_len + v[1].iov_len > 0) {
 		n = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n >= 0) {
@@ -563,7 +633,7 @@ conn_write(struct conn *c, struct str s, struct err *e)
 bool
 conn_buffered(const struct conn *c)
 {
-	return c->in_n > 0;
+	return c->in_n > 0 || (c->tls != NULL && tls_session_pending(c->tls));
 }
 
 bool
@@ -574,11 +644,27 @@ conn_readable(struct conn *c)
 	return conn_buffered(c) || poll(&fd, 1, 0) > 0;
 }
 
+static bool
+wait_tls(struct conn *c, int64_t deadline_ms)
+{
+	struct err told_again;
+
+	while (receive(c, &told_again) == 0) {
+		if (poll_until(c->fd, awaited(c, POLLIN), deadline_ms) == 0) {
+			conn_idle(c);
+			return false;
+		}
+	}
+	return true;
+}
+
 bool
 conn_wait(struct conn *c, int wait_ms)
 {
-	if (conn_buffered(c))
+	if (c->in_n > 0)
 		return true;
+	if (c->tls != NULL)
+		return wait_tls(c, clock_mono_ms() + wait_ms);
 	return poll_until(
 		   c->fd, POLLIN | POLLRDHUP, clock_mono_ms() + wait_ms) > 0;
 }
@@ -590,6 +676,8 @@ conn_finish(struct conn *c, int wait_ms)
 	char dropped[DRAIN_ROOM];
 	ssize_t n;
 
+	if (c->tls != NULL)
+		tls_session_bye(c->tls);
 	(void)shutdown(c->fd, SHUT_WR);
 	c->in_n = 0;
 	while (clock_mono_ms() < deadline_ms) {
@@ -611,4 +699,101 @@ conn_idle(struct conn *c)
 	free(c->in);
 	c->in = NULL;
 	c->in_at = c->in_room = 0;
+}
+
+void
+conn_secure(struct conn *c, struct tls *tls, const char *host, const char *pin)
+{
+	must(c->tls == NULL && c->in_n == 0);
+	c->tls = tls_session_new(tls, c->fd, host, pin);
+}
+
+const char *
+conn_fingerprint(const struct conn *c)
+{
+	return c->tls != NULL ? tls_session_fingerprint(c->tls) : "";
+}
+
+/* What a TLS server answers to what is no TLS (RFC 8446 6.2): an alert, fatal,
+ * unexpected_message. It tells a client that TLS is spoken here. */
+static void
+answer_foreign(struct conn *c)
+{
+	static const uint8_t alert[7] = {21, 3, 3, 0, 2, 2, 10};
+
+	(void)!send(c->fd, alert, sizeof(alert), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* The first bytes are looked at and left where they are: does a TLS hello come
+ * (RFC 8446 5.1)? *done is false when nothing has come yet. */
+static bool
+check_hello(struct conn *c, bool *done, struct err *e)
+{
+	uint8_t first[2];
+	ssize_t n;
+
+	n = recv(c->fd, first, sizeof(first), MSG_PEEK | MSG_DONTWAIT);
+	*done = n > 0;
+	if (n == 0)
+		return fail(e, ERR_CLOSED, "closed");
+	if (n < 0)
+		return errno == EAGAIN || errno == EWOULDBLOCK ||
+		       errno == EINTR || broken(e);
+	if (first[0] == 0x16 && (n < 2 || first[1] == 3))
+		return true;
+	answer_foreign(c);
+	if (first[0] == 1)
+		return fail(
+		    e, ERR_PROTOCOL, "plain DICOM came to the DICOM TLS port");
+	if (first[0] >= 'A' && first[0] <= 'Z')
+		return fail(e, ERR_PROTOCOL,
+		    "an HTTP request came to the DICOM TLS port");
+	return fail(e, ERR_PROTOCOL,
+	    "what came to the DICOM TLS port is no TLS hello (it begins with "
+	    "the byte %02X)",
+	    (unsigned)first[0]);
+}
+
+bool
+conn_handshake(struct conn *c, bool *done, struct err *e)
+{
+	*done = false;
+	if (!c->greeted && tls_session_is_server(c->tls)) {
+		if (!check_hello(c, &c->greeted, e))
+			return false;
+		if (!c->greeted)
+			return true;
+	}
+	for (;;) {
+		switch (tls_session_handshake(c->tls, e)) {
+		case TLS_DONE:
+			*done = true;
+			return true;
+		case TLS_FAILED:
+			return false;
+		case TLS_WAIT:
+			break;
+		}
+		if (awaited(c, POLLIN) == POLLIN)
+			return true;
+		/* Our few kilobytes: the socket takes them at once, if not
+		 * then because the certificates are very long. */
+		if (!wait_for(c, POLLOUT, e))
+			return false;
+	}
+}
+
+bool
+conn_handshake_wait(struct conn *c, struct err *e)
+{
+	bool done;
+
+	for (;;) {
+		if (!conn_handshake(c, &done, e))
+			return false;
+		if (done)
+			return true;
+		if (!wait_for(c, POLLIN, e))
+			return false;
+	}
 }

@@ -1,6 +1,6 @@
 /*
  * A connection: a byte stream that reads as blocking with deadlines over a
- * non-blocking socket. (Plain TCP; a TLS layer fits behind the same calls.)
+ * non-blocking socket; plain, or TLS (conn_secure) behind the same calls.
  *
  * Two limits for a slow peer: time without progress, and a minimum rate over
  * one message (limit.h). conn_message_begin() starts the account of a message.
@@ -14,6 +14,9 @@
 #include "base/err.h"
 
 #define CONN_ADDRESS_ROOM 48
+
+struct tls;
+struct tls_session;
 
 struct conn_peer {
 	char address[CONN_ADDRESS_ROOM]; /* numeric, v4-mapped shown as v4 */
@@ -41,9 +44,11 @@ struct conn {
 	int64_t hard_deadline_ms; /* 0: none; e.g. ARTIM for the handshake */
 	const struct conn_watch *watch; /* NULL: nobody */
 	int64_t watched_ms;             /* when it was asked last */
-	uint64_t bytes_in, bytes_out;
-	uint8_t *in;                 /* NULL when idle */
-	size_t in_at, in_n, in_room; /* in_n bytes from in_at on */
+	uint64_t bytes_in, bytes_out; /* of the stream, not of TLS around it */
+	struct tls_session *tls;      /* NULL: plain */
+	bool greeted;                 /* it began as TLS does */
+	uint8_t *in;                  /* NULL when idle */
+	size_t in_at, in_n, in_room;  /* in_n bytes from in_at on */
 };
 
 /* Takes the descriptor (made non-blocking, TCP_NODELAY set). */
@@ -54,6 +59,20 @@ void conn_free(struct conn **);
  * says which address and why. The watch (or NULL) stays the connection's. */
 bool conn_open(struct conn **, const char *host, uint16_t port, int timeout_ms,
     const struct conn_watch *watch, struct err *e);
+
+/* Speak TLS from the first byte on. host and pin (a fingerprint) are for a
+ * client, which demands them of the server; see tls_session.h. */
+void conn_secure(
+    struct conn *c, struct tls *tls, const char *host, const char *pin);
+/* The handshake as far as it goes without waiting for the peer: *done, or call
+ * again when the connection is readable. What is no TLS hello is named
+ * (ERR_PROTOCOL); a certificate that is refused, ours or theirs, is
+ * ERR_DENIED. */
+bool conn_handshake(struct conn *c, bool *done, struct err *e) MUST_USE;
+/* To its end, within the deadlines. */
+bool conn_handshake_wait(struct conn *c, struct err *e) MUST_USE;
+/* Of the peer's certificate; "" when plain or when it has shown none. */
+const char *conn_fingerprint(const struct conn *c);
 
 void conn_message_begin(struct conn *c);
 void conn_message_end(struct conn *c);
@@ -76,7 +95,8 @@ bool conn_write2(
 bool conn_readable(struct conn *c);
 /* Bytes are buffered in the process: must be read before parking. */
 bool conn_buffered(const struct conn *c);
-/* Wait up to wait_ms for input; true when conn_readable(). */
+/* Wait up to wait_ms for input; true when conn_readable(). In TLS also what
+ * came is looked into: records that are TLS's own business are none. */
 bool conn_wait(struct conn *c, int wait_ms);
 /* Take in what has arrived, without waiting, up to the buffer's size, and show
  * all that is buffered; nothing is consumed. ERR_CLOSED at the end of the

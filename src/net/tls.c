@@ -25,7 +25,8 @@
 	"+ECDHE-ECDSA:+ECDHE-RSA:"                                             \
 	"+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1:"    \
 	"+SIGN-ECDSA-SHA256:+SIGN-ECDSA-SHA384:+SIGN-ECDSA-SHA512:"            \
-	"+SIGN-EDDSA-ED25519:"                                                 \
+	"+SIGN-ECDSA-SECP256R1-SHA256:+SIGN-ECDSA-SECP384R1-SHA384:"           \
+	"+SIGN-ECDSA-SECP521R1-SHA512:+SIGN-EDDSA-ED25519:"                    \
 	"+SIGN-RSA-PSS-RSAE-SHA256:+SIGN-RSA-PSS-RSAE-SHA384:"                 \
 	"+SIGN-RSA-PSS-RSAE-SHA512:"                                           \
 	"+SIGN-RSA-PSS-SHA256:+SIGN-RSA-PSS-SHA384:+SIGN-RSA-PSS-SHA512:"      \

@@ -89,6 +89,7 @@ record_stranger(struct store *store, const char *address, const struct err *why)
 	case ERR_PROTOCOL:
 	case ERR_MALFORMED:
 	case ERR_LIMIT:
+	case ERR_DENIED:
 		record_refusal(store, "", "", address, why->text);
 		break;
 	default:

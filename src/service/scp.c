@@ -5,6 +5,10 @@
  *   → a worker: one message after the other, as long as the next comes within
  *   WAIT_LINGER_MS and nobody waits for the worker → parked (idle) → …
  *
+ * TLS comes before that, in a pool of its own: as far as it goes without
+ * waiting, then parked again. Thousands of half-done handshakes hold no thread,
+ * and what they cost in computing is limited to the cores.
+ *
  * A link is owned by exactly one of: the lot, the gate (waiting for its
  * address), a pool's queue, the worker that runs it. Whoever owns it may end
  * it; nobody else touches it. The server's lock guards the list of links, the
@@ -19,6 +23,7 @@
 #include "base/thread.h"
 #include "net/listen.h"
 #include "net/pool.h"
+#include "net/tls.h"
 #include "service/commitment/report.h"
 #include "service/exchange.h"
 #include "service/gate.h"
@@ -41,7 +46,9 @@ struct link {
 	struct session session; /* association NULL until then */
 	bool trusted;           /* need not pass the gate */
 	bool late;
-	int64_t idle_ms; /* since when, in the lot; 0: not */
+	int64_t idle_ms;  /* since when, in the lot; 0: not */
+	bool securing;    /* in the TLS handshake */
+	int64_t artim_ms; /* when that must be over */
 	/* Read, and to be served by another pool; NULL between. On the heap,
 	 * because thousands of idle links have none. */
 	struct dimse *rq;
@@ -50,20 +57,27 @@ struct link {
 	char address[CONN_ADDRESS_ROOM];
 };
 
+/* One port. */
+struct door {
+	struct scp *scp;
+	struct listener *listener;
+	bool tls;
+	char address[ADDRESS_TEXT];
+};
+
 struct scp {
 	struct mutex lock;
 	struct cond ended; /* a link ended */
 	struct store *store;
 	struct lot *lot; /* NULL when closing */
-	struct pool *workers, *retrieve, *move;
-	struct listener *listener;
+	struct pool *workers, *retrieve, *move, *securers;
+	struct door plain, secure;
 	struct scp_config config;
 	struct gate gate, moves; /* by address; by Move Destination */
 	struct link *links;
 	size_t link_count, association_count, running;
 	int64_t warned_ms;
 	bool closing;
-	char address[ADDRESS_TEXT];
 };
 
 #define LINK_OF(p, member)                                                     \
@@ -208,6 +222,10 @@ dispatch(struct link *l)
 	struct scp *s = l->scp;
 	bool inside;
 
+	if (l->securing) {
+		pool_submit(s->securers, &l->job);
+		return;
+	}
 	mutex_lock(&s->lock);
 	inside = s->closing || l->trusted ||
 		 gate_enter(&s->gate, &l->pass, l->address);
@@ -230,8 +248,9 @@ late(struct lot_item *item)
 	struct err why;
 
 	if (l->session.assoc == NULL) {
-		(void)fail(
-		    &why, ERR_TIMEOUT, "nothing came in %d ms", WAIT_ARTIM_MS);
+		(void)fail(&why, ERR_TIMEOUT, "%s in %d ms",
+		    l->securing ? "no TLS handshake" : "nothing came",
+		    WAIT_ARTIM_MS);
 		end(l, &why);
 		return;
 	}
@@ -271,7 +290,8 @@ client_of(struct session *session, struct client *out)
 static void
 accepted(void *ctx, struct conn *c)
 {
-	struct scp *s = ctx;
+	struct door *door = ctx;
+	struct scp *s = door->scp;
 	struct link *l;
 
 	mutex_lock(&s->lock);
@@ -293,6 +313,8 @@ accepted(void *ctx, struct conn *c)
 	(void)str_copy(
 	    l->address, sizeof(l->address), str_from(c->peer.address));
 	l->trusted = c->peer.loopback;
+	l->securing = door->tls;
+	l->artim_ms = clock_mono_ms() + WAIT_ARTIM_MS;
 	l->after = s->links;
 	if (l->after != NULL)
 		l->after->before = l;
@@ -360,6 +382,53 @@ handshake(struct link *l)
 		leave(l);
 	}
 	return true;
+}
+
+/* One step of the TLS handshake. False: the link has ended or is parked. */
+static bool
+secure(struct link *l)
+{
+	struct scp *s = l->scp;
+	struct conn *c = l->conn;
+	struct err e = {0};
+	struct tls *tls;
+	bool done;
+
+	if (c->tls == NULL) {
+		mutex_lock(&s->lock);
+		tls = tls_ref(s->config.tls);
+		mutex_unlock(&s->lock);
+		if (tls == NULL) {
+			(void)fail(&e, ERR_CANCELLED, "the TLS port is closed");
+			end(l, &e);
+			return false;
+		}
+		conn_secure(c, tls, "", "");
+		tls_unref(&tls);
+		c->hard_deadline_ms = l->artim_ms;
+	}
+	if (!conn_handshake(c, &done, &e)) {
+		end(l, &e);
+		return false;
+	}
+	if (!done) {
+		park(l, l->artim_ms);
+		return false;
+	}
+	l->securing = false;
+	return true;
+}
+
+static void
+run_secure(struct link *l)
+{
+	if (!secure(l))
+		return;
+	l->artim_ms = clock_mono_ms() + WAIT_ARTIM_MS;
+	if (conn_wait(l->conn, 0))
+		dispatch(l);
+	else
+		park(l, l->artim_ms);
 }
 
 /* To the service's pool, where long requests keep nobody else waiting. */
@@ -446,9 +515,28 @@ settle(struct link *l)
 	park(l, deadline_ms);
 }
 
+/* TLS had something for itself, and nothing for us: park again. */
+static bool
+nothing_came(struct link *l)
+{
+	struct conn *c =
+	    l->session.assoc != NULL ? l->session.assoc->conn : l->conn;
+
+	return c->tls != NULL && !conn_wait(c, 0);
+}
+
 static void
 run_messages(struct link *l)
 {
+	if (nothing_came(l)) {
+		if (l->session.assoc != NULL) {
+			settle(l);
+		} else {
+			leave(l);
+			park(l, l->artim_ms);
+		}
+		return;
+	}
 	l->idle_ms = 0;
 	if (l->session.assoc == NULL ? !handshake(l) : !turn(l))
 		return;
@@ -515,6 +603,8 @@ work(struct pool_job *job)
 		end_stopping(l);
 	else if (l->late)
 		run_late(l);
+	else if (l->securing)
+		run_secure(l);
 	else if (l->service != NULL)
 		run_handed_over(l);
 	else
@@ -522,66 +612,109 @@ work(struct pool_job *job)
 	count_running(s, false);
 }
 
-static bool
-same_place(const struct scp_config *a, const struct scp_config *b)
+/* Where a door is to be. */
+struct place {
+	const char *bind;
+	uint16_t port;
+	bool automatic;
+};
+
+static struct place
+place_of(const struct scp_config *c, bool tls)
 {
-	return a->port == b->port && a->port_auto == b->port_auto &&
-	       strcmp(a->bind, b->bind) == 0;
+	return (struct place){
+	    .bind = c->bind,
+	    .port = tls ? c->tls_port : c->port,
+	    .automatic = tls ? c->tls_port_auto : c->port_auto,
+	};
 }
 
 static bool
-listen_at(struct scp *s, const struct scp_config *c, struct listener **out,
-    struct err *e)
+same_place(struct place a, struct place b)
+{
+	return a.port == b.port && a.automatic == b.automatic &&
+	       strcmp(a.bind, b.bind) == 0;
+}
+
+static bool
+listen_at(struct door *d, struct place at, struct listener **out, struct err *e)
 {
 	*out = NULL;
-	if (c->port == 0 && !c->port_auto)
+	if (at.port == 0 && !at.automatic)
 		return true;
-	return listener_open(out, s->lot, c->bind,
-	    c->port_auto ? (uint16_t)0 : c->port, accepted, s, e);
+	return listener_open(out, d->scp->lot, at.bind,
+	    at.automatic ? (uint16_t)0 : at.port, accepted, d, e);
 }
 
 static void
-take_listener(struct scp *s, struct listener *l)
+take_listener(struct door *d, struct listener *l)
 {
-	s->listener = l;
-	s->address[0] = '\0';
+	d->listener = l;
+	d->address[0] = '\0';
 	if (l != NULL)
-		(void)str_copy(s->address, sizeof(s->address),
+		(void)str_copy(d->address, sizeof(d->address),
 		    str_from(listener_address(l)));
 }
 
 /* Open the new place, then close the old one. The same port at another address
  * cannot be had while the old one is open. */
 static bool
-move_listener(struct scp *s, const struct scp_config *c, struct err *e)
+move_door(struct door *d, struct place from, struct place to, struct err *e)
 {
-	bool first_close = s->listener != NULL && !c->port_auto &&
-			   c->port == listener_port(s->listener);
+	bool first_close = d->listener != NULL && !to.automatic &&
+			   to.port == listener_port(d->listener);
 	struct listener *next;
 	struct err again;
 
+	if (same_place(from, to))
+		return true;
 	if (first_close)
-		listener_close(&s->listener);
-	if (listen_at(s, c, &next, e)) {
-		listener_close(&s->listener);
-		take_listener(s, next);
+		listener_close(&d->listener);
+	if (listen_at(d, to, &next, e)) {
+		listener_close(&d->listener);
+		take_listener(d, next);
 		return true;
 	}
 	if (first_close) {
-		if (!listen_at(s, &s->config, &next, &again))
+		if (!listen_at(d, from, &next, &again))
 			log_error("dicom", "the old place is lost too: %s",
 			    again.text);
-		take_listener(s, next);
+		take_listener(d, next);
 	}
+	return false;
+}
+
+/* Both or none. */
+static bool
+move_doors(struct scp *s, const struct scp_config *c, struct err *e)
+{
+	struct place old_plain = place_of(&s->config, false);
+	struct place old_secure = place_of(&s->config, true);
+	struct err again;
+
+	if (!move_door(&s->plain, old_plain, place_of(c, false), e))
+		return false;
+	if (move_door(&s->secure, old_secure, place_of(c, true), e))
+		return true;
+	if (!move_door(&s->plain, place_of(c, false), old_plain, &again))
+		log_error("dicom", "the old place is lost: %s", again.text);
 	return false;
 }
 
 static void
 take_config(struct scp *s, const struct scp_config *c)
 {
+	struct scp_config old;
+
+	mutex_lock(&s->lock);
+	old = s->config;
 	s->config = *c;
+	(void)tls_ref(s->config.tls);
 	client_copy(&s->config.client, &c->client);
 	s->moves.most = c->max_outgoing;
+	mutex_unlock(&s->lock);
+	tls_unref(&old.tls);
+	client_fini(&old.client);
 }
 
 bool
@@ -589,12 +722,9 @@ scp_configure(struct scp *s, const struct scp_config *c, struct err *e)
 {
 	struct gate_pass *pass;
 
-	if (!same_place(&s->config, c) && !move_listener(s, c, e))
+	if (!move_doors(s, c, e))
 		return false;
-	mutex_lock(&s->lock);
-	client_fini(&s->config.client);
 	take_config(s, c);
-	mutex_unlock(&s->lock);
 	do {
 		mutex_lock(&s->lock);
 		pass = gate_admit(&s->moves);
@@ -615,6 +745,8 @@ release(struct scp **sp)
 	pool_close(&s->workers);
 	pool_close(&s->retrieve);
 	pool_close(&s->move);
+	pool_close(&s->securers);
+	tls_unref(&s->config.tls);
 	gate_fini(&s->gate);
 	gate_fini(&s->moves);
 	client_fini(&s->config.client);
@@ -628,10 +760,12 @@ scp_open(struct scp **out, struct store *store, const struct scp_config *c,
     struct err *e)
 {
 	struct scp *s = must_zalloc(sizeof(*s));
-	struct listener *listener = NULL;
+	struct listener *plain = NULL, *secure = NULL;
 
 	*out = NULL;
 	s->store = store;
+	s->plain.scp = s->secure.scp = s;
+	s->secure.tls = true;
 	mutex_init(&s->lock);
 	cond_init(&s->ended);
 	gate_init(&s->gate, LIMIT_RUNNING_PER_ADDRESS);
@@ -641,11 +775,15 @@ scp_open(struct scp **out, struct store *store, const struct scp_config *c,
 	    !pool_open(&s->workers, "dicom", LIMIT_WORKERS_DICOM, e) ||
 	    !pool_open(&s->retrieve, "retrieve", RETRIEVE_WORKERS, e) ||
 	    !pool_open(&s->move, "move", LIMIT_WORKERS_MOVE, e) ||
-	    !listen_at(s, c, &listener, e)) {
+	    !pool_open(&s->securers, "tls", thread_cores(), e) ||
+	    !listen_at(&s->plain, place_of(c, false), &plain, e) ||
+	    !listen_at(&s->secure, place_of(c, true), &secure, e)) {
+		listener_close(&plain);
 		release(&s);
 		return false;
 	}
-	take_listener(s, listener);
+	take_listener(&s->plain, plain);
+	take_listener(&s->secure, secure);
 	*out = s;
 	return true;
 }
@@ -696,7 +834,8 @@ scp_close(struct scp **sp, int wait_ms)
 
 	if (s == NULL)
 		return;
-	listener_close(&s->listener);
+	listener_close(&s->plain.listener);
+	listener_close(&s->secure.listener);
 	mutex_lock(&s->lock);
 	s->closing = true;
 	lot = s->lot;
@@ -716,7 +855,13 @@ scp_close(struct scp **sp, int wait_ms)
 const char *
 scp_address(struct scp *s)
 {
-	return s->address;
+	return s->plain.address;
+}
+
+const char *
+scp_tls_address(struct scp *s)
+{
+	return s->secure.address;
 }
 
 void

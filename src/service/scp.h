@@ -8,6 +8,7 @@
 #include "service/service.h"
 
 struct scp;
+struct tls;
 
 struct scp_config {
 	struct service_config service;
@@ -16,6 +17,11 @@ struct scp_config {
 	char bind[256];
 	uint16_t port;  /* 0: closed */
 	bool port_auto; /* take a free port */
+	uint16_t tls_port;
+	bool tls_port_auto;
+	/* Of new connections to the TLS port; may be NULL when it is closed.
+	 * The server takes a reference of its own. */
+	struct tls *tls;
 };
 
 bool scp_open(
@@ -30,6 +36,7 @@ void scp_close(struct scp **, int wait_ms);
 bool scp_configure(struct scp *, const struct scp_config *, struct err *e);
 /* "127.0.0.1:11121", or "" when closed. */
 const char *scp_address(struct scp *);
+const char *scp_tls_address(struct scp *);
 
 struct scp_counts {
 	uint64_t connections, associations, running;

@@ -277,12 +277,20 @@ def parse_accept(body):
 # Connections and associations --------------------------------------------
 
 class Wire:
-    """A TCP connection that reads PDUs."""
+    """A TCP connection that reads PDUs; with an ssl.SSLContext, in TLS."""
 
-    def __init__(self, port, host="127.0.0.1", timeout=30, source=None):
+    def __init__(self, port, host="127.0.0.1", timeout=30, source=None,
+                 tls=None):
         self.socket = socket.create_connection(
             (host, port), timeout, source_address=source)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            try:
+                self.socket = tls.wrap_socket(
+                    self.socket, server_hostname=host)
+            except BaseException:
+                self.socket.close()
+                raise
 
     def __enter__(self):
         return self
@@ -332,8 +340,8 @@ class Association(Wire):
 
     def __init__(self, port, contexts, calling="PARROT", called="FILEROOM",
                  user=None, fragment=16378, timeout=30, host="127.0.0.1",
-                 **more):
-        super().__init__(port, host, timeout)
+                 tls=None, **more):
+        super().__init__(port, host, timeout, tls=tls)
         self.fragment = fragment
         self.message = 0
         self.released = False
