@@ -18,6 +18,7 @@ const struct verb *const verbs[] = {
     &verb_jobs,
     &verb_check,
     &verb_doctor,
+    &verb_quarantine,
     &verb_reindex,
     &verb_node,
     &verb_echo,

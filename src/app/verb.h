@@ -79,6 +79,7 @@ extern const struct verb verb_import;
 extern const struct verb verb_jobs;
 extern const struct verb verb_move;
 extern const struct verb verb_node;
+extern const struct verb verb_quarantine;
 extern const struct verb verb_reindex;
 extern const struct verb verb_send;
 extern const struct verb verb_serve;

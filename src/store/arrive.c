@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/os.h"
+#include "store/quarantine.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -43,7 +44,8 @@ same_bytes(const struct existing *x, const struct row *row)
 }
 
 static enum verdict
-judge(struct store *s, const struct existing *x, const struct row *row)
+judge(struct store *s, const struct existing *x, const struct row *row,
+    bool instead)
 {
 	struct object_file stored;
 	struct err e;
@@ -61,6 +63,8 @@ judge(struct store *s, const struct existing *x, const struct row *row)
 		log_error("store", "stored anew: %s", e.text);
 		return VERDICT_HEAL;
 	}
+	if (instead)
+		return VERDICT_REPLACE;
 	switch (atomic_load(&s->duplicate)) {
 	case DUPLICATE_REPLACE:
 		return VERDICT_REPLACE;
@@ -104,7 +108,28 @@ adopt(struct upsert *u, void *ctx, struct err *e)
 struct replacement {
 	struct adoption adoption;
 	struct existing expected;
+	const struct instead *instead; /* or NULL */
 };
+
+bool
+tombstone_row(
+    struct upsert *u, const char *path, struct str sop_instance, struct err *e)
+{
+	return db_exec(upsert_db(u),
+	    "INSERT OR REPLACE INTO tombstone (path, SOPInstanceUID, since)"
+	    " VALUES (?, ?, ?)",
+	    DB_ARGS(
+		db_text(path), db_str(sop_instance), db_int(clock_utc_ms())),
+	    e);
+}
+
+static bool
+insert(struct upsert *u, const struct replacement *r, struct err *e)
+{
+	return upsert_insert(u, r->adoption.row, e) &&
+	       (r->instead == NULL ||
+		   r->instead->commit(r->instead->ctx, u, e));
+}
 
 static bool
 replace(struct upsert *u, void *ctx, struct err *e)
@@ -117,18 +142,12 @@ replace(struct upsert *u, void *ctx, struct err *e)
 		upsert_db(u), row->value[COLUMN_SOPInstanceUID], x, e))
 		return false;
 	if (x->id == 0)
-		return upsert_insert(u, row, e);
+		return insert(u, r, e);
 	if (strcmp(x->path, r->expected.path) != 0)
 		return true;
 	if (!upsert_delete(u, x->id, e) ||
-	    !db_exec(upsert_db(u),
-		"INSERT OR REPLACE INTO tombstone (path, SOPInstanceUID,"
-		" since) VALUES (?, ?, ?)",
-		DB_ARGS(db_text(x->path),
-		    db_str(row->value[COLUMN_SOPInstanceUID]),
-		    db_int(clock_utc_ms())),
-		e) ||
-	    !upsert_insert(u, row, e))
+	    !tombstone_row(u, x->path, row->value[COLUMN_SOPInstanceUID], e) ||
+	    !insert(u, r, e))
 		return false;
 	x->id = 0;
 	return true;
@@ -234,6 +253,8 @@ commit_row(
 		return false;
 	default:
 		atomic_store(&a->store->look_again, true);
+		if (a->file->instead != NULL)
+			*a->file->instead->unsure = true;
 		return false;
 	}
 }
@@ -254,8 +275,14 @@ store_new(struct arrivals *a, struct existing *x, bool *done, struct err *e)
 static bool
 store_instead(struct arrivals *a, struct existing *x, bool *done, struct err *e)
 {
-	struct replacement r = {.adoption.row = &a->row, .expected = *x};
+	const struct instead *instead = a->file->instead;
+	struct replacement r = {
+	    .adoption.row = &a->row, .expected = *x, .instead = instead};
 
+	if (instead != NULL && !instead->keep(instead->ctx, x, e)) {
+		remove_file(a);
+		return false;
+	}
 	if (!settle(a, e) || !commit_row(a, true, replace, &r, e))
 		return false;
 	*x = r.adoption.existing;
@@ -268,26 +295,6 @@ store_instead(struct arrivals *a, struct existing *x, bool *done, struct err *e)
 		log_warning("store", "cannot remove '%s/%s': %s",
 		    FOLDER_OBJECTS, r.expected.path, strerrordesc_np(errno));
 	return true;
-}
-
-/* Whether these very bytes are in quarantine. */
-static bool
-is_aside(struct arrivals *a, bool *found, struct err *e)
-{
-	struct db *db = store_reader(a->store, e);
-	int64_t id;
-	bool ok;
-
-	if (db == NULL)
-		return false;
-	ok = db_get_int(db,
-	    "SELECT id FROM quarantine WHERE SOPInstanceUID = ?"
-	    " AND sha256 = ?",
-	    DB_ARGS(db_str(a->row.value[COLUMN_SOPInstanceUID]),
-		db_blob(str_of(a->row.sha256, sizeof(a->row.sha256)))),
-	    &id, found, e);
-	store_reader_done(a->store, db);
-	return ok;
 }
 
 static bool
@@ -326,7 +333,7 @@ set_aside(struct arrivals *a, struct err *e)
 	char name[NAME_ROOM];
 	bool there;
 
-	if (!is_aside(a, &there, e))
+	if (!quarantine_has(a->store, q.sop_instance, a->row.sha256, &there, e))
 		return false;
 	if (there) {
 		remove_file(a);
@@ -353,7 +360,8 @@ static bool
 act(struct arrivals *a, struct existing *x, enum object_outcome *outcome,
     bool *done, struct err *e)
 {
-	enum verdict verdict = judge(a->store, x, &a->row);
+	bool instead = a->file->instead != NULL;
+	enum verdict verdict = judge(a->store, x, &a->row, instead);
 
 	*done = true;
 	switch (verdict) {
@@ -375,7 +383,9 @@ act(struct arrivals *a, struct existing *x, enum object_outcome *outcome,
 		return store_instead(a, x, done, e);
 	default:
 		*outcome = OBJECT_STORED;
-		return store_new(a, x, done, e);
+		/* Even so there is more to commit. */
+		return instead ? store_instead(a, x, done, e)
+			       : store_new(a, x, done, e);
 	}
 }
 

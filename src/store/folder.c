@@ -23,6 +23,7 @@
 
 #define STUDY_DIGITS    20
 #define INSTANCE_DIGITS 28 /* 16 of the hash, 12 random */
+#define RANDOM_DIGITS   24
 #define SUFFIX          ".dcm"
 
 void
@@ -155,11 +156,11 @@ folder_path(
 void
 folder_random_name(const char *suffix, char out[NAME_ROOM])
 {
-	uint8_t random[12];
-	char name[25];
+	uint8_t random[RANDOM_DIGITS / 2];
+	char name[RANDOM_DIGITS + 1];
 
 	os_random(random, sizeof(random));
-	hex(random, 24, name);
+	hex(random, RANDOM_DIGITS, name);
 	snprintf(out, NAME_ROOM, "%s%.16s", name, suffix);
 }
 
@@ -195,6 +196,16 @@ folder_path_valid(const char *path)
 	       is_key(path + 11, STUDY_DIGITS, false) &&
 	       path[11 + STUDY_DIGITS] == '/' &&
 	       is_file_name(path + 12 + STUDY_DIGITS);
+}
+
+bool
+folder_aside_valid(const char *path)
+{
+	if (!strncmp(path, "torn/", 5))
+		path += 5;
+	return strlen(path) == RANDOM_DIGITS + sizeof(SUFFIX) - 1 &&
+	       is_key(path, RANDOM_DIGITS, false) &&
+	       !strcmp(path + RANDOM_DIGITS, SUFFIX);
 }
 
 /* The folders of a path, one after the other. */

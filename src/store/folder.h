@@ -34,6 +34,8 @@ void folder_leave(struct store *s, const char *day);
 void folder_path(const char *day, struct str study, struct str instance,
     char out[PATH_ROOM]);
 bool folder_path_valid(const char *path);
+/* A path within quarantine: what folder_random_name() made, also in torn/. */
+bool folder_aside_valid(const char *path);
 /* A name for a file in quarantine or tmp. */
 void folder_random_name(const char *suffix, char out[NAME_ROOM]);
 /* Give a file of objects/tmp its name below objects, through folders that are

@@ -154,10 +154,12 @@ static bool
 look(struct store *s, struct db *db, struct store_health *out, struct err *e)
 {
 	return count(db,
-		   "SELECT count(*) FROM quarantine WHERE reason = 'differs'",
+		   "SELECT count(*) FROM quarantine"
+		   " WHERE reason NOT IN ('torn', 'changed')",
 		   &out->differing, e) &&
 	       count(db,
-		   "SELECT count(*) FROM quarantine WHERE reason <> 'differs'",
+		   "SELECT count(*) FROM quarantine"
+		   " WHERE reason IN ('torn', 'changed')",
 		   &out->damaged, e) &&
 	       count(db,
 		   "SELECT count(*) FROM missing m WHERE NOT EXISTS (SELECT 1"

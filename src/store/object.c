@@ -19,8 +19,8 @@
  *      decides.
  *   8. A failed flush is never tried again: the file goes, the store is
  *      read-only until the process starts anew.
- * Files in objects/tmp are locked (flock) while somebody writes them, so that
- * a recovery beside us removes only what is left over.
+ * Files are locked (flock) from when they are made in objects/tmp until their
+ * row is committed, so that a recovery beside us settles only what is left.
  *
  * Small objects stay in memory until they are whole: what turns out to be
  * malformed or already there never touches the disk.
@@ -334,9 +334,11 @@ describe(struct object *o, struct arena *a, struct row *row,
 }
 
 static bool
-commit(struct object *o, struct object_result *out, struct err *e)
+commit(struct object *o, const struct instead *instead,
+    struct object_result *out, struct err *e)
 {
-	struct arriving file = {.finish = finish_file, .ctx = o};
+	struct arriving file = {
+	    .instead = instead, .finish = finish_file, .ctx = o};
 	struct row row;
 	struct arena a;
 	bool ok;
@@ -359,7 +361,14 @@ commit(struct object *o, struct object_result *out, struct err *e)
 bool
 object_commit(struct object **po, struct object_result *out, struct err *e)
 {
-	bool ok = commit(*po, out, e);
+	return object_commit_instead(po, NULL, out, e);
+}
+
+bool
+object_commit_instead(struct object **po, const struct instead *instead,
+    struct object_result *out, struct err *e)
+{
+	bool ok = commit(*po, instead, out, e);
 
 	object_abort(po);
 	return ok;

@@ -8,12 +8,14 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "store/arrive.h"
+#include "store/quarantine.h"
 #include "store/index/attribute.h"
 #include "store/seal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <gnutls/crypto.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 /* Reads the data set through hash and parser. */
@@ -172,7 +174,15 @@ set_differing_aside(
 	    .arrived_ms = row->arrived_ms,
 	};
 
+	bool there;
+
 	memcpy(q.sha256, row->sha256, sizeof(q.sha256));
+	if (!quarantine_has(s, q.sop_instance, q.sha256, &there, e))
+		return false;
+	if (there)
+		return os->unlinkat(s->objects_fd, path, 0) == 0 ||
+		       fail_errno(
+			   e, "cannot remove '%s/%s'", FOLDER_OBJECTS, path);
 	return move_out(s, path, "", name, e) &&
 	       store_flush(s, s->quarantine_fd, FOLDER_QUARANTINE, e) &&
 	       keep_quarantined(s, &q, "differs", e);
@@ -268,6 +278,21 @@ settle_torn(struct store *s, const char *path, enum orphan *out, struct err *e)
 	return true;
 }
 
+/* Whoever stores an object has its file locked until it has its row; what
+ * becomes of it is not ours to say. */
+static bool
+being_stored(struct store *s, const char *path)
+{
+	int fd = folder_open(s->objects_fd, path, O_RDONLY);
+	bool locked;
+
+	if (fd < 0)
+		return false;
+	locked = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+	os_close(&fd);
+	return locked;
+}
+
 bool
 orphan_settle(
     struct store *s, const char *path, enum orphan *out, struct err *e)
@@ -276,6 +301,9 @@ orphan_settle(
 	struct row row;
 	bool ok;
 
+	*out = ORPHAN_KNOWN;
+	if (being_stored(s, path))
+		return true;
 	arena_init(&a, ROW_ARENA);
 	ok = inspect(s, path, true, &a, &row, e);
 	if (ok) {

@@ -17,7 +17,7 @@ bool inspect(struct store *s, const char *path, bool bytes, struct arena *a,
     struct row *row, struct err *e) MUST_USE;
 
 enum orphan {
-	ORPHAN_KNOWN,     /* it has its row, or is gone */
+	ORPHAN_KNOWN,     /* it has its row, is gone, or being stored */
 	ORPHAN_INDEXED,   /* its row was put in */
 	ORPHAN_DUPLICATE, /* another file has the row: removed or set aside */
 	ORPHAN_TORN,      /* set aside */

@@ -50,17 +50,35 @@ forget_tombstones(struct upsert *u, void *ctx, struct err *e)
 	return db_exec(upsert_db(u), "DELETE FROM tombstone", DB_NO_ARGS, e);
 }
 
+/* Where the path of a tombstone begins; false when it is none of ours. */
+static bool
+tombstone_folder(
+    struct store *s, const char *path, int *folder, const char **name)
+{
+	static const char aside[] = FOLDER_QUARANTINE "/";
+
+	*folder = s->objects_fd;
+	*name = path;
+	if (strncmp(path, aside, sizeof(aside) - 1) != 0)
+		return folder_path_valid(path);
+	*folder = s->quarantine_fd;
+	*name = path + sizeof(aside) - 1;
+	return folder_aside_valid(*name);
+}
+
 /* The folder of a file, so that its unlinking lasts. */
 static bool
-flush_parent(struct store *s, const char *path, struct err *e)
+flush_parent(struct store *s, int dir, const char *path, struct err *e)
 {
-	char folder[PATH_ROOM];
+	char folder[PATH_ROOM] = ".";
+	const char *end = strrchr(path, '/');
 	bool ok;
 	int fd;
 
-	(void)str_copy(folder, sizeof(folder), str_from(path));
-	*strrchr(folder, '/') = '\0';
-	fd = folder_open(s->objects_fd, folder, O_RDONLY | O_DIRECTORY);
+	if (end != NULL)
+		(void)str_copy(
+		    folder, sizeof(folder), str_of(path, (size_t)(end - path)));
+	fd = folder_open(dir, folder, O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
 		return true;
 	ok = store_flush(s, fd, folder, e);
@@ -72,8 +90,10 @@ static bool
 unlink_buried(struct store *s, struct db *db, size_t *n, struct err *e)
 {
 	char path[PATH_ROOM];
+	const char *name;
 	struct db_stmt *q;
 	enum db_step step;
+	int folder;
 
 	*n = 0;
 	if (!db_query(db, "SELECT path FROM tombstone", DB_NO_ARGS, &q, e))
@@ -81,16 +101,14 @@ unlink_buried(struct store *s, struct db *db, size_t *n, struct err *e)
 	while ((step = db_step(q, e)) == DB_STEP_ROW) {
 		(*n)++;
 		(void)str_copy(path, sizeof(path), db_column(q, 0));
-		if (!folder_path_valid(path))
+		if (!tombstone_folder(s, path, &folder, &name))
 			continue;
-		if ((os->unlinkat(s->objects_fd, path, 0) < 0 &&
-			errno != ENOENT)) {
-			(void)fail_errno(
-			    e, "cannot remove '%s/%s'", FOLDER_OBJECTS, path);
+		if (os->unlinkat(folder, name, 0) < 0 && errno != ENOENT) {
+			(void)fail_errno(e, "cannot remove '%s'", path);
 			db_reset(q);
 			return false;
 		}
-		if (!flush_parent(s, path, e)) {
+		if (!flush_parent(s, folder, name, e)) {
 			db_reset(q);
 			return false;
 		}
@@ -392,38 +410,92 @@ has_quarantine_row(
 	return ok;
 }
 
-/* A file in quarantine whose row was lost. */
+/* Are these very bytes what is stored, in a file that can be read? */
+static bool
+is_stored(
+    struct recovery *r, const struct object_file *f, bool *out, struct err *e)
+{
+	struct db *db = store_reader(r->s, e);
+	struct object_file stored;
+	struct existing x;
+	struct err why;
+	bool ok;
+
+	*out = false;
+	if (db == NULL)
+		return false;
+	ok = existing_find(db, str_from(f->sop_instance), &x, e);
+	store_reader_done(r->s, db);
+	if (!ok || x.id == 0 || x.size != f->data_size ||
+	    memcmp(x.sha256, f->sha256, sizeof(x.sha256)) != 0 ||
+	    strcmp(x.syntax, f->syntax) != 0 ||
+	    !object_open(r->s, x.path, &stored, &why))
+		return ok;
+	object_close(&stored);
+	*out = true;
+	return true;
+}
+
+static bool
+add_quarantined(struct recovery *r, const char *name,
+    const struct object_file *f, struct err *e)
+{
+	struct set_aside q = {.path = name, .reason = "differs"};
+
+	if (f != NULL) {
+		q.sop_instance = str_from(f->sop_instance);
+		q.source = str_from(f->source_ae);
+		q.size = f->data_size;
+		q.arrived_ms = f->arrived_ms;
+		memcpy(q.sha256, f->sha256, sizeof(q.sha256));
+	}
+	return commit_run(r->s->commit, false, set_aside_row, &q, e) ==
+	       COMMIT_DONE;
+}
+
+/* An open file in quarantine without a row, which nobody has locked. */
+static bool
+settle_quarantined(struct recovery *r, const char *name, int fd, struct err *e)
+{
+	struct object_file f;
+	uint32_t number;
+	struct err why;
+	bool stored;
+
+	if (!seal_read(fd, name, &f, &number, &why))
+		return add_quarantined(r, name, NULL, e);
+	if (!is_stored(r, &f, &stored, e))
+		return false;
+	if (!stored)
+		return add_quarantined(r, name, &f, e);
+	/* A copy whose commit did not come (quarantine.c). */
+	if (os->unlinkat(r->s->quarantine_fd, name, 0) < 0)
+		return fail_errno(
+		    e, "cannot remove '%s/%s'", FOLDER_QUARANTINE, name);
+	r->leftovers++;
+	return true;
+}
+
 static bool
 note_quarantined(void *ctx, const char *name, struct err *e)
 {
 	struct recovery *r = ctx;
-	struct set_aside q = {.path = name, .reason = "differs"};
-	struct object_file f;
-	uint32_t number;
-	struct err why;
-	bool whole, found;
+	bool ok = true, found;
 	int fd;
 
 	if (strlen(name) >= NAME_ROOM)
 		return true;
-	if (!has_quarantine_row(r, name, &found, e))
-		return false;
-	if (found)
-		return true;
 	fd = folder_open(r->s->quarantine_fd, name, O_RDONLY);
 	if (fd < 0)
 		return true;
-	whole = seal_read(fd, name, &f, &number, &why);
-	os_close(&fd);
-	if (whole) {
-		q.sop_instance = str_from(f.sop_instance);
-		q.source = str_from(f.source_ae);
-		q.size = f.data_size;
-		q.arrived_ms = f.arrived_ms;
-		memcpy(q.sha256, f.sha256, sizeof(q.sha256));
+	/* Before the look at the rows: who had it may just have made one. */
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		ok = has_quarantine_row(r, name, &found, e);
+		if (ok && !found)
+			ok = settle_quarantined(r, name, fd, e);
 	}
-	return commit_run(r->s->commit, false, set_aside_row, &q, e) ==
-	       COMMIT_DONE;
+	os_close(&fd);
+	return ok;
 }
 
 static bool

@@ -19,7 +19,8 @@
  * activity, job, tombstone, writer, missing), which a rebuild of the index
  * keeps.
  *
- *   quarantine  files set aside: second arrivals that differ, torn files
+ *   quarantine  files set aside: second arrivals that differ, torn files,
+ *               what another was accepted instead of
  *   tombstone   files to be unlinked: the row went (flushed) before the file
  *   missing     rows whose file was found missing or changed
  *   writer      processes that store objects: from which folder and after

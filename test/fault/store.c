@@ -5,108 +5,9 @@
  * failed flush only when the store was opened anew.
  */
 #include "../unit/archive.h"
-
-#include <errno.h>
+#include "fault.h"
 
 #define OBJECTS 6
-
-static struct {
-	int left;   /* calls until the fault; negative: none */
-	int number; /* errno, or 0 for a short write that then fails */
-	bool hit, flush_hit;
-} fault;
-
-static bool
-due(void)
-{
-	if (fault.left < 0 || fault.left-- > 0)
-		return false;
-	fault.hit = true;
-	errno = fault.number != 0 ? fault.number : ENOSPC;
-	return true;
-}
-
-static int
-fault_openat(int dir, const char *path, int flags, mode_t mode)
-{
-	return due() ? -1 : os_real.openat(dir, path, flags, mode);
-}
-
-static ssize_t
-fault_write(int fd, const void *p, size_t n)
-{
-	if (!due())
-		return os_real.write(fd, p, n);
-	if (fault.number != 0)
-		return -1;
-	/* What was short once is full the next time. */
-	fault.left = 0;
-	return os_real.write(fd, p, n / 2);
-}
-
-static ssize_t
-fault_pwrite(int fd, const void *p, size_t n, off_t at)
-{
-	return due() ? -1 : os_real.pwrite(fd, p, n, at);
-}
-
-static int
-fault_fsync(int fd)
-{
-	if (!due())
-		return os_real.fsync(fd);
-	fault.flush_hit = true;
-	return -1;
-}
-
-static int
-fault_sync_range(int fd, off_t at, off_t n)
-{
-	return due() ? -1 : os_real.sync_range(fd, at, n);
-}
-
-static int
-fault_rename_new(int dir, const char *from, int to_dir, const char *to)
-{
-	return due() ? -1 : os_real.rename_new(dir, from, to_dir, to);
-}
-
-static int
-fault_unlinkat(int dir, const char *path, int flags)
-{
-	return due() ? -1 : os_real.unlinkat(dir, path, flags);
-}
-
-static int
-fault_mkdirat(int dir, const char *path, mode_t mode)
-{
-	return due() ? -1 : os_real.mkdirat(dir, path, mode);
-}
-
-static int
-fault_ftruncate(int fd, off_t n)
-{
-	return due() ? -1 : os_real.ftruncate(fd, n);
-}
-
-static int
-fault_free(int fd, uint64_t *bytes)
-{
-	return due() ? -1 : os_real.fstatvfs_free(fd, bytes);
-}
-
-static const struct os_ops fault_os = {
-    .openat = fault_openat,
-    .write = fault_write,
-    .pwrite = fault_pwrite,
-    .fsync = fault_fsync,
-    .sync_range = fault_sync_range,
-    .rename_new = fault_rename_new,
-    .unlinkat = fault_unlinkat,
-    .mkdirat = fault_mkdirat,
-    .ftruncate = fault_ftruncate,
-    .fstatvfs_free = fault_free,
-};
 
 static void
 sample_of(int i, struct sample *s, char text[2][32])
@@ -212,12 +113,9 @@ run(int at, int number, enum store_duplicate duplicate)
 		return false;
 	/* Faults are logged, and meant. */
 	log_level_set(LOG_ERROR + 1);
-	memset(&fault, 0, sizeof(fault));
-	fault.left = at;
-	fault.number = number;
-	os = &fault_os;
+	fault_begin(at, number);
 	(void)load(&t, duplicate, acked, &replaced);
-	os = &os_real;
+	fault_end();
 	check_acknowledged(&t, duplicate, acked, replaced);
 	if (fault.flush_hit && number == EIO) {
 		CHECK(store_read_only(t.store) != NULL);
@@ -297,12 +195,9 @@ TEST(recovery)
 		archive_exec(&t, "DELETE FROM instance WHERE id > 2");
 		store_writer_leave_mark(t.store);
 		store_close(&t.store);
-		memset(&fault, 0, sizeof(fault));
-		fault.left = at;
-		fault.number = EIO;
-		os = &fault_os;
+		fault_begin(at, EIO);
 		opened = store_open(&t.store, &config, &t.e) && !fault.hit;
-		os = &os_real;
+		fault_end();
 		if (t.store == NULL)
 			CHECK(archive_open(&t, true));
 		check_acknowledged(&t, DUPLICATE_REPLACE, acked, replaced);

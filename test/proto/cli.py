@@ -99,7 +99,7 @@ def objects(data):
 def t_help():
     with Folder() as f:
         text = f.verb("help", data=False)
-        for verb in ("serve", "import", "export", "check", "doctor", "reindex", "node",
+        for verb in ("serve", "import", "export", "check", "doctor", "quarantine", "reindex", "node",
                      "settings", "activity", "dump"):
             assert verb in text, verb
             more = f.verb("help", verb, data=False)

@@ -133,9 +133,12 @@ check_schema(struct doctor *d)
 static void
 say_set_aside(struct doctor *d, const struct store_health *h)
 {
-	if (h->differing > 0)
+	if (h->differing > 0) {
 		doctor_say(d, SIGN_QUARANTINE_DIFFERS,
 		    "second arrivals in quarantine: %" PRIu64, h->differing);
+		doctor_command(d, "fileroom quarantine list --data %s",
+		    doctor_quote(d, d->data));
+	}
 	if (h->damaged > 0)
 		doctor_say(d, SIGN_QUARANTINE_DAMAGED,
 		    "damaged files in quarantine: %" PRIu64, h->damaged);
