@@ -214,9 +214,18 @@ charset_code(enum charset_set set, uint32_t character)
 {
 	int code;
 
-	if (character == 0)
+	if (set == SET_ASCII || set == SET_ROMAJI) {
+		if (set == SET_ROMAJI && character == 0x203e)
+			return 0x7e;
+		return charset_single(set, (uint8_t)character) == character &&
+			       character < 0x80
+			   ? (uint8_t)character
+			   : 0;
+	}
+	/* No other set of one byte has anything below. */
+	if (character < 0xa0)
 		return 0;
-	for (code = 0x21; code <= 0xff; code++)
+	for (code = 0xa0; code <= 0xff; code++)
 		if (charset_single(set, (uint8_t)code) == character)
 			return (uint8_t)code;
 	return 0;

@@ -263,6 +263,99 @@ TEST(unsupported_keys)
 	CHECK_EQ(q.key_count, 0);
 }
 
+TEST(relational)
+{
+	static const struct query_options relational = {.relational = true};
+	const struct condition *c;
+	struct query q;
+	struct err e = {0};
+
+	options = &relational;
+	CHECK(find(&q, QUERY_STUDY_ROOT,
+	    identifier("STUDY", TAG_Modality, "CT", TAG_BodyPartExamined, "",
+		TAG_SOPInstanceUID, "1.2", 0),
+	    &e));
+	CHECK(q.search.relational && !q.unsupported);
+	CHECK_EQ(q.search.count, 2);
+	c = condition(&q, COLUMN_Modality);
+	CHECK(c != NULL && c->kind == CONDITION_IS);
+	CHECK(q.search.want[COLUMN_BodyPartExamined]);
+	/* What no search of the index can decide below. */
+	CHECK(find(&q, QUERY_STUDY_ROOT,
+	    identifier("STUDY", TAG_SeriesNumber, "one", TAG_ImageComments, "x",
+		TAG_NumberOfSeriesRelatedInstances, "5", 0),
+	    &e));
+	CHECK_EQ(q.search.count, 0);
+	CHECK(q.unsupported && !q.file);
+	CHECK_EQ(q.keys[0].source, QUERY_EMPTY);
+	CHECK_EQ(q.keys[1].source, QUERY_EMPTY);
+	CHECK_EQ(q.keys[2].source, QUERY_EMPTY);
+	options = NULL;
+}
+
+TEST(moments)
+{
+	static const struct query_options moments = {.date_time = true};
+	const struct condition *c;
+	struct query q;
+	struct err e = {0};
+	struct str bytes;
+
+	bytes = identifier("SERIES", TAG_StudyDate, "20060705-20060707",
+	    TAG_StudyTime, "1000-1800", 0);
+	CHECK(find(&q, QUERY_STUDY_ROOT, bytes, &e));
+	CHECK_EQ(q.search.count, 2);
+	CHECK(!q.keys[0].moment);
+	options = &moments;
+	CHECK(find(&q, QUERY_STUDY_ROOT, bytes, &e));
+	CHECK(q.keys[0].moment && q.keys[0].time == 1);
+	CHECK_EQ(q.search.count, 1);
+	c = condition(&q, COLUMN_StudyDate);
+	if (CHECK(c != NULL && c->kind == CONDITION_DATE_TIME)) {
+		CHECK_STR(c->a, "20060705");
+		CHECK_STR(c->time_b, "1800");
+	}
+	/* Not of the same form, and no range at all. */
+	CHECK(find(&q, QUERY_STUDY_ROOT,
+	    identifier("SERIES", TAG_StudyDate, "20060705-", TAG_StudyTime,
+		"1000-1800", 0),
+	    &e));
+	CHECK(!q.keys[0].moment && q.search.count == 2);
+	CHECK(find(&q, QUERY_STUDY_ROOT,
+	    identifier("SERIES", TAG_StudyDate, "20060705", TAG_StudyTime,
+		"1000-1800", 0),
+	    &e));
+	CHECK(!q.keys[0].moment && q.search.count == 2);
+	options = NULL;
+}
+
+TEST(what_is_read_of_files)
+{
+	struct query q;
+	struct err e = {0};
+
+	CHECK(find(&q, QUERY_STUDY_ROOT,
+	    identifier("STUDY", TAG_StudyDate, "", 0), &e));
+	CHECK(!q.file && !q.search.want_file);
+	/* No more than up to the last attribute. */
+	CHECK(find(&q, QUERY_STUDY_ROOT,
+	    identifier(
+		"STUDY", TAG_PatientAge, "040Y", TAG_PatientComments, "", 0),
+	    &e));
+	CHECK(q.file && q.file_demands);
+	CHECK_EQ(q.stop_tag, TAG_PatientComments + 1);
+	CHECK(find(&q, QUERY_STUDY_ROOT,
+	    identifier(
+		"STUDY", TAG(0x11, 0x10), "ACME", TAG(0x11, 0x1001), "", 0),
+	    &e));
+	CHECK_EQ(q.key_count, 1);
+	CHECK_EQ(q.stop_tag, TAG(0x11, 0xff02));
+	/* Group 2 and pixels are no keys. */
+	CHECK(find(&q, QUERY_STUDY_ROOT,
+	    identifier("IMAGE", TAG(0x7fe0, 0x10), "", 0), &e));
+	CHECK(!q.file && q.unsupported);
+}
+
 TEST(keys_are_decoded)
 {
 	const struct condition *c;
