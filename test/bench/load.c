@@ -10,8 +10,12 @@
  *        associations, over and over: queries times each
  * move   likewise with C-MOVE (C.4.2) to a listener of ours (sink.h) on port
  *        sink_port, which the server knows as SINK
- * find   queries C-FINDs (PS3.4 C.4.1) on each association, one patient each;
- *        the answers must be exactly that patient's studies
+ * find   queries C-FINDs (PS3.4 C.4.1) on each association; ask=patient: by
+ *        patient ID; prefix, infix: by a name with wild cards; dates: by a
+ *        range of study dates; modality: that and a modality; words: by a
+ *        piece of the study description; accession: by that number; uids: by
+ *        a list of study UIDs; all: by name, dates and modality. The answers
+ *        must be exactly the studies that fit
  * echo   queries times on each association number: connect, associate, C-ECHO,
  *        release; timed up to the answer
  *
@@ -33,6 +37,7 @@
 #include "dicom/value.h"
 #include "net/dimse.h"
 
+#include "ask.h"
 #include "sink.h"
 
 #include <signal.h>
@@ -50,6 +55,7 @@ static const char *const mode_names[MODE_COUNT] = {
 
 struct load {
 	enum mode mode;
+	enum ask ask;
 	const char *host, *called, *calling;
 	uint64_t port, seed, count, rows, columns, assocs, studies, patients;
 	uint64_t queries, study, digest, sink_port;
@@ -102,18 +108,7 @@ static void
 make_uid(
     const struct load *l, const char *what, uint64_t number, char out[UID_ROOM])
 {
-	char seed[64];
-	int n = snprintf(seed, sizeof(seed), "bench %llu %s %llu",
-	    (unsigned long long)l->seed, what, (unsigned long long)number);
-
-	uid_from_hash(str_of(seed, (size_t)n), out);
-}
-
-static void
-make_patient_id(const struct load *l, uint64_t patient, char out[32])
-{
-	snprintf(out, 32, "B%llu-%07llu", (unsigned long long)l->seed,
-	    (unsigned long long)patient);
+	shape_uid(l->seed, what, number, out);
 }
 
 static void
@@ -126,7 +121,7 @@ make_object(const struct load *l, uint64_t number, struct object *o)
 	make_uid(l, "study", o->study, o->study_uid);
 	make_uid(l, "series", o->study, o->series_uid);
 	make_uid(l, "frame", o->study, o->frame_uid);
-	make_patient_id(l, o->patient, o->patient_id);
+	shape_patient_id(l->seed, o->patient, o->patient_id);
 }
 
 static void
@@ -157,34 +152,36 @@ put_us(struct worker *w, int tag, uint64_t v)
 static void
 put_study(struct worker *w, const struct object *o)
 {
-	char name[64];
+	char name[64], about[64], date[24], accession[24];
 
+	shape_name(o->patient, name);
+	shape_description(o->patient, about);
+	shape_date(o->patient / DAY, date);
+	shape_accession(o->study, accession);
 	put(w, TAG_SpecificCharacterSet, "ISO_IR 100");
 	put(w, TAG_ImageType, "ORIGINAL\\PRIMARY\\AXIAL");
 	put(w, TAG_InstanceCreationDate, "20260310");
 	put(w, TAG_InstanceCreationTime, "101500.123456");
 	put(w, TAG_SOPClassUID, UID_CTImageStorage);
 	put(w, TAG_SOPInstanceUID, o->instance_uid);
-	put(w, TAG_StudyDate, "20260310");
-	put(w, TAG_SeriesDate, "20260310");
+	put(w, TAG_StudyDate, date);
+	put(w, TAG_SeriesDate, date);
 	put(w, TAG_AcquisitionDate, "20260310");
 	put(w, TAG_ContentDate, "20260310");
 	put(w, TAG_StudyTime, "101002.000000");
 	put(w, TAG_SeriesTime, "101217.000000");
 	put(w, TAG_AcquisitionTime, "101233.500000");
 	put(w, TAG_ContentTime, "101233.700000");
-	put_number(w, TAG_AccessionNumber, 7000000 + o->study);
+	put(w, TAG_AccessionNumber, accession);
 	put(w, TAG_Modality, "CT");
 	put(w, TAG_Manufacturer, "Example Imaging");
 	put(w, TAG_InstitutionName, "General Hospital");
 	put(w, TAG_ReferringPhysicianName, "Referrer^Rita^^Dr");
 	put(w, TAG_StationName, "CT-ROOM-2");
-	put(w, TAG_StudyDescription, "CT THORAX/ABDOMEN WITH CONTRAST");
+	put(w, TAG_StudyDescription, about);
 	put(w, TAG_SeriesDescription, "Abdomen venous 1.0 B30f");
 	put(w, TAG_OperatorsName, "Operator^Olga");
 	put(w, TAG_ManufacturerModelName, "Somewhat 64");
-	snprintf(name, sizeof(name), "Load%llu^Patient^%llu",
-	    (unsigned long long)w->load->seed, (unsigned long long)o->patient);
 	put(w, TAG_PatientName, name);
 	put(w, TAG_PatientID, o->patient_id);
 	put(w, TAG_PatientBirthDate, "19610417");
@@ -435,7 +432,7 @@ retrieve_one(struct worker *w, struct assoc *a, const struct assoc_context *c,
 	return true;
 }
 
-/* The studies that a patient must have; each answer strikes one out. */
+/* The studies that must be answered; each answer strikes one out. */
 struct expected {
 	char uids[ANSWERS_MAX][UID_ROOM];
 	bool seen[ANSWERS_MAX];
@@ -443,16 +440,25 @@ struct expected {
 };
 
 static void
-expect_studies(const struct load *l, uint64_t patient, struct expected *x)
+expect_study(const struct load *l, uint64_t study, struct expected *x)
 {
-	uint64_t study;
+	if (x->n == ANSWERS_MAX)
+		return;
+	x->seen[x->n] = false;
+	make_uid(l, "study", study, x->uids[x->n++]);
+}
+
+/* Those of so many patients from one on. */
+static void
+expect_studies(
+    const struct load *l, uint64_t patient, uint64_t count, struct expected *x)
+{
+	uint64_t study, end = patient + count;
 
 	x->n = 0;
-	for (study = patient; study < l->studies && x->n < ANSWERS_MAX;
-	     study += l->patients) {
-		x->seen[x->n] = false;
-		make_uid(l, "study", study, x->uids[x->n++]);
-	}
+	for (; patient < end && patient < l->patients; patient++)
+		for (study = patient; study < l->studies; study += l->patients)
+			expect_study(l, study, x);
 }
 
 static bool
@@ -476,7 +482,7 @@ take_answer(struct assoc *a, const struct assoc_context *c, struct buf *data,
 		x->seen[i] = true;
 		return true;
 	}
-	return fail(e, ERR_PROTOCOL, "C-FIND: a study of another patient");
+	return fail(e, ERR_PROTOCOL, "C-FIND: a study that was not asked for");
 }
 
 static bool
@@ -513,6 +519,48 @@ take_answers(struct worker *w, struct assoc *a, const struct assoc_context *c,
 	return ok;
 }
 
+static void
+ask(const struct load *l, uint64_t patient, struct question *q,
+    struct expected *x)
+{
+	size_t i;
+
+	switch (l->ask) {
+	case ASK_PATIENT:
+		expect_studies(l, patient, 1, x);
+		shape_patient_id(l->seed, patient, q->id);
+		break;
+	case ASK_ACCESSION:
+		x->n = 0;
+		expect_study(l, patient, x);
+		shape_accession(patient, q->accession);
+		break;
+	default:
+		expect_studies(l, patient / GROUP * GROUP, GROUP, x);
+		ask_group(l->ask, patient, q);
+		break;
+	}
+	for (i = 0; l->ask == ASK_UIDS && i < x->n; i++) {
+		if (i > 0)
+			buf_u8(&q->uids, '\\');
+		buf_text(&q->uids, x->uids[i]);
+	}
+}
+
+static void
+put_question(struct worker *w, struct question *q, struct syntax layout)
+{
+	buf_clear(&w->header);
+	put_query(&w->header, TAG_StudyDate, q->date, layout);
+	put_query(&w->header, TAG_AccessionNumber, q->accession, layout);
+	put_query(&w->header, TAG_QueryRetrieveLevel, "STUDY", layout);
+	put_query(&w->header, TAG_ModalitiesInStudy, q->modality, layout);
+	put_query(&w->header, TAG_StudyDescription, q->about, layout);
+	put_query(&w->header, TAG_PatientName, q->name, layout);
+	put_query(&w->header, TAG_PatientID, q->id, layout);
+	put_query(&w->header, TAG_StudyInstanceUID, buf_cstr(&q->uids), layout);
+}
+
 static bool
 find_one(struct worker *w, struct assoc *a, const struct assoc_context *c,
     uint16_t message_id, struct err *e)
@@ -523,27 +571,21 @@ find_one(struct worker *w, struct assoc *a, const struct assoc_context *c,
 	uint64_t patient =
 	    (w->number + l->assocs * message_id) * 7919 % l->patients;
 	struct expected *x = must_alloc(sizeof(*x));
+	struct question q = {.id = ""};
 	int64_t since_us;
-	char id[32];
 	bool ok;
 
-	expect_studies(l, patient, x);
-	make_patient_id(l, patient, id);
+	buf_init(&q.uids, HEADER_CAP);
+	ask(l, patient, &q, x);
+	put_question(w, &q, c->layout);
 	rq.message_id = message_id;
 	str_copy(rq.sop_class, sizeof(rq.sop_class), c->abstract);
-	buf_clear(&w->header);
-	put_query(&w->header, TAG_StudyDate, "", c->layout);
-	put_query(&w->header, TAG_AccessionNumber, "", c->layout);
-	put_query(&w->header, TAG_QueryRetrieveLevel, "STUDY", c->layout);
-	put_query(&w->header, TAG_StudyDescription, "", c->layout);
-	put_query(&w->header, TAG_PatientName, "", c->layout);
-	put_query(&w->header, TAG_PatientID, id, c->layout);
-	put_query(&w->header, TAG_StudyInstanceUID, "", c->layout);
 	since_us = clock_mono_us();
 	ok = dimse_send(a, &rq, buf_str(&w->header), e) &&
 	     take_answers(w, a, c, &rq, x, e);
 	if (ok)
 		took(w, clock_mono_us() - since_us);
+	buf_fini(&q.uids);
 	free(x);
 	return ok;
 }
@@ -845,6 +887,14 @@ take_word(struct load *l, const char *word)
 	const char *value = strchr(word, '=');
 	size_t i;
 
+	for (i = 0; i < ASK_COUNT; i++) {
+		if (strncmp(word, "ask=", 4) != 0 ||
+		    strcmp(word + 4, ask_names[i]) != 0)
+			continue;
+		l->ask = (enum ask)i;
+		return true;
+	}
+
 	for (i = 0; value != NULL && i < ARRAY_LEN(names); i++) {
 		if (!str_eq_text(
 			str_of(word, (size_t)(value - word)), names[i].name))
@@ -898,7 +948,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: load store|get|move|find|echo port=N "
 				"NAME=VALUE...; names: host called calling "
 				"seed count rows columns assocs studies "
-				"patients queries study digest sink_port\n");
+				"patients queries study digest "
+				"sink_port ask\n");
 		return 2;
 	}
 	(void)signal(SIGPIPE, SIG_IGN);

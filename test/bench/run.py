@@ -21,7 +21,12 @@ Scenarios, with their names for --only (a name chooses all that begin so):
             times Orthanc; what arrives must be what was sent
     move    C-MOVE of such a study to a listener in the client's process: at
             least twice Orthanc
-    find    C-FIND of one patient among 20,000 studies: 100 times Orthanc
+    find    C-FIND of one patient among 20,000 studies: 100 times Orthanc; by a
+            name that begins so, by a piece of a name, by a range of dates,
+            each with 100 answers: 50 times Orthanc
+    scale   C-FINDs of many kinds on 1,000,000 instances, beside the same on
+            10,000 with as many answers: at most twice the time (Fileroom
+            alone; rows without files, made by fill.c)
     hold    10,000 silent connections and 1,000 idle associations at once:
             resident memory under 100 MB, C-ECHO beside them under 100 ms
             (99th percentile, whole association)
@@ -495,42 +500,127 @@ def move_scenario(bench, fs):
     retrieve_scenario(bench, fs, "move", 2)
 
 
-def find_scenario(bench, fs):
-    studies = scaled(20000)
-    shape = {"studies": studies, "patients": max(1, studies // 2)}
-    log(f"find: one patient of {shape['patients']} with 2 of {studies} "
-        f"studies, one association")
-    seed, servers = bench.new_seed(), []
+#             ask         times Orthanc
+FIND_CASES = (("patient", 100), ("prefix", 50), ("infix", 50), ("dates", 50))
+
+
+def find_setup(bench, fs, shape, seed):
+    servers = []
     for kind in bench.kinds_for("find"):
         try:
             server = bench.start(kind, fs)
             begun = time.monotonic()
-            bench.load(server, "store", seed=seed, count=studies, assocs=8,
-                       **shape)
+            bench.load(server, "store", seed=seed, count=shape["studies"],
+                       assocs=8, **shape)
             log(f"  {kind.name}: filled in {time.monotonic() - begun:.0f} s")
-            tried = bench.load(server, "find", seed=seed, queries=50, **shape)
-            # Runs of about two seconds for the slow and the fast.
-            server.queries = min(20000, max(
-                50, 2000000 * 50 // tried["wall_us"]))
             servers.append(server)
         except _peers.Failed as e:
             log(f"  {e}")
+    return servers
+
+
+def find_queries(bench, server, ask, shape, seed):
+    """So many that a run takes about two seconds."""
+    tried = bench.load(server, "find", seed=seed, queries=3, ask=ask, **shape)
+    tried = bench.load(server, "find", seed=seed, ask=ask, **shape, queries=max(
+        3, min(50, 1000000 * 3 // tried["wall_us"])))
+    return min(20000, max(5, 2000000 * tried["ops"] // tried["wall_us"]))
+
+
+def find_case(bench, fs, servers, case, shape, seed):
+    ask, times = case
     rates = {s.name: [] for s in servers}
+    latest = {s.name: [] for s in servers}
+    queries = {}
+    log(f"  by {ask}:")
     for number in range(1, bench.rounds + 1):
         for server in servers:
             usage = Usage(server, fs)
             try:
-                result = bench.load(server, "find", seed=seed,
-                                    queries=server.queries, **shape)
+                if server.name not in queries:
+                    queries[server.name] = find_queries(
+                        bench, server, ask, shape, seed)
+                    usage = Usage(server, fs)
+                result = bench.load(server, "find", seed=seed, ask=ask,
+                                    queries=queries[server.name], **shape)
             except _peers.Failed as e:
                 log(f"  {e}")
                 continue
             rate = result["ops"] / (result["wall_us"] / 1e6)
             rates[server.name].append(rate)
+            latest[server.name].append(result["p99_us"] / 1000)
             tell_round(number, server.name, rate, "/s", result, usage)
+    p99 = ", ".join(f"{name} {t:.2f}" for name, t in medians(latest).items())
+    name = "find" if ask == "patient" else f"find-{ask}"
+    judge_ratio(bench, name, medians(rates), f"queries/s; p99 {p99} ms", times)
+
+
+def find_scenario(bench, fs):
+    studies = scaled(20000)
+    shape = {"studies": studies, "patients": max(1, studies // 2)}
+    log(f"find: one patient of {shape['patients']} with 2 of {studies} "
+        f"studies, or 100 studies; one association")
+    seed = bench.new_seed()
+    servers = find_setup(bench, fs, shape, seed)
+    for case in FIND_CASES:
+        find_case(bench, fs, servers, case, shape, seed)
     for server in servers:
         bench.end(server)
-    judge_ratio(bench, "find", medians(rates), "queries/s", 100)
+
+
+# Finding in much
+
+#              instances  of each study
+SCALE_SIZES = ((10000, 20), (1000000, 20))
+SCALE_ASKS = ("patient", "accession", "prefix", "infix", "words", "dates",
+              "modality", "uids", "all")
+
+
+def scale_setup(bench, fs, seed):
+    """Servers on a small and a large index, with what was put into them."""
+    found = []
+    for instances, each in SCALE_SIZES:
+        instances = max(SCALE_SIZES[0][0], scaled(instances))
+        studies = instances // each
+        shape = {"studies": studies, "patients": studies // 2}
+        server = _peers.Fileroom(bench)
+        folder = fs.fresh(f"scale-{instances}")
+        result, _ = bench.client(
+            ["fill", folder, f"seed={seed}", f"instances={instances}"]
+            + [f"{k}={v}" for k, v in shape.items()], CLIENT_SECONDS)
+        log(f"  {result['instances']} instances of {studies} studies in "
+            f"{result['wall_us'] / 1e6:.1f} s")
+        bench.running.append(server)
+        found.append((server.start(folder), shape))
+    return found
+
+
+def scale_scenario(bench, fs):
+    if not bench.kinds_for("start"):
+        bench.judge("find-scale", "no fileroom", "-", None)
+        return
+    log("scale: the same answers from 10,000 and from 1,000,000 instances")
+    seed = bench.new_seed()
+    servers = scale_setup(bench, fs, seed)
+    for ask in SCALE_ASKS:
+        middle, late = ([], []), ([], [])
+        queries = 2000 if ask in ("patient", "accession") else 200
+        # Warm, then turn by turn: what else the machine does meets both.
+        for number in range(1 + 2 * bench.rounds):
+            for i, (server, shape) in enumerate(servers):
+                result = bench.load(server, "find", seed=seed, ask=ask,
+                                    queries=queries, **shape)
+                if number > 0:
+                    middle[i].append(result["p50_us"] / 1000)
+                    late[i].append(result["p99_us"] / 1000)
+        small, large = (statistics.median(times) for times in middle)
+        p99 = [statistics.median(times) for times in late]
+        bench.judge(f"find-scale-{ask}",
+                    f"{large / small:.2f}x: p50 {small:.2f} and {large:.2f} "
+                    f"ms, p99 {p99[0]:.2f} and {p99[1]:.2f} ms",
+                    "at most 2x", large <= 2 * small)
+    for server, _ in servers:
+        bench.end(server)
 
 
 # Holding
@@ -629,6 +719,7 @@ def disk_scenarios(bench, fs):
     store_scenarios(bench, fs)
     for name, scenario in (("get", get_scenario), ("move", move_scenario),
                            ("find", find_scenario),
+                           ("scale", scale_scenario),
                            ("hold", hold_scenario),
                            ("start", start_scenario)):
         if not bench.wants(name):

@@ -3,7 +3,8 @@
  *
  * In a filter each column has a '+' before it, so that the planner has no
  * index to be tempted by: which condition leads is decided by plan.c, which
- * has counted. In a lead the range or equality stands bare.
+ * has counted. In a lead the range or equality stands bare; what it gives has
+ * the '+' there, lest an index in its order be walked for the sake of DISTINCT.
  */
 #include "store/index/condition.h"
 
@@ -11,6 +12,9 @@
 #include "dicom/value.h"
 #include "store/index/attribute.h"
 #include "store/index/word.h"
+
+/* Words that are found before the rows. */
+#define WORDS 1000
 
 /* From low on; up to high, both included; an empty one is open, but what has
  * no value is in no range. */
@@ -487,13 +491,13 @@ add_number(struct sql *q, int n)
 static void
 add_words(struct sql *q, const struct test *t, enum lead_kind kind)
 {
-	sql_add(q, "WITH v(value) AS (");
+	sql_add(q, "WITH v(id, value) AS (");
 	if (kind == LEAD_WORDS) {
-		sql_add(q, "SELECT w.value FROM word_text(?) f CROSS JOIN"
+		sql_add(q, "SELECT w.id, w.value FROM word_text(?) f CROSS JOIN"
 			   " word w ON w.id = f.rowid UNION ALL ");
 		sql_str(q, t->pieces);
 	}
-	sql_add(q, "SELECT w.value FROM word w WHERE w.kind = ");
+	sql_add(q, "SELECT w.id, w.value FROM word w WHERE w.kind = ");
 	add_number(q, t->words);
 	sql_add(q, kind == LEAD_WORDS ? " AND w.whole = 0) " : ") ");
 }
@@ -502,11 +506,80 @@ add_words(struct sql *q, const struct test *t, enum lead_kind kind)
 static void
 add_values(struct sql *q, const struct test *t, enum lead_kind kind)
 {
-	if (t->words >= 0)
+	if (t->ids.n > 0) {
+		sql_add(q, "WITH v(value) AS (SELECT w.value FROM json_each(?)"
+			   " j CROSS JOIN word w ON w.id = j.value) ");
+		sql_str(q, t->ids);
+	} else if (t->words >= 0) {
 		add_words(q, t, kind);
-	else
+	} else {
 		add_distinct(
 		    q, level_table(t->level), column_info(t->column)->keyword);
+	}
+}
+
+/* Words that are found already fit. */
+static void
+add_fitting(struct sql *q, const struct test *t, const char *fn)
+{
+	if (t->ids.n == 0)
+		add_value(q, t, "v.value", fn);
+	else
+		sql_add(q, "1");
+}
+
+static const char *
+wild_function(const struct test *t)
+{
+	return t->target == TARGET_NAME ? "wild_name" : "wild";
+}
+
+static bool
+read_ids(struct test *t, struct arena *a, struct db *db, struct sql *q,
+    struct err *e)
+{
+	enum db_step step;
+	struct db_stmt *stmt;
+	struct buf text;
+	struct json j;
+	size_t n = 0;
+
+	if (!db_query(db, buf_cstr(&q->text), q->args, q->n, &stmt, e))
+		return false;
+	buf_init(&text, 32 * WORDS);
+	json_init(&j, &text);
+	json_array(&j);
+	while ((step = db_step(stmt, e)) == DB_STEP_ROW) {
+		json_i64(&j, db_column_int(stmt, 0));
+		n++;
+	}
+	json_end_array(&j);
+	t->many = n > WORDS;
+	if (!t->many)
+		t->ids = arena_dup(a, buf_str(&text));
+	buf_fini(&text);
+	return step == DB_STEP_DONE;
+}
+
+bool
+test_find_words(struct test *t, struct arena *a, struct db *db,
+    enum lead_kind kind, struct err *e)
+{
+	struct sql q;
+	bool ok;
+
+	if (kind == LEAD_RANGE || t->words < 0 || t->many || t->ids.n > 0)
+		return true;
+	sql_init(&q);
+	add_words(&q, t, kind);
+	sql_add(&q, "SELECT v.id FROM v WHERE ");
+	add_value(&q, t, "v.value", wild_function(t));
+	sql_add(&q, " LIMIT ?");
+	sql_arg(&q, db_int(WORDS + 1));
+	ok = q.text.over ? fail(e, ERR_LIMIT, "the keys are too long")
+			 : read_ids(t, a, db, &q, e);
+	sql_fini(&q);
+	return ok;
 }
 
 static void
@@ -518,7 +591,7 @@ lead_column(struct sql *q, const struct test *t, enum lead_kind kind)
 	sql_add(q, " x ON x.");
 	sql_add(q, column_info(t->column)->keyword);
 	sql_add(q, " = v.value WHERE ");
-	add_value(q, t, "v.value", "wild");
+	add_fitting(q, t, "wild");
 }
 
 static void
@@ -527,17 +600,17 @@ lead_name(struct sql *q, const struct test *t, enum lead_kind kind)
 	bool patient = t->column == COLUMN_PatientName;
 
 	if (kind == LEAD_RANGE) {
-		sql_add(q, "SELECT DISTINCT k.owner AS id FROM name_key k"
+		sql_add(q, "SELECT DISTINCT +k.owner AS id FROM name_key k"
 			   " WHERE k.kind = ");
 		sql_add(q, patient ? "0 AND " : "1 AND ");
 		add_value(q, t, "k.value", "wild_name");
 		return;
 	}
 	add_values(q, t, kind);
-	sql_add(q, "SELECT DISTINCT k.owner AS id FROM v CROSS JOIN name_key k"
+	sql_add(q, "SELECT DISTINCT +k.owner AS id FROM v CROSS JOIN name_key k"
 		   " ON k.value = v.value AND k.kind = ");
 	sql_add(q, patient ? "0 WHERE " : "1 WHERE ");
-	add_value(q, t, "v.value", "wild_name");
+	add_fitting(q, t, "wild_name");
 }
 
 static void
@@ -545,19 +618,19 @@ lead_modality(struct sql *q, const struct test *t)
 {
 	if (t->form == FORM_WILDS) {
 		add_distinct(q, "series", "Modality");
-		sql_add(q, "SELECT DISTINCT x.study AS id FROM v CROSS JOIN"
+		sql_add(q, "SELECT DISTINCT +x.study AS id FROM v CROSS JOIN"
 			   " series x ON x.Modality = v.value WHERE ");
 		add_value(q, t, "v.value", "wild");
 		return;
 	}
-	sql_add(q, "SELECT DISTINCT x.study AS id FROM series x WHERE ");
+	sql_add(q, "SELECT DISTINCT +x.study AS id FROM series x WHERE ");
 	add_value(q, t, "x.Modality", "wild");
 }
 
 static void
 lead_class(struct sql *q, const struct test *t)
 {
-	sql_add(q, "SELECT DISTINCT y.study AS id FROM instance x"
+	sql_add(q, "SELECT DISTINCT +y.study AS id FROM instance x"
 		   " CROSS JOIN series y ON y.id = x.series WHERE ");
 	add_value(q, t, "x.SOPClassUID", "wild");
 }

@@ -41,12 +41,19 @@ struct test {
 	struct str a, b, from, to;
 	struct str pieces; /* FORM_WILD: what to ask the words for; or empty */
 	int words;         /* the kind of words of the column, or -1 */
+	struct str ids;    /* the words that fit, a JSON array; or empty */
+	bool many;         /* there are too many of them */
 	bool leads[LEAD_KINDS];
 	bool sure; /* finds few rows, whatever there is */
 };
 
 /* False when it cannot be had in SQL: the caller of the search compares. */
 bool test_make(struct arena *a, const struct condition *c, struct test *out);
+
+/* Before it leads by words, of all or of those with the pieces: find those that
+ * fit, once for all, unless there are many. */
+bool test_find_words(struct test *t, struct arena *a, struct db *db,
+    enum lead_kind kind, struct err *e) MUST_USE;
 
 /* A test of the row that the tables' letters (p s e i) stand for. */
 void test_filter(const struct test *t, struct sql *q);

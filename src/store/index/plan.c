@@ -143,32 +143,38 @@ count_lead(const struct plan *p, struct db *db, const struct test *t,
 	return ok;
 }
 
-/* The lead of these kinds that gives the fewest rows, if at most limit. */
+/* The lead of this kind that gives the fewest rows, if fewer than *limit,
+ * which then is their number. */
 static bool
-best_lead(
-    struct plan *p, struct db *db, bool scan, int64_t limit, struct err *e)
+best_lead(struct plan *p, struct db *db, enum lead_kind kind, int64_t *limit,
+    struct err *e)
 {
-	const struct test *t;
 	int64_t n;
-	int kind;
 	size_t i;
 
-	for (i = 0; i < p->count; i++) {
-		t = &p->tests[i];
-		for (kind = 0; kind < LEAD_KINDS && limit >= 0; kind++) {
-			if (!t->leads[kind] || scan != (kind == LEAD_SCAN))
-				continue;
-			if (!count_lead(p, db, t, (enum lead_kind)kind,
-				limit + 1, &n, e))
-				return false;
-			if (n > limit)
-				continue;
-			limit = n - 1;
-			p->lead = t;
-			p->lead_kind = (enum lead_kind)kind;
-		}
+	for (i = 0; i<p->count && * limit> 0; i++) {
+		if (!p->tests[i].leads[kind])
+			continue;
+		if (!test_find_words(&p->tests[i], &p->scratch, db, kind, e) ||
+		    !count_lead(p, db, &p->tests[i], kind, *limit, &n, e))
+			return false;
+		if (n >= *limit)
+			continue;
+		*limit = n;
+		p->lead = &p->tests[i];
+		p->lead_kind = kind;
 	}
 	return true;
+}
+
+/* The quickest to count first: a few rows of a range are good enough. */
+static bool
+few_lead(struct plan *p, struct db *db, struct err *e)
+{
+	int64_t limit = FEW;
+
+	return best_lead(p, db, LEAD_RANGE, &limit, e) &&
+	       (p->lead != NULL || best_lead(p, db, LEAD_WORDS, &limit, e));
 }
 
 /* The deepest condition that cannot give many. */
@@ -222,14 +228,15 @@ plan_choose(struct plan *p, struct db *db, int64_t after_id, struct err *e)
 		sure_lead(p);
 	if (p->lead != NULL || p->count == 0)
 		return true;
-	if (!best_lead(p, db, false, FEW, e))
+	if (!few_lead(p, db, e))
 		return false;
 	if (p->lead != NULL)
 		return true;
 	if (!worth(p, db, after_id > 0, &limit, e) ||
-	    !best_lead(p, db, false, limit, e))
+	    !best_lead(p, db, LEAD_RANGE, &limit, e) ||
+	    !best_lead(p, db, LEAD_WORDS, &limit, e))
 		return false;
-	return p->lead != NULL || best_lead(p, db, true, limit, e);
+	return p->lead != NULL || best_lead(p, db, LEAD_SCAN, &limit, e);
 }
 
 /* " FROM … WHERE …": the rows that fit. */
