@@ -15,6 +15,7 @@ const struct verb *const verbs[] = {
     &verb_import,
     &verb_export,
     &verb_send,
+    &verb_fetch,
     &verb_jobs,
     &verb_check,
     &verb_doctor,

@@ -73,6 +73,7 @@ extern const struct verb verb_doctor;
 extern const struct verb verb_dump;
 extern const struct verb verb_echo;
 extern const struct verb verb_export;
+extern const struct verb verb_fetch;
 extern const struct verb verb_find;
 extern const struct verb verb_get;
 extern const struct verb verb_import;

@@ -30,6 +30,7 @@
 
 static const struct job_kind *const all_kinds[] = {
     &job_kind_send,
+    &job_kind_fetch,
     NULL,
 };
 
