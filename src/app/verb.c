@@ -24,6 +24,7 @@ const struct verb *const verbs[] = {
     &verb_node,
     &verb_echo,
     &verb_find,
+    &verb_store_files,
     &verb_move,
     &verb_get,
     &verb_settings,

@@ -85,5 +85,6 @@ extern const struct verb verb_reindex;
 extern const struct verb verb_send;
 extern const struct verb verb_serve;
 extern const struct verb verb_settings;
+extern const struct verb verb_store_files;
 
 #endif
