@@ -19,7 +19,7 @@ from harness import dicom
 from harness.dicom import EXPLICIT_LITTLE
 from harness.runner import equal, main
 from harness.scp import Scp
-from harness.server import SANITIZERS, Server, binary
+from harness.server import SANITIZERS, Server, binary, wait_for
 
 LEVEL, CHARSET = 0x00080052, 0x00080005
 SERIES, INSTANCE = 0x0020000E, 0x00080018
@@ -1115,8 +1115,22 @@ def t_store_studies():
         equal(len(out.splitlines()), 2)
 
 
+def t_store_queued():
+    script = taking()
+    with Server() as server, Scp(script) as scp:
+        with dicom.Association(server.dicom_port,
+                               [(dicom.CT, [EXPLICIT_LITTLE])]) as a:
+            equal(a.store(dicom.CT, "1.2.9.1", dicom.instance("1.2.9.1")), 0)
+        server.verb("store", "PEER", "--study", "1.2.3", "--queue", expect=1)
+        server.verb("node", "add", "PEER", "127.0.0.1", str(scp.port))
+        out = server.verb("store", "PEER", "--study", "1.2.3", "--queue")
+        assert "is in the queue" in out, out
+        wait_for(lambda: script.got, 30, "the instance")
+        equal(script.got[0][1], "1.2.9.1")
+
+
 def t_store_wrong_usage():
-    for args in ([], ["x", "--study", "1.2"], ["x", "--window", "0"],
+    for args in ([], ["x", "--study", "1.2"], ["x", "--queue"], ["x", "--window", "0"],
                  ["x", "--window", "65"]):
         run("store", "A@127.0.0.1:1", *args, expect=2)
 

@@ -4,6 +4,7 @@
 #include "app/client/send.h"
 
 #include "base/limit.h"
+#include "service/job/job_send.h"
 #include "store/index/index.h"
 
 #include <inttypes.h>
@@ -14,6 +15,7 @@
 struct request {
 	struct target_options target;
 	const char *window;
+	bool queue;
 	struct words words, studies;
 };
 
@@ -167,6 +169,23 @@ send_all(struct send *s, const struct request *q, struct err *e)
 	return summary(s, done, e);
 }
 
+/* The server sends it, and goes on until it is there. */
+static bool
+enqueue(const struct target *t, const struct request *q, struct err *e)
+{
+	struct job_send what = {.node = q->words.at[0],
+	    .studies = q->studies.at,
+	    .study_count = q->studies.n};
+	int64_t id;
+
+	if (!target_needs_store(t, e) || !job_send_add(t->store, &what, &id, e))
+		return false;
+	printf("job %" PRId64 " is in the queue ('fileroom jobs show %" PRId64
+	       "')\n",
+	    id, id);
+	return true;
+}
+
 static bool
 check(const struct request *q, struct err *e)
 {
@@ -174,6 +193,8 @@ check(const struct request *q, struct err *e)
 		return false;
 	if ((q->studies.n > 0) != (q->words.n == 1))
 		return fail(e, ERR_USAGE, "give either PATHs or --study UIDs");
+	if (q->queue && q->studies.n == 0)
+		return fail(e, ERR_USAGE, "--queue belongs to --study");
 	return true;
 }
 
@@ -188,7 +209,7 @@ store(const struct request *q, struct err *e)
 	s = send_new();
 	done = target_open(&s->t, &q->target, e);
 	if (done) {
-		done = send_all(s, q, e);
+		done = q->queue ? enqueue(&s->t, q, e) : send_all(s, q, e);
 		if (s->sender != NULL)
 			sender_free(&s->sender);
 		target_close(&s->t);
@@ -203,6 +224,7 @@ run(int argc, char **argv)
 	struct request q = {.window = NULL};
 	const struct option options[] = {TARGET_OPTIONS(q.target),
 	    {"--study", OPTION_MANY, &q.studies},
+	    {"--queue", OPTION_FLAG, &q.queue},
 	    {"--window", OPTION_TEXT, &q.window}};
 	struct err e;
 	bool done;
@@ -219,7 +241,7 @@ const struct verb verb_store_files = {
     .name = "store",
     .summary = "Send files, or studies of the archive, to a node (C-STORE)",
     .usage = "store NODE PATH...\n"
-	     "store NODE --study UID...",
+	     "store NODE --study UID... [--queue]",
     .help =
 	"PATH is a DICOM file, a folder (with all that is in it), a zip, or\n"
 	"a DICOMDIR. Each is sent as it is where the node takes that transfer\n"
@@ -227,6 +249,8 @@ const struct verb verb_store_files = {
 	"echo'. Exit status 1 when something was not sent; each is named with\n"
 	"the node's reason.\n\n"
 	"  --study UID     a study of the archive; may be given several times\n"
+	"  --queue         leave it to the server, which goes on until it is\n"
+	"                  there; NODE is then a known one\n"
 	"  --window N      so many in flight, if the node grants it\n"
 	"                  (default: 8)\n" TARGET_HELP,
     .run = run,
