@@ -99,7 +99,8 @@ def objects(data):
 def t_help():
     with Folder() as f:
         text = f.verb("help", data=False)
-        for verb in ("serve", "import", "export", "check", "doctor", "quarantine", "reindex", "node",
+        for verb in ("serve", "import", "export", "check", "doctor",
+                     "quarantine", "reindex", "node",
                      "settings", "activity", "dump"):
             assert verb in text, verb
             more = f.verb("help", verb, data=False)

@@ -94,7 +94,7 @@ def own(server):
     for key, value in server.settings.items():
         if value == "auto":
             name = key.replace(".port", "").replace(".tls_port", "-tls")
-            value = str(server.ports[name.replace(".", "-")][1])
+            value = str(server.ports[name][1])
         if value is not None:
             args += ["--set", f"{key}={value}"]
     return args
@@ -528,6 +528,35 @@ def t_certificates():
         found = doctor(data)
         found.one("certificates.expired", "2020-02-01")
         found.no("certificates.good")
+
+
+def t_certificates_that_settings_name():
+    if not shutil.which("openssl"):
+        raise Skip("no openssl")
+    with archive() as data:
+        cert, key = make_certificate(os.path.join(data, "own"), "x",
+                                     "-days", "365")
+        found = doctor(data, "--set", "dicom.tls_cert=own/x-cert.pem",
+                       "--set", f"dicom.tls_key={key}", "--set",
+                       "dicom.tls_ca=own/x-cert.pem")
+        found.one("certificates.good", cert, "valid until")
+        found.one("certificates.good", cert, "trusted")
+        found = doctor(data, "--set", "dicom.tls_ca=/nowhere/ca.pem")
+        found.one("certificates.missing", "/nowhere/ca.pem")
+
+
+def t_echo_of_nodes_with_tls():
+    with Server({"dicom.tls_port": "auto"}) as server:
+        for title, port in (("FILEROOM", server.dicom_tls_port),
+                            ("PLAIN", server.dicom_port)):
+            server.verb("node", "add", title, "127.0.0.1", str(port), "--tls")
+        found = doctor(server.data, "--nodes", "--set", "dicom.timeout_s=2",
+                       *own(server))
+        found.one("nodes.echo", "'FILEROOM'")
+        found.one("nodes.no-echo", "'PLAIN'")
+        found.one("ports.listening", "dicom.tls_port")
+        found.one("certificates.self-signed")
+        found.no("nodes.self")
 
 
 def t_limits():

@@ -12,13 +12,14 @@
 #include <unistd.h>
 
 #define FILE_BYTES (1 * MIB)
+#define PATH_BYTES 4096
 #define MONTH_S    (30LL * 24 * 3600)
 #define ID_ROOM    64
 
 static const char *const sections[] = {"dicom", "hl7", "http"};
 
 struct pair {
-	char cert[4096], key[4096];
+	char cert[PATH_BYTES], key[PATH_BYTES];
 	gnutls_x509_crt_t *certs; /* the first is the one that counts */
 	unsigned cert_count;
 	gnutls_x509_privkey_t private_key;
@@ -26,8 +27,8 @@ struct pair {
 
 /* What the setting says, or the default place; *named tells which. */
 static void
-place(struct doctor *d, const char *section, const char *what, char out[4096],
-    bool *named)
+place(struct doctor *d, const char *section, const char *what,
+    char out[PATH_BYTES], bool *named)
 {
 	const struct setting_value *v;
 	char key[64];
@@ -36,9 +37,13 @@ place(struct doctor *d, const char *section, const char *what, char out[4096],
 	v = doctor_setting(d, key);
 	*named = v != NULL && v->text[0] != '\0';
 	if (*named)
-		snprintf(out, 4096, "%s", v->text);
+		/* As app/dicom_tls.c reads it. */
+		snprintf(out, PATH_BYTES, "%s%s%s",
+		    v->text[0] == '/' ? "" : d->data,
+		    v->text[0] == '/' ? "" : "/", v->text);
 	else
-		snprintf(out, 4096, "%s/tls/%s-%s.pem", d->data, section, what);
+		snprintf(out, PATH_BYTES, "%s/tls/%s-%s.pem", d->data, section,
+		    what);
 }
 
 static bool
@@ -184,6 +189,22 @@ free_pair(struct pair *p)
 		gnutls_x509_privkey_deinit(p->private_key);
 }
 
+/* Whom the peers' certificates must come from. */
+static bool
+check_authority(struct doctor *d, const char *section)
+{
+	struct pair p = {.cert_count = 0};
+	bool named;
+
+	place(d, section, "ca", p.cert, &named);
+	if (named && load_certs(d, &p) && check_dates(d, &p))
+		doctor_say(d, SIGN_CERT_GOOD,
+		    "'%s' names %u whose certificates are trusted", p.cert,
+		    p.cert_count);
+	free_pair(&p);
+	return named;
+}
+
 /* Is there anything to look at? What the server makes at its first start need
  * not be there before. */
 static bool
@@ -212,8 +233,10 @@ check_certificates(struct doctor *d)
 	bool any = false;
 	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(sections); i++)
+	for (i = 0; i < ARRAY_LEN(sections); i++) {
 		any = check_section(d, sections[i]) || any;
+		any = check_authority(d, sections[i]) || any;
+	}
 	if (!any)
 		doctor_say(d, SIGN_CERT_NONE, "no certificate is set up");
 }

@@ -4,6 +4,7 @@
  */
 #include "app/doctor/doctor.h"
 
+#include "app/client_settings.h"
 #include "app/doctor/crowd.h"
 #include "base/clock.h"
 #include "base/limit.h"
@@ -203,33 +204,39 @@ check_portless(struct doctor *d, const struct node *nodes, size_t n)
 		    "nodes without a port: %zu (%s)", count, names);
 }
 
-/* As patient as the server, but not for longer than all may take. */
-static int
-patience_ms(const struct doctor *d)
+/* As the server calls, but not more patient than all may take. */
+static bool
+our_client(struct doctor *d, struct client *out)
 {
-	int64_t ms = d->settings.at[SETTING_DICOM_TIMEOUT_S].number * 1000;
+	struct err e;
 
-	return ms < ECHO_MS ? (int)ms : ECHO_MS;
+	if (!client_settings(&d->settings, d->data, out, &e)) {
+		doctor_say(d, SIGN_NOT_CHECKED, "nodes: %s", e.text);
+		return false;
+	}
+	if (out->timeout_ms > ECHO_MS)
+		out->timeout_ms = ECHO_MS;
+	return true;
 }
 
 static void
 visit_all(struct doctor *d, const struct node *nodes, size_t n)
 {
 	struct visit *v = must_zalloc((n + 1) * sizeof(*v));
-	bool *done = must_zalloc(n + 1);
+	bool *done = must_zalloc(n + 1), all = true;
+	struct client client = {.tls = NULL};
+	bool ask = d->ask_nodes && our_client(d, &client);
 	size_t i;
 
 	for (i = 0; i < n; i++) {
 		v[i].node = nodes[i];
-		v[i].ask = d->ask_nodes;
-		v[i].client.timeout_ms = patience_ms(d);
-		(void)str_copy(v[i].client.ae_title,
-		    sizeof(v[i].client.ae_title),
-		    str_from(d->settings.at[SETTING_DICOM_AE_TITLE].text));
+		v[i].ask = ask;
+		v[i].client = client;
 	}
-	crowd_run(v, sizeof(*v), n, visit,
-	    d->ask_nodes ? WAIT_ECHO_MS : WAIT_NAMES_MS, done);
+	crowd_run(
+	    v, sizeof(*v), n, visit, ask ? WAIT_ECHO_MS : WAIT_NAMES_MS, done);
 	for (i = 0; i < n; i++) {
+		all = all && done[i];
 		if (!done[i]) {
 			say_late(d, &v[i]);
 			continue;
@@ -237,6 +244,9 @@ visit_all(struct doctor *d, const struct node *nodes, size_t n)
 		say_visit(d, &v[i]);
 		check_self(d, &v[i]);
 	}
+	/* Those that are late go on with it until the process ends. */
+	if (all)
+		client_fini(&client);
 	free(done);
 	free(v);
 }
