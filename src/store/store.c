@@ -24,6 +24,8 @@
 #include <unistd.h>
 
 #define ROOM_ASKED_MS 200
+#define LOCK_TRIES    10
+#define LOCK_PAUSE_MS 10
 
 /* A child of the data folder. */
 static bool
@@ -101,6 +103,20 @@ refuse_second(struct store *s, struct err *e)
 	    (unsigned long long)number, s->folder);
 }
 
+/* Verbs that only look whether it is held have it for a moment. */
+static bool
+take_lock(int fd)
+{
+	int tries = LOCK_TRIES;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		if (errno != EWOULDBLOCK || tries-- == 0)
+			return false;
+		clock_sleep_ms(LOCK_PAUSE_MS);
+	}
+	return true;
+}
+
 static bool
 lock_folder(struct store *s, struct err *e)
 {
@@ -108,7 +124,7 @@ lock_folder(struct store *s, struct err *e)
 
 	if (!open_file(s, "lock", &s->lock_fd, e))
 		return false;
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+	if (!take_lock(s->lock_fd)) {
 		if (errno == EWOULDBLOCK)
 			return refuse_second(s, e);
 		return fail_errno(e, "cannot lock '%s'", s->folder);

@@ -11,6 +11,8 @@
 #include "app/doctor/sockets.h"
 #include "store/health.h"
 
+#include <sys/file.h>
+
 TEST(listening_sockets)
 {
 	struct listening l;
@@ -197,6 +199,31 @@ TEST(read_only_server)
 	CHECK(!h.held);
 	CHECK(archive_open(&t, true));
 	archive_end(&t);
+}
+
+static void
+let_go_soon(void *arg)
+{
+	clock_sleep_ms(20);
+	close(*(int *)arg);
+}
+
+/* Who looks whether a server is there keeps none from starting. */
+TEST(looking_at_the_lock)
+{
+	struct thread t;
+	struct archive a;
+	int fd;
+
+	if (!archive_begin(&a))
+		return;
+	fd = openat(a.store->dir_fd, "lock", O_RDONLY);
+	store_close(&a.store);
+	CHECK(flock(fd, LOCK_SH | LOCK_NB) == 0);
+	CHECK(thread_start(&t, "lock", let_go_soon, &fd));
+	CHECK(archive_open(&a, true));
+	thread_join(&t);
+	archive_end(&a);
 }
 
 TEST(health)
