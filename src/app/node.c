@@ -7,13 +7,14 @@
 #include "base/clock.h"
 #include "base/limit.h"
 #include "base/utf8.h"
+#include "net/tls.h"
 #include "store/table/node.h"
 
 #include <inttypes.h>
 
 struct request {
 	const char *data, *host, *port, *name;
-	const char *aet, *timeout;
+	const char *aet, *timeout, *certificate;
 	bool tls, no_tls, clear, all;
 	struct words words;
 	struct store *store;
@@ -80,6 +81,48 @@ take_port(struct node *n, const char *text, struct err *e)
 	return true;
 }
 
+/* A fingerprint as any tool prints it, with or without colons. */
+static bool
+take_fingerprint(struct node *n, const char *text)
+{
+	size_t at = 0;
+	char c;
+
+	for (; *text != '\0'; text++) {
+		c = *text;
+		if (c == ':')
+			continue;
+		if (c >= 'A' && c <= 'F')
+			c = (char)(c + ('a' - 'A'));
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')) ||
+		    at + 1 >= sizeof(n->certificate))
+			return false;
+		n->certificate[at++] = c;
+	}
+	n->certificate[at] = '\0';
+	return at + 1 == sizeof(n->certificate);
+}
+
+static bool
+take_certificate(struct node *n, const char *text, struct err *e)
+{
+	struct node read = {0};
+	char shown[80];
+
+	if (strcmp(text, "none") == 0) {
+		n->certificate[0] = '\0';
+		return true;
+	}
+	if (!take_fingerprint(&read, text) &&
+	    !tls_fingerprint(text, read.certificate, e))
+		return fail(e, ERR_USAGE,
+		    "--certificate '%s' is not allowed; allowed: the SHA-256 "
+		    "fingerprint in 64 hex digits, a PEM file, or none",
+		    str_printable(shown, sizeof(shown), str_from(text)));
+	memcpy(n->certificate, read.certificate, sizeof(n->certificate));
+	return true;
+}
+
 static bool
 take_options(struct node *n, const struct request *r, struct err *e)
 {
@@ -87,6 +130,8 @@ take_options(struct node *n, const struct request *r, struct err *e)
 		return fail(e, ERR_USAGE, "both --tls and --no-tls");
 	if (r->tls || r->no_tls)
 		n->tls = r->tls;
+	if (r->certificate != NULL && !take_certificate(n, r->certificate, e))
+		return false;
 	if (r->name == NULL)
 		return true;
 	if (!utf8_valid(str_from(r->name)) ||
@@ -165,6 +210,8 @@ list(struct request *r, struct err *e)
 		if (nodes[i].name[0] != '\0')
 			fputs("  ", stdout);
 		verb_put(stdout, nodes[i].name);
+		if (nodes[i].certificate[0] != '\0')
+			printf("  certificate %s", nodes[i].certificate);
 		putchar('\n');
 	}
 	arena_fini(&arena);
@@ -265,10 +312,12 @@ check_options(const struct action *a, const struct request *r, struct err *e)
 		    "--all, --aet and --timeout belong to 'echo'");
 	if ((r->host != NULL || r->port != NULL) && a->run != edit)
 		return fail(e, ERR_USAGE, "--host and --port belong to 'edit'");
-	if ((r->tls || r->no_tls || r->name != NULL) && !adds)
+	if ((r->tls || r->no_tls || r->name != NULL ||
+		r->certificate != NULL) &&
+	    !adds)
 		return fail(e, ERR_USAGE,
-		    "--tls, --no-tls and --name belong to 'add', 'allow' and "
-		    "'edit'");
+		    "--tls, --no-tls, --certificate and --name belong to "
+		    "'add', 'allow' and 'edit'");
 	return true;
 }
 
@@ -309,6 +358,7 @@ run(int argc, char **argv)
 	    {"--host", OPTION_TEXT, &r.host},
 	    {"--port", OPTION_TEXT, &r.port},
 	    {"--name", OPTION_TEXT, &r.name},
+	    {"--certificate", OPTION_TEXT, &r.certificate},
 	    {"--tls", OPTION_FLAG, &r.tls},
 	    {"--no-tls", OPTION_FLAG, &r.no_tls},
 	    {"--clear", OPTION_FLAG, &r.clear},
@@ -329,11 +379,12 @@ run(int argc, char **argv)
 const struct verb verb_node = {
     .name = "node",
     .summary = "Known DICOM nodes, and callers that were refused",
-    .usage = "node add AETITLE HOST PORT [--tls] [--name TEXT]\n"
-	     "node allow AETITLE HOST [--name TEXT]\n"
+    .usage = "node add AETITLE HOST PORT [--tls] [--certificate CERT] "
+	     "[--name TEXT]\n"
+	     "node allow AETITLE HOST [--certificate CERT] [--name TEXT]\n"
 	     "node list\n"
 	     "node edit AETITLE [--host HOST] [--port PORT] [--tls|--no-tls] "
-	     "[--name TEXT]\n"
+	     "[--certificate CERT] [--name TEXT]\n"
 	     "node delete AETITLE\n"
 	     "node refused [--clear]\n"
 	     "node echo AETITLE|--all [--aet TITLE] [--timeout S]",
@@ -344,6 +395,10 @@ const struct verb verb_node = {
 	"was turned away, when last, and why. 'echo' asks whether a node, or\n"
 	"each of them, answers us.\n\n"
 	"  --tls         the node speaks TLS\n"
+	"  --certificate CERT\n"
+	"                the one certificate that the node may show in TLS,\n"
+	"                calling or called: its SHA-256 fingerprint, or a PEM\n"
+	"                file; none: any\n"
 	"  --name TEXT   a description for people\n"
 	"  --clear       forget the refused callers\n"
 	"  --all         echo: every known node\n" TARGET_HELP,

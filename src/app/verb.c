@@ -80,7 +80,8 @@ verb_put(FILE *out, const char *text)
 
 	buf_init(&clean, MIB);
 	verb_clean(&clean, str_from(text));
-	fwrite(clean.p, 1, clean.n, out);
+	if (clean.n > 0)
+		fwrite(clean.p, 1, clean.n, out);
 	buf_fini(&clean);
 }
 

@@ -94,10 +94,10 @@ reason_of(unsigned status)
 		return "it has expired";
 	if (status & GNUTLS_CERT_NOT_ACTIVATED)
 		return "it is not valid yet";
-	if (status & GNUTLS_CERT_UNEXPECTED_OWNER)
-		return "it is not for this host name";
 	if (status & (GNUTLS_CERT_SIGNER_NOT_FOUND | GNUTLS_CERT_SIGNER_NOT_CA))
 		return "no trusted authority has signed it (dicom.tls_ca)";
+	if (status & GNUTLS_CERT_UNEXPECTED_OWNER)
+		return "it is not for this host name";
 	if (status & GNUTLS_CERT_INSECURE_ALGORITHM)
 		return "its key or signature is too weak";
 	if (status & GNUTLS_CERT_PURPOSE_MISMATCH)

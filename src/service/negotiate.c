@@ -38,6 +38,29 @@ proposes(const struct pdu_associate *rq, bool verification)
 	return false;
 }
 
+/* Whoever calls by the title of a node that has a certificate must show it:
+ * otherwise the title is somebody else's. */
+static bool
+check_certificate(struct negotiation *n, const struct conn *c,
+    const char *calling, struct err *e)
+{
+	char bound[NODE_CERTIFICATE_ROOM];
+	const char *shown = conn_fingerprint(c);
+
+	if (!node_certificate(n->store, calling, bound, e))
+		return fail(e, ERR_DENIED, "the known nodes cannot be read");
+	if (bound[0] == '\0' || strcmp(bound, shown) == 0)
+		return true;
+	if (c->tls == NULL)
+		return fail(e, ERR_DENIED,
+		    "the node has a certificate and must call over TLS");
+	if (shown[0] == '\0')
+		return fail(
+		    e, ERR_DENIED, "the node has not shown its certificate");
+	return fail(e, ERR_DENIED,
+	    "the certificate shown is not the node's (it is %s)", shown);
+}
+
 static bool
 admit(void *ctx, const struct conn *c, const struct pdu_associate *rq,
     struct pdu_reject *reject, struct err *e)
@@ -50,6 +73,10 @@ admit(void *ctx, const struct conn *c, const struct pdu_associate *rq,
 		reject->reason = REJECT_USER_CALLED_AE;
 		return fail(e, ERR_DENIED,
 		    "called AE title '%s' is not this archive's", rq->called);
+	}
+	if (!check_certificate(n, c, rq->calling, e)) {
+		reject->reason = REJECT_USER_CALLING_AE;
+		return false;
 	}
 	n->trusted = c->peer.loopback ||
 		     node_known(n->store, rq->calling, c->peer.address, &why);

@@ -204,11 +204,18 @@ static const char *const version_4[] = {
     NULL,
 };
 
+/* The certificate that a node must show in TLS. */
+static const char *const version_5[] = {
+    "ALTER TABLE node ADD COLUMN certificate TEXT NOT NULL DEFAULT ''",
+    NULL,
+};
+
 static const struct schema_step steps[] = {
     {version_1},
     {version_2},
     {version_3},
     {version_4},
+    {version_5},
 };
 
 const struct schema schema_current = {

@@ -365,5 +365,106 @@ def t_many_at_once():
             a.close()
 
 
+def t_bound_nodes():
+    with tls.Certificates() as c:
+        mine, other = c.make("mine"), c.make("other")
+        print_of = tls.fingerprint(mine[0])
+        with serve() as server:
+            server.verb("node", "add", "BOUND", "127.0.0.1", "104", "--tls",
+                        "--certificate", mine[0])
+            assert f"certificate {print_of}" in server.verb("node", "list")
+
+            def let_in(cert, port="dicom_tls_port", calling="BOUND"):
+                context = tls.context(cert) if "tls" in port else None
+                try:
+                    with dicom.Association(getattr(server, port), ALL,
+                                           calling=calling, tls=context) as a:
+                        return a.echo() == 0
+                except dicom.Rejected as e:
+                    equal((e.result, e.source, e.reason), (1, 1, 3))
+                    return False
+
+            wait_for(lambda: not let_in(other))
+            assert let_in(mine)
+            assert not let_in(None)
+            assert not let_in(None, "dicom_port")
+            assert not let_in(other, calling=" BOUND")
+            # Others need none.
+            assert let_in(None, calling="FREE")
+            assert let_in(other, calling="FREE")
+            wait_for(lambda: "must call over TLS" in refusals(server))
+            text = refusals(server)
+            assert "has not shown its certificate" in text, text
+            assert tls.fingerprint(other[0]) in text, text
+            # In the form that openssl prints.
+            upper = ":".join(print_of[i:i + 2] for i in range(0, 64, 2))
+            server.verb("node", "edit", "BOUND", "--certificate",
+                        upper.upper())
+            assert f"certificate {print_of}" in server.verb("node", "list")
+            server.verb("node", "edit", "BOUND", "--certificate", "none")
+            assert "certificate" not in server.verb("node", "list")
+            wait_for(lambda: let_in(other))
+            for wrong in ("12ab", print_of + "0", "/nonexistent.pem", ""):
+                server.verb("node", "edit", "BOUND", "--certificate", wrong,
+                            expect=2)
+
+
+def t_as_client():
+    """echo to another archive of ours: by certificate, by authority, and in
+    words what is wrong."""
+    with tls.Certificates() as c:
+        c.make("authority")
+        good = c.make("good", "authority")
+        wrong = c.make("wrong", "authority", names="DNS:elsewhere")
+        with serve(tls_cert=good[0], tls_key=good[1],
+                   tls_client_cert="require") as far, \
+                serve(tls_cert=wrong[0], tls_key=wrong[1]) as odd, \
+                serve() as near:
+            def echo(node):
+                done = near.run("echo", node)
+                return done.returncode, done.stdout + done.stderr
+
+            def node(name, server, port, *more):
+                near.verb("node", "add", name, "127.0.0.1",
+                          str(getattr(server, port)), *more)
+
+            own_print = tls.fingerprint(good[0])
+            # It shows its own certificate, which far demands.
+            node("FILEROOM", far, "dicom_tls_port", "--tls")
+            equal(echo("FILEROOM")[0], 0, "any certificate")
+            near.verb("node", "edit", "FILEROOM", "--certificate", own_print)
+            equal(echo("FILEROOM")[0], 0, "its certificate")
+            near.verb("node", "edit", "FILEROOM", "--certificate", wrong[0])
+            status, said = echo("FILEROOM")
+            equal(status, 1)
+            assert "not the one bound to the node" in said, said
+            near.verb("node", "edit", "FILEROOM", "--certificate", "none",
+                      "--port", str(far.dicom_port))
+            status, said = echo("FILEROOM")
+            equal(status, 1)
+            assert "not speak TLS" in said, said
+            near.verb("node", "edit", "FILEROOM", "--no-tls", "--port",
+                      str(far.dicom_tls_port))
+            status, said = echo("FILEROOM")
+            equal(status, 1)
+            assert "speaks TLS on this port" in said, said
+            near.verb("node", "edit", "FILEROOM", "--certificate", own_print)
+            status, said = echo("FILEROOM")
+            assert status != 0 and "--tls" in said, said
+            near.verb("node", "edit", "FILEROOM", "--tls",
+                      "--certificate", "none")
+            near.verb("settings", "set", "dicom.tls_ca",
+                      c.path("authority.pem"))
+            equal(echo("FILEROOM")[0], 0, "signed by whom we trust")
+            near.verb("node", "edit", "FILEROOM", "--port",
+                      str(odd.dicom_tls_port))
+            status, said = echo("FILEROOM")
+            equal(status, 1)
+            assert "not for this host name" in said, said
+            near.verb("settings", "set", "dicom.tls_ca", good[0])
+            status, said = echo("FILEROOM")
+            assert "no trusted authority" in said, said
+
+
 if __name__ == "__main__":
     sys.exit(main())

@@ -83,6 +83,7 @@ client_open(struct assoc **out, const struct client *c, const struct node *to,
 	    .extended_count = wish->extended_count,
 	    .async_invoked = wish->window,
 	    .tls = to->tls ? c->tls : NULL,
+	    .tls_pin = to->certificate,
 	    .timeout_ms = c->timeout_ms,
 	    .watch = wish->watch,
 	    .reject = &reject,
@@ -92,12 +93,17 @@ client_open(struct assoc **out, const struct client *c, const struct node *to,
 	if (to->port == 0)
 		return fail(e, ERR_USAGE,
 		    "node '%s' does not listen: it has no port", to->ae);
+	if (!to->tls && to->certificate[0] != '\0')
+		return fail(e, ERR_USAGE,
+		    "node '%s' has a certificate but is not set to TLS: "
+		    "'node edit %s --tls', or '--certificate none'",
+		    to->ae, to->ae);
 	if (to->tls && c->tls == NULL)
 		return fail(e, ERR_USAGE,
 		    "node '%s' speaks TLS, which is not set up here: %.200s",
 		    to->ae, c->tls_trouble);
 	if (!assoc_request(out, &rq, e)) {
-		if (e->code == ERR_DENIED)
+		if (e->code == ERR_DENIED && reject.result != 0)
 			return denied(c, to, &reject, e);
 		return fail_in(e, "node '%s'", to->ae);
 	}

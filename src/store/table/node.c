@@ -81,6 +81,7 @@ read_node(struct db_stmt *q, struct node *n)
 	(void)str_copy(n->host, sizeof(n->host), db_column(q, 1));
 	n->tls = db_column_int(q, 3) != 0;
 	(void)str_copy(n->name, sizeof(n->name), db_column(q, 4));
+	(void)str_copy(n->certificate, sizeof(n->certificate), db_column(q, 5));
 }
 
 static bool
@@ -89,12 +90,13 @@ put(struct upsert *u, void *ctx, struct err *e)
 	const struct node *n = ctx;
 
 	return db_exec(upsert_db(u),
-	    "INSERT INTO node (ae, host, port, tls, name)"
-	    " VALUES (?, ?, ?, ?, ?) ON CONFLICT (ae) DO UPDATE SET"
+	    "INSERT INTO node (ae, host, port, tls, name, certificate)"
+	    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (ae) DO UPDATE SET"
 	    " host = excluded.host, port = excluded.port, tls = excluded.tls,"
-	    " name = excluded.name",
+	    " name = excluded.name, certificate = excluded.certificate",
 	    DB_ARGS(db_str(str_trim(str_from(n->ae))), db_text(n->host),
-		db_int(n->port), db_int(n->tls), db_text(n->name)),
+		db_int(n->port), db_int(n->tls), db_text(n->name),
+		db_text(n->certificate)),
 	    e);
 }
 
@@ -160,7 +162,8 @@ find(struct db *db, const char *ae, struct node *out, struct err *e)
 	enum db_step step;
 
 	if (!db_query(db,
-		"SELECT ae, host, port, tls, name FROM node WHERE ae = ?",
+		"SELECT ae, host, port, tls, name, certificate"
+		" FROM node WHERE ae = ?",
 		DB_ARGS(db_str(str_trim(str_from(ae)))), &q, e))
 		return false;
 	step = db_step(q, e);
@@ -199,7 +202,8 @@ read_nodes(struct store *s, struct buf *rows, struct err *e)
 	if (db == NULL)
 		return false;
 	if (db_query(db,
-		"SELECT ae, host, port, tls, name FROM node ORDER BY ae",
+		"SELECT ae, host, port, tls, name, certificate"
+		" FROM node ORDER BY ae",
 		DB_NO_ARGS, &q, e))
 		while ((step = db_step(q, e)) == DB_STEP_ROW) {
 			read_node(q, &n);
@@ -391,6 +395,23 @@ node_known(
 	if (copy.resolved.n == 0)
 		*why = "the known node's host name does not resolve";
 	return is_among(&copy.resolved, &peer);
+}
+
+bool
+node_certificate(struct store *s, const char *ae,
+    char out[NODE_CERTIFICATE_ROOM], struct err *e)
+{
+	struct known *found;
+
+	out[0] = '\0';
+	if (!refresh(s))
+		return fail(e, ERR_IO, "the known nodes cannot be read");
+	mutex_lock(&s->known->lock);
+	found = known_by_ae(s->known, str_trim(str_from(ae)));
+	if (found != NULL)
+		memcpy(out, found->node.certificate, NODE_CERTIFICATE_ROOM);
+	mutex_unlock(&s->known->lock);
+	return true;
 }
 
 static bool

@@ -6,12 +6,17 @@
 
 #include "store/store.h"
 
+#define NODE_CERTIFICATE_ROOM 65
+
 struct node {
 	char ae[17];
 	char host[256]; /* name or address */
 	uint16_t port;  /* 0: does not listen */
 	bool tls;
 	char name[128]; /* free text, UTF-8 */
+	/* SHA-256 of the certificate that is the node's, in lower-case hex;
+	 * empty: any, or none. */
+	char certificate[NODE_CERTIFICATE_ROOM];
 };
 
 /* AE titles compare case-sensitively after trimming (A3). */
@@ -27,6 +32,11 @@ bool node_list(struct store *, struct arena *a, struct node **out, size_t *n,
  * says in words what was missing ("AE title unknown", "address is not …"). */
 bool node_known(
     struct store *, const char *ae, const char *address, const char **why);
+
+/* The certificate bound to the node with this AE title; empty when there is
+ * none, or no such node. Cached likewise. */
+bool node_certificate(struct store *, const char *ae,
+    char out[NODE_CERTIFICATE_ROOM], struct err *e) MUST_USE;
 
 struct refusal {
 	char calling[17], called[17], address[48];
