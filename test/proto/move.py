@@ -243,6 +243,22 @@ def t_to_ourselves():
             move(a, "FILEROOM").is_(0, (30, 0, 0))
 
 
+def t_to_a_node_that_speaks_tls():
+    """And to one that is said to, and does not."""
+    with Server({"dicom.tls_port": "auto", "dicom.timeout_s": "3"}) as server:
+        put(server, objects())
+        server.verb("node", "add", "FILEROOM", "127.0.0.1",
+                    str(server.dicom_tls_port), "--tls")
+        with associate(server) as a:
+            move(a, "FILEROOM").is_(0, (3, 0, 0))
+            with Sink() as sink:
+                server.verb("node", "add", "PLAIN", "127.0.0.1",
+                            str(sink.port), "--tls")
+                answer = move(a, "PLAIN").is_(0xA702, (0, 3, 0))
+                assert answer.comment, "a reason"
+                sink.errors.clear()
+
+
 def t_converted():
     """What the destination takes, of what is stored."""
     plain = (dicom.IMPLICIT_LITTLE, dicom.EXPLICIT_LITTLE, dicom.EXPLICIT_BIG)
@@ -600,14 +616,18 @@ def t_so_many_at_once_to_one_destination():
         running = [associate(server) for _ in range(5)]
         messages = [request(a, "SINK") for a in running]
         wait_for(lambda: sink.open == 2)
-        # One of those in line gives up; its turn passes by.
+        # Two of those in line give up; their turn passes by.
         running[4].abort()
+        running[3].cancel(messages[3], dicom.MOVE_STUDY)
         go.set()
-        for a, message in list(zip(running, messages))[:4]:
+        for a, message in list(zip(running, messages))[:3]:
             Answer(a, message).is_(0, (2, 0, 0))
             a.release()
             a.close()
+        Answer(running[3], messages[3]).is_(0xFE00, (0, 0, 0))
+        running[3].close()
         equal(sink.most_open, 2)
+        equal(len(sink.got), 6)
 
 
 def t_wider_while_they_wait():
