@@ -169,7 +169,7 @@ choose(const struct request *r, const struct action **out, struct err *e)
 static bool
 act(struct request *r, struct err *e)
 {
-	const struct action *a;
+	const struct action *a = NULL;
 
 	/* The words first: a wrong one is told without an archive, too. */
 	return choose(r, &a, e) && a->run(r, e) &&
