@@ -420,6 +420,9 @@ put_value(struct dataset *to, uint32_t tag, enum vr vr,
 		vr = vr_of(element);
 		value = key_text(to->arena, element, charset);
 	}
+	/* Bytes that were to be a sequence, and are none. */
+	if (vr == VR_SQ)
+		value = STR("");
 	if (value.p == NULL && to->arena->over)
 		return false;
 	return dataset_put(to, tag, vr, value);

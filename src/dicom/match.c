@@ -256,6 +256,18 @@ takes_range(enum vr vr)
 	return vr == VR_DA || vr == VR_TM || vr == VR_DT;
 }
 
+/* A name of delimiters alone, as some send for none: it asks for nothing. */
+static bool
+is_nobody(struct str name)
+{
+	size_t i;
+
+	for (i = 0; i < name.n; i++)
+		if (name.p[i] != '^' && name.p[i] != '=' && name.p[i] != ' ')
+			return false;
+	return true;
+}
+
 static bool
 is_binary(enum vr vr)
 {
@@ -270,7 +282,7 @@ match_kind(enum vr vr, struct str key)
 	if (is_binary(vr))
 		return key.n == 0 ? MATCH_UNIVERSAL : MATCH_SINGLE;
 	key = str_trim(key);
-	if (only_stars(key))
+	if (only_stars(key) || (vr == VR_PN && is_nobody(key)))
 		return MATCH_UNIVERSAL;
 	if (vr == VR_UI)
 		return str_find(key, '\\') != key.n ? MATCH_UID_LIST
@@ -456,8 +468,7 @@ match_names(struct arena *a, struct str key, struct str value)
 		for (i = 0; i < value_count; i++)
 			if (match_name(a, keys[k], values[i]))
 				return true;
-	/* A key of delimiters alone asks for nothing. */
-	return key_count == 0;
+	return false;
 }
 
 /* A decimal number by its significant digits: 0.DIGITS times ten to the
@@ -607,7 +618,7 @@ match_value(struct arena *scratch, enum vr vr, struct str key, struct str value)
 		return key.n == 0 || match_binary(vr, key, value);
 
 	key = str_trim(key);
-	if (only_stars(key))
+	if (only_stars(key) || (vr == VR_PN && is_nobody(key)))
 		return true;
 	if (value.n == 0)
 		return false;

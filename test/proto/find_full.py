@@ -204,6 +204,7 @@ def t_names_of_the_file():
                     "*太郎", "Yamada^Tarou^^^"):
             equal(f.found("SERIES", utf8, (0x00081050, "PN", key)), ["1.1"],
                   key)
+        equal(f.found("SERIES", (0x00081050, "PN", "^^^^")), ["1.1"])
         for key in ("Tarou", "山田", "Yamada^Tarou=山田^花子", "Bert*"):
             equal(f.found("SERIES", utf8, (0x00081050, "PN", key)), [], key)
 
@@ -259,6 +260,22 @@ def t_sequences():
             [(0x00080100, "SH", "C")]))))), ["1", "2"])
         equal(sorted(ask((0x00400007, "LO", "Head"), (0x00400008, "SQ", items(
             dicom.dataset([(0x00080100, "SH", "C")]))))), [])
+
+
+def t_sequence_of_unknown_vr():
+    """Passed on as UN, its items in implicit VR (PS3.5 6.2.2)."""
+    with Archive() as f:
+        inner = dicom.dataset([(0x00080100, "SH", "113691"),
+                               (0x00080104, "LO", "IEC Body")],
+                              dicom.IMPLICIT_LITTLE)
+        f.put((0x00189346, "UN", items(inner)), study="1")
+        f.put((0x00189346, "UN", b"\1\2\3\4"), study="2")
+        key = (0x00189346, "SQ", items(dicom.dataset(
+            [(0x00080100, "SH", ""), (0x00080104, "LO", "IEC*")])))
+        (one,) = f.ask("IMAGE", [key])
+        equal(item_list(one[0x00189346]),
+              [{0x00080100: b"113691", 0x00080104: b"IEC Body"}])
+        equal(len(f.ask("IMAGE", [(0x00189346, "SQ", b"")])), 2)
 
 
 def t_private_attributes():

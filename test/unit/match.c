@@ -398,6 +398,12 @@ TEST(numbers)
 	CHECK(SAME(VR_US, "**", "**"));
 	CHECK(SAME(VR_US, "", "\x01\x00"));
 	CHECK(!SAME(VR_AT, "\x01\x00\x02\x00", "\x02\x00\x01\x00"));
+	CHECK(SAME(VR_PN, "^^^^", "Doe"));
+	CHECK(SAME(VR_PN, "^^=^^", "^^^^"));
+	CHECK(SAME(VR_PN, "^", ""));
+	CHECK(!SAME(VR_PN, "*^x", ""));
+	CHECK(SAME(VR_PN, "Roe\\doe", "Doe\\Foe"));
+	CHECK(!SAME(VR_PN, "Roe\\", "Doe\\Foe"));
 	CHECK(SAME(VR_OB, "abc", "abc"));
 	CHECK(!SAME(VR_OB, "a", "abc"));
 #undef SAME

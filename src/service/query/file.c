@@ -5,6 +5,7 @@
 #include "service/query/query.h"
 
 #include "base/os.h"
+#include "dicom/build.h"
 #include "store/object.h"
 
 #define BLOCK (32 * KIB)
@@ -86,6 +87,35 @@ feed(struct dataset_reader *r, const struct object_file *file, struct err *e)
 	return ok;
 }
 
+/* Sequences that somebody passed on without knowing them: UN of defined length
+ * holds what it was, in implicit VR little endian (PS3.5 6.2.2 note 2). */
+static void
+understand(struct dataset *ds)
+{
+	struct syntax implicit =
+	    syntax_of(str_from(UID_ImplicitVRLittleEndian));
+	struct element *element;
+	struct dataset *inner;
+	struct buf bytes;
+	struct err e;
+	size_t i;
+
+	for (i = 0; i < ds->n; i++) {
+		element = &ds->elements[i];
+		if (element->vr != VR_UN || dict_vr(element->tag) != VR_SQ)
+			continue;
+		buf_init(&bytes, LIMIT_HEADER_VALUE + 16);
+		build_header(&bytes, element->tag, VR_SQ,
+		    (uint32_t)element->value.n, implicit);
+		buf_add(&bytes, element->value);
+		if (dataset_read(ds->arena, buf_str(&bytes), implicit,
+			LIMIT_HEADER_VALUE, 0, &inner, &e) &&
+		    inner->n == 1 && inner->elements[0].vr == VR_SQ)
+			*element = inner->elements[0];
+		buf_fini(&bytes);
+	}
+}
+
 bool
 query_file_read(const struct query *q, struct store *store,
     const struct index_row *row, struct arena *a, struct query_file *out,
@@ -109,6 +139,7 @@ query_file_read(const struct query *q, struct store *store,
 	object_close(&file);
 	if (!ok)
 		return fail_in(e, "'%s'", (const char *)row->path.p);
+	understand(ds);
 	out->ds = ds;
 	out->charset = dataset_str(ds, TAG_SpecificCharacterSet);
 	return true;
