@@ -25,11 +25,9 @@
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <linux/sockios.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -311,7 +309,7 @@ too_late(const struct conn *c, int64_t now, bool by_rate, struct err *e)
 }
 
 static bool
-wait_once(struct conn *c, short events, struct err *e)
+wait_for(struct conn *c, short events, struct err *e)
 {
 	int64_t start = clock_mono_ms(), deadline = start + c->progress_ms;
 	bool by_rate = false;
@@ -338,32 +336,6 @@ wait_once(struct conn *c, short events, struct err *e)
 	if (got < 0)
 		return fail(e, ERR_CANCELLED, "stopped");
 	return too_late(c, now, by_rate, e);
-}
-
-/* Bytes that the peer's system has not taken yet. */
-static int
-queued(const struct conn *c)
-{
-	int n = 0;
-
-	return ioctl(c->fd, SIOCOUTQ, &n) == 0 ? n : 0;
-}
-
-/* A peer that takes what we sent is slow, not silent, although a socket is
- * called writable only when a third of its buffer of megabytes is free, and an
- * answer comes only when all has been taken. */
-static bool
-wait_for(struct conn *c, short events, struct err *e)
-{
-	int before, now = queued(c);
-
-	do {
-		before = now;
-		if (wait_once(c, events, e))
-			return true;
-		now = queued(c);
-	} while (e->code == ERR_TIMEOUT && now < before);
-	return false;
 }
 
 /* The error of a socket call that failed for good. */

@@ -20,8 +20,6 @@
  * anything, and in all. */
 #define BREAKS_BARREN 3
 #define BREAKS        20
-/* Instances that are named in the log when they fail; the rest is counted. */
-#define LOGGED 20
 
 struct move {
 	struct session *session;
@@ -35,7 +33,7 @@ struct move {
 	bool gone;             /* the requester has, or its association broke */
 	struct err why_gone;
 	bool dead; /* the destination is given up */
-	unsigned breaks, barren, logged;
+	unsigned breaks, barren;
 	char why[372]; /* the first failure, for people */
 	int64_t start_ms;
 };
@@ -101,10 +99,8 @@ result(void *ctx, const struct sender_item *item, uint16_t status,
 			(void)str_copy(
 			    reason, sizeof(reason), str_from(comment));
 		note_why(m, reason);
-		if (m->logged++ < LOGGED)
-			log_warning("dicom",
-			    "instance %s did not get to '%s': %s",
-			    item->sop_instance, m->to.ae, reason);
+		log_warning("dicom", "instance %s did not get to '%s': %s",
+		    item->sop_instance, m->to.ae, reason);
 	}
 	retrieve_count(&m->retrieve, item->sop_instance, status);
 	tell(m);
@@ -159,18 +155,16 @@ keep_unanswered(struct move *m)
 	memset(m->done, 0, sizeof(m->done));
 }
 
-/* The first 'most' of them count as failed. */
 static void
-fail_first(struct move *m, size_t most)
+fail_first(struct move *m)
 {
-	size_t i;
-
-	for (i = 0; i < m->n && i < most && !stop(m); i++) {
-		retrieve_count(&m->retrieve, m->items[i].sop_instance,
-		    STATUS_ProcessingFailure);
-		m->done[i] = true;
-	}
+	if (m->n == 0)
+		return;
+	retrieve_count(
+	    &m->retrieve, m->items[0].sop_instance, STATUS_ProcessingFailure);
+	m->done[0] = true;
 	keep_unanswered(m);
+	tell(m);
 }
 
 /* The association broke. One instance may be what breaks it; if nothing else
@@ -189,7 +183,7 @@ note_break(struct move *m, uint64_t done_before, const struct err *why)
 		  why->code == ERR_CANCELLED || m->breaks == BREAKS ||
 		  m->barren == BREAKS_BARREN;
 	if (barren && !m->dead)
-		fail_first(m, 1);
+		fail_first(m);
 }
 
 /* The batch, until each has a result or there is a reason to end. */
@@ -210,7 +204,8 @@ send_batch(struct move *m)
 		if (!ok)
 			note_break(m, before, &why);
 	}
-	fail_first(m, m->n);
+	while (m->n > 0 && !stop(m))
+		fail_first(m);
 }
 
 static void

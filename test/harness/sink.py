@@ -13,17 +13,12 @@ associations) what happens: a status to answer with, or one of ACTIONS.
 import socket
 import struct
 import threading
-import time
 
 from . import dicom
-
-# A PDU in so much time, when it is slow.
-SLOW_BITE_S = 0.2
 
 ACTIONS = (
     "stall",       # the data set is read, nothing is answered
     "deaf",        # nothing is read any more
-    "slow",        # the data set is read in small bites
     "close",       # closed instead of the answer
     "cut",         # closed within the data set
     "reset",       # likewise, with a reset
@@ -58,15 +53,13 @@ def items_of(body):
 
 
 class Sink:
-    """buffer: bytes the system takes in before they are read.
-    choose(abstract, [syntaxes]): the accepted one or None. reject: (result,
+    """choose(abstract, [syntaxes]): the accepted one or None. reject: (result,
     source, reason) of an A-ASSOCIATE-RJ. window: operations that it lets be in
     flight (answers come in bundles of so many). greet: "accept", or "silent",
     "close", "garbage", "abort" instead of an answer to the request."""
 
     def __init__(self, behave=None, choose=any_syntax, reject=None,
-                 window=None, greet="accept", max_length=65536, port=0,
-                 buffer=None):
+                 window=None, greet="accept", max_length=65536, port=0):
         self.behave = behave or (lambda number, uid: 0)
         self.choose, self.reject, self.window = choose, reject, window
         self.greet, self.max_length = greet, max_length
@@ -76,9 +69,6 @@ class Sink:
         self.most_in_flight, self.open, self.most_open = 0, 0, 0
         self.connections, self.errors = [], []
         self.listener = socket.create_server(("127.0.0.1", port), backlog=64)
-        if buffer:
-            self.listener.setsockopt(
-                socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -222,8 +212,6 @@ class Sink:
                     continue
                 data += part
                 self.begun.set()
-                if action == "slow":
-                    time.sleep(SLOW_BITE_S)
                 if action in ("cut", "reset"):
                     if action == "reset":
                         wire.socket.setsockopt(
@@ -278,8 +266,6 @@ class Sink:
         if action == "stall":
             self.stopped.wait(60)
             return action
-        if action == "slow":
-            action = 0
         if action == "close":
             return action
         if action == "abort":

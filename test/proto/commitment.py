@@ -2,6 +2,7 @@
 asked is told, on the same association, a later one or a new one."""
 
 import os
+import socket
 import sqlite3
 import struct
 import sys
@@ -72,11 +73,11 @@ def ask(a, transaction, references, data=None, **more):
     return struct.unpack("<H", values[0x0900])[0]
 
 
-def items_of(value):
+def items_of(value, syntax=SYNTAX):
     out, at = [], 0
     while at < len(value or b""):
         (n,) = struct.unpack_from("<I", value, at + 4)
-        ds = dicom.parse(value[at + 8:at + 8 + n])
+        ds = dicom.parse(value[at + 8:at + 8 + n], syntax)
         out.append(ds)
         at += 8 + n
     return out
@@ -85,28 +86,29 @@ def items_of(value):
 class Event:
     """An N-EVENT-REPORT that was read."""
 
-    def __init__(self, number, values, data):
+    def __init__(self, number, values, data, syntax=SYNTAX):
         self.number = number
         equal(struct.unpack("<H", values[0x0100])[0], N_EVENT_REPORT)
         equal(dicom.as_text(values[0x0002]), COMMITMENT)
         equal(dicom.as_text(values[0x1000]), WELL_KNOWN)
         (self.message,) = struct.unpack("<H", values[0x0110])
         (self.type,) = struct.unpack("<H", values[0x1002])
-        ds = dicom.parse(data)
+        ds = dicom.parse(data, syntax)
         self.transaction = dicom.as_text(ds[0x00081195])
         self.retrieve = dicom.as_text(ds[0x00080054])
         self.good = [dicom.as_text(i[0x00081155])
-                     for i in items_of(ds.get(0x00081199))]
+                     for i in items_of(ds.get(0x00081199), syntax)]
         self.failed = {
             dicom.as_text(i[0x00081155]): struct.unpack(
                 "<H", i[0x00081197])[0]
-            for i in items_of(ds.get(0x00081198))}
+            for i in items_of(ds.get(0x00081198), syntax)}
         equal(self.type, 2 if self.failed else 1)
 
 
 def event(a, status=0, answer=True):
     """Reads a report and answers it."""
-    got = Event(*a.read_message())
+    number, values, data = a.read_message()
+    got = Event(number, values, data, a.contexts[number][1])
     if answer:
         answer_event(a, got, status)
     return got
@@ -117,6 +119,97 @@ def answer_event(a, got, status=0):
         (0x0002, COMMITMENT), (0x0100, N_EVENT_REPORT | dicom.RSP),
         (0x0120, got.message), (0x0800, dicom.NO_DATA), (0x0900, status),
         (0x1000, WELL_KNOWN), (0x1002, got.type)]))
+
+
+class Accepted(dicom.Association):
+    """An association that the server opened to us."""
+
+    def __init__(self, connection, accept_role, classes):
+        self.socket = connection
+        connection.settimeout(30)
+        self.fragment, self.message, self.pending = 16378, 0, []
+        self.released = False
+        kind, body = self.read_pdu()
+        equal(kind, 1)
+        self.called = body[4:20].decode().strip()
+        self.calling = body[20:36].decode().strip()
+        self.contexts, self.roles, answers, at = {}, [], b"", 68
+        while at + 4 <= len(body):
+            kind, n = body[at], struct.unpack_from(">H", body, at + 2)[0]
+            value = body[at + 4:at + 4 + n]
+            at += 4 + n
+            if kind == 0x20:
+                size = struct.unpack_from(">H", value, 6)[0]
+                abstract = value[8:8 + size].decode()
+                first = 12 + size
+                size = struct.unpack_from(">H", value, first - 2)[0]
+                syntax = value[first:first + size].decode()
+                taken = classes is None or abstract in classes
+                answers += dicom.item(
+                    0x21, bytes([value[0], 0, 0 if taken else 3, 0])
+                    + dicom.item(0x40, syntax))
+                if taken:
+                    self.contexts[value[0]] = (abstract, syntax)
+            elif kind == 0x50:
+                inner = 0
+                while inner < len(value):
+                    size = struct.unpack_from(">H", value, inner + 2)[0]
+                    if value[inner] == 0x54:
+                        self.roles.append(value[inner:inner + 4 + size])
+                    inner += 4 + size
+        more = b"".join(self.roles) if accept_role else b""
+        self.send(dicom.pdu(2, body[:68] + dicom.item(
+            0x10, dicom.APPLICATION) + answers
+            + dicom.user_information(more=more)))
+
+    def until_released(self):
+        self.expect(5)
+        self.send(dicom.RELEASE_RP)
+        self.close()
+
+    def stores(self, n):
+        """Takes n C-STOREs."""
+        for _ in range(n):
+            number, values, _ = self.read_message()
+            self.send_message(number, dicom.command([
+                (0x0002, dicom.as_text(values[0x0002])),
+                (0x0100, dicom.C_STORE | dicom.RSP),
+                (0x0120, struct.unpack("<H", values[0x0110])[0]),
+                (0x0800, dicom.NO_DATA), (0x0900, 0),
+                (0x1000, dicom.as_text(values[0x1000]))]))
+
+
+class Node:
+    """A node that listens; accept() waits for the server to call."""
+
+    def __init__(self, server, ae="PARROT", port=0):
+        self.socket = socket.create_server(("127.0.0.1", port))
+        self.socket.settimeout(60)
+        self.port = self.socket.getsockname()[1]
+        server.verb("node", "add", ae, "127.0.0.1", str(self.port))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def accept(self, accept_role=True, classes=None):
+        return Accepted(self.socket.accept()[0], accept_role, classes)
+
+
+def job_of(server, kind, state):
+    """Waits until the newest job of this kind is in this state."""
+    def look():
+        found = rows(server, "select id, error from job where kind = '%s' and "
+                     "state = %d order by id desc" % (kind, state))
+        return found and found[0]
+    return wait_for(look, 30, "a job %s in state %d" % (kind, state))
+
+
+def hurry(server, job):
+    """As if the pause before the next attempt were over."""
+    server.verb("jobs", "retry", str(job))
 
 
 def store(a, *uids):
@@ -134,13 +227,20 @@ def object_path(server, uid):
     raise AssertionError("no file holds " + uid)
 
 
-def told(server, transaction):
+def rows(server, sql, *args):
     db = sqlite3.connect(os.path.join(server.data, "fileroom.db"))
     try:
-        return db.execute("select told > 0 from commitment where "
-                          "transaction_uid = ?", (transaction,)).fetchall()
+        return db.execute(sql, args).fetchall()
     finally:
         db.close()
+
+
+def told(server, transaction):
+    return rows(server, "select told > 0 from commitment where "
+                "transaction_uid = ?", transaction)
+
+
+WAITING, RUNNING, DONE, FAILED = range(4)
 
 
 def t_on_the_same_association():
@@ -368,6 +468,231 @@ def t_reports_nobody_asked_for():
         equal(report(a, "1.2.9.1", ["1.2.7.1"], instance="1.2"), 0x0112)
         equal(report(a, "1.2.9.1"), 0x0115)
         equal(a.echo(), 0)
+
+
+def t_released_at_once():
+    """The node is called, under the title that it used, with our role."""
+    with Server() as server, Node(server) as node:
+        with associate(server, called="FILEROOM_TE") as a:
+            store(a, "1.2.7.1")
+            equal(ask(a, "1.2.9.1", ["1.2.7.1", "1.2.7.2"]), 0)
+        with node.accept() as a:
+            equal((a.calling, a.called), ("FILEROOM_TE", "PARROT"))
+            equal(a.roles, [dicom.role(COMMITMENT, False, True)])
+            got = event(a)
+            equal((got.good, got.failed), (["1.2.7.1"], {"1.2.7.2": 0x0112}))
+            a.until_released()
+        job_of(server, "report", DONE)
+        equal(told(server, "1.2.9.1"), [(1,)])
+
+
+def t_no_second_call_when_told():
+    with Server() as server, Node(server) as node, associate(server) as a:
+        equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
+        event(a)
+        job_of(server, "report", DONE)
+        node.socket.settimeout(0)
+        raises(BlockingIOError, node.socket.accept)
+
+
+def t_a_node_that_ignores_roles():
+    with Server() as server, Node(server) as node:
+        with associate(server) as a:
+            equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
+        with node.accept(accept_role=False) as a:
+            event(a)
+            a.until_released()
+        job_of(server, "report", DONE)
+
+
+def t_killed_before_the_report():
+    with Server() as server, Node(server) as node:
+        with associate(server) as a:
+            store(a, "1.2.7.1")
+            equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
+            server.kill()
+        server.start()
+        with node.accept() as a:
+            equal(event(a).good, ["1.2.7.1"])
+            a.until_released()
+        job_of(server, "report", DONE)
+
+
+def t_killed_before_the_answer():
+    """The report was sent and the answer never noted: it comes again."""
+    with Server() as server, Node(server) as node:
+        with associate(server) as a:
+            equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
+        with node.accept() as a:
+            event(a, answer=False)
+            server.kill()
+        server.start()
+        (job, _), = rows(server, "select id, state from job")
+        wait_for(lambda: rows(server, "select state from job") == [(WAITING,)])
+        # It is not told at once, as the answer may still be on its way.
+        with associate(server) as a:
+            equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
+            event(a)
+        wait_for(lambda: told(server, "1.2.9.1") == [(1,)])
+        hurry(server, job)
+        job_of(server, "report", DONE)
+
+
+def t_unreachable_then_there():
+    with Server() as server:
+        with Node(server) as node:
+            port = node.port
+        with associate(server) as a:
+            equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
+        wait_for(lambda: rows(server, "select error from job where error "
+                              "like '%PARROT%'"), 30, "an attempt")
+        server.verb("node", "delete", "PARROT")
+        with Node(server, port=port) as node:
+            hurry(server, job_of(server, "report", WAITING)[0])
+            with node.accept() as a:
+                event(a)
+                a.until_released()
+            job_of(server, "report", DONE)
+
+
+def t_a_node_that_will_not_hear():
+    """It is not called in vain for ever, and its other jobs do not wait."""
+    with Server() as server, Node(server) as node:
+        with associate(server) as a:
+            equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
+        with node.accept() as a:
+            event(a, status=0x0110)
+            a.until_released()
+        wait_for(lambda: rows(server, "select error from job where error "
+                              "like '%0110%'"), 30, "the refusal")
+        hurry(server, job_of(server, "report", WAITING)[0])
+        with node.accept(classes=[]) as a:
+            try:
+                a.until_released()
+            except dicom.Aborted:
+                pass
+        wait_for(lambda: rows(server, "select error from job where error "
+                              "like '%offers none%'"), 30, "the refusal")
+        with associate(server) as a:
+            event(a)
+        hurry(server, job_of(server, "report", WAITING)[0])
+        job_of(server, "report", DONE)
+
+
+def t_an_unknown_caller():
+    """Nobody can be called: the job says so, the next association hears."""
+    with Server() as server:
+        with associate(server) as a:
+            equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
+        error = job_of(server, "report", FAILED)[1]
+        assert "no node 'PARROT'" in error, error
+        with associate(server) as a:
+            event(a)
+
+
+def send_committed(server, node, uids=("1.2.7.1", "1.2.7.2")):
+    """Sends with commitment; the association of the N-ACTION, and what it
+    asks for: (message, transaction, UIDs)."""
+    with associate(server, calling="CT1") as a:
+        store(a, *uids)
+    server.verb("send", "PARROT", "1.2.3", "--commit")
+    with node.accept() as a:
+        a.stores(len(uids))
+        a.until_released()
+    return read_action(node.accept())
+
+
+def read_action(a):
+    number, values, data = a.read_message()
+    equal(struct.unpack("<H", values[0x0100])[0], N_ACTION)
+    equal(dicom.as_text(values[0x0003]), COMMITMENT)
+    equal(dicom.as_text(values[0x1001]), WELL_KNOWN)
+    equal(struct.unpack("<H", values[0x1008])[0], 1)
+    syntax = a.contexts[number][1]
+    ds = dicom.parse(data, syntax)
+    uids = [dicom.as_text(i[0x00081155])
+            for i in items_of(ds[0x00081199], syntax)]
+    return (a, number, struct.unpack("<H", values[0x0110])[0],
+            dicom.as_text(ds[0x00081195]), uids)
+
+
+def answer_action(a, number, message, status=0):
+    a.send_message(number, dicom.command([
+        (0x0002, COMMITMENT), (0x0100, N_ACTION | dicom.RSP),
+        (0x0120, message), (0x0800, dicom.NO_DATA), (0x0900, status),
+        (0x1000, WELL_KNOWN)]))
+
+
+def t_asking_another_on_the_same_association():
+    with Server() as server, Node(server) as node:
+        a, number, message, transaction, uids = send_committed(server, node)
+        equal(sorted(uids), ["1.2.7.1", "1.2.7.2"])
+        answer_action(a, number, message)
+        equal(report(a, transaction, uids), 0)
+        a.until_released()
+        job_of(server, "commit", DONE)
+
+
+def t_asking_another_that_calls_back():
+    user = dicom.user_information(more=dicom.role(COMMITMENT, False, True))
+    with Server() as server, Node(server) as node:
+        a, number, message, transaction, uids = send_committed(server, node)
+        answer_action(a, number, message)
+        with associate(server, user=user, calling="OTHER") as other:
+            equal(report(other, transaction, uids), 0x0115)
+        with associate(server, user=user) as back:
+            equal(report(back, transaction, uids[:1],
+                         [(uids[1], 0x0112)], kind=2), 0)
+            # Told twice, the first counts.
+            equal(report(back, transaction, uids), 0)
+        a.until_released()
+        error = job_of(server, "commit", FAILED)[1]
+        assert "not committed to 1 of 2" in error, error
+        assert "0112" in error, error
+        equal(rows(server, "select error like '%0112%' from job_item where "
+                   "name = ? and job = (select id from job where kind = "
+                   "'commit')", uids[1]), [(1,)])
+
+
+def t_asking_another_that_refuses():
+    with Server() as server, Node(server) as node:
+        a, number, message, _, _ = send_committed(server, node)
+        answer_action(a, number, message, 0x0122)
+        a.until_released()
+        assert "0122" in job_of(server, "commit", FAILED)[1]
+    with Server() as server, Node(server) as node:
+        a, _, _, _, _ = send_committed(server, node)
+        a.abort()
+        job, error = job_of(server, "commit", WAITING)
+        wait_for(lambda: "PARROT" in job_of(server, "commit", WAITING)[1])
+        hurry(server, job)
+        a, number, message, transaction, uids = read_action(node.accept())
+        answer_action(a, number, message)
+        equal(report(a, transaction, uids), 0)
+        a.until_released()
+        job_of(server, "commit", DONE)
+
+
+def t_asking_another_that_says_nothing():
+    """Its day is over: nothing is committed. Meanwhile killed and begun
+    again, it still waits for the same answer."""
+    with Server() as server, Node(server) as node:
+        a, number, message, transaction, uids = send_committed(server, node)
+        answer_action(a, number, message)
+        server.kill()
+        a.close()
+        server.start()
+        job, error = job_of(server, "commit", WAITING)
+        wait_for(lambda: "for the answer" in job_of(
+            server, "commit", WAITING)[1])
+        db = sqlite3.connect(os.path.join(server.data, "fileroom.db"),
+                             timeout=20)
+        with db:
+            db.execute("update commitment set asked = asked - 86400000")
+        db.close()
+        hurry(server, job)
+        error = job_of(server, "commit", FAILED)[1]
+        assert "no answer within 24 h" in error, error
 
 
 if __name__ == "__main__":

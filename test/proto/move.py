@@ -513,22 +513,6 @@ def t_stalls():
                 assert answer.pending
 
 
-def t_slow_but_steady():
-    """In all it takes longer than the peer may be silent."""
-    with Server({"dicom.timeout_s": "1"}) as server, \
-            Sink(lambda n, uid: "slow" if n == 0 else 0,
-                 max_length=1 << 16, buffer=1 << 16) as sink:
-        items = objects(count=2, size=1 << 20)
-        put(server, items)
-        add(server, "SINK", sink.port)
-        with associate(server) as a:
-            begin = time.monotonic()
-            answer = move(a, "SINK").is_(0, (2, 0, 0))
-            assert time.monotonic() - begin > 2
-            assert len(answer.pending) >= 2
-        equal(sink.data(), items)
-
-
 def t_unreachable():
     with Server({"dicom.timeout_s": "2"}) as server:
         put(server, objects())

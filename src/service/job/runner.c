@@ -31,6 +31,8 @@
 static const struct job_kind *const all_kinds[] = {
     &job_kind_send,
     &job_kind_fetch,
+    &job_kind_report,
+    &job_kind_commit,
     NULL,
 };
 
@@ -192,6 +194,11 @@ finish(struct runner *r, struct attempt *a, const struct job_kind *kind,
 		j.attempts++;
 		j.error[0] = '\0';
 		say(&j, LOG_INFO, "done", "");
+	} else if (outcome == JOB_OUTCOME_LATER) {
+		j.state = JOB_WAITING;
+		j.next_ms = a->job.next_ms;
+		(void)str_copy(j.error, sizeof(j.error), str_from(e->text));
+		say(&j, LOG_INFO, "waits: ", e->text);
 	} else if (stopped && outcome == JOB_OUTCOME_AGAIN) {
 		j.state = JOB_WAITING;
 		j.next_ms = clock_utc_ms();

@@ -34,7 +34,11 @@ bool job_run_stop(struct job_run *run);
 
 enum job_outcome {
 	JOB_OUTCOME_DONE,
-	JOB_OUTCOME_AGAIN,   /* later, with the error in *e */
+	JOB_OUTCOME_AGAIN, /* later, with the error in *e; the node rests */
+	/* At job->next_ms: the kind waits for something that is not the node's
+	 * fault. No attempt is counted, and the node does not rest. *e says
+	 * what for. */
+	JOB_OUTCOME_LATER,
 	JOB_OUTCOME_HOPELESS /* another attempt would change nothing */
 };
 /* A kind of job: one file and one const struct job_kind each, listed in
@@ -46,7 +50,8 @@ struct job_kind {
 	 * after one that got an item done. */
 	unsigned attempts;
 };
-extern const struct job_kind job_kind_send, job_kind_fetch, job_kind_report;
+extern const struct job_kind job_kind_send, job_kind_fetch, job_kind_report,
+    job_kind_commit;
 
 /* What was running when the last server ended waits again. */
 bool runner_open(struct runner **, struct store *, const struct runner_config *,
