@@ -152,7 +152,7 @@ take_window(const char *text, uint16_t *out, struct err *e)
 static bool
 send_all(struct send *s, const struct request *q, struct err *e)
 {
-	uint16_t window;
+	uint16_t window = WINDOW_DEFAULT;
 	bool done;
 
 	if (q->studies.n > 0 && !target_needs_store(&s->t, e))
