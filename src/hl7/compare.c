@@ -4,6 +4,7 @@
  */
 #include "hl7/compare.h"
 
+#include "base/attr.h"
 #include "base/limit.h"
 
 /* A terminal's line. */
@@ -81,7 +82,10 @@ widest(const struct pair *p)
 static const char *
 name_of(const struct pair *p)
 {
-	return p->left != NULL ? p->left->name : p->right->name;
+	const struct er7_segment *s = p->left != NULL ? p->left : p->right;
+
+	must(s != NULL);
+	return s->name;
 }
 
 /* What may stand on a terminal: control characters as dots. */

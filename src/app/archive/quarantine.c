@@ -243,7 +243,7 @@ show(struct request *r, struct err *e)
 	struct quarantined q;
 	struct buf text;
 	struct err why;
-	int64_t id;
+	int64_t id = 0;
 	bool ok;
 	int fd;
 
@@ -290,7 +290,7 @@ export_one(struct request *r, struct err *e)
 {
 	const char *path = r->words.at[2];
 	struct quarantined q;
-	int64_t id;
+	int64_t id = 0;
 	int from, to;
 	bool ok;
 
@@ -347,7 +347,7 @@ static bool
 decide(struct request *r, bool (*one)(struct request *, int64_t, struct err *),
     struct err *e)
 {
-	int64_t id;
+	int64_t id = 0;
 	size_t i;
 
 	for (i = 1; i < r->words.n; i++)
@@ -390,7 +390,7 @@ act(struct request *r, struct err *e)
 {
 	const char *name = r->words.n > 0 ? r->words.at[0] : "";
 	const struct action *a = NULL;
-	int64_t id;
+	int64_t id = 0;
 	size_t i;
 	bool done;
 

@@ -5,6 +5,7 @@
 #include "app/doctor/doctor.h"
 
 #include "app/verb.h"
+#include "base/attr.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/limit.h"
@@ -57,6 +58,7 @@ doctor_fini(struct doctor *d)
 	*d = (struct doctor){.data = NULL};
 }
 
+PRINTF(2, 0)
 static char *
 put_text(struct doctor *d, const char *format, va_list args)
 {
