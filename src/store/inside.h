@@ -26,6 +26,7 @@
 #define DAY_ROOM 11 /* "YYYY/MM/DD" */
 
 struct known_nodes; /* node.c */
+struct hl7_known;   /* hl7_node.c */
 
 /* Which day folders are in use (folder.c). */
 struct days {
@@ -66,6 +67,7 @@ struct store {
 	struct db **readers; /* idle ones */
 	size_t readers_idle, readers_open, readers_max;
 	struct known_nodes *known;
+	struct hl7_known *hl7_known;
 };
 
 /* A read connection, to be given back; waits while all are in use. */
@@ -91,6 +93,8 @@ bool store_writer_lives(struct store *s, int64_t id);
 
 struct known_nodes *known_nodes_new(void);
 void known_nodes_free(struct known_nodes **k);
+struct hl7_known *hl7_known_new(void);
+void hl7_known_free(struct hl7_known **k);
 
 /* How the database goes about a search, one step a line. */
 struct search;

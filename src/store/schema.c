@@ -210,12 +210,85 @@ static const char *const version_5[] = {
     NULL,
 };
 
+static const char *const version_6[] = {
+    /* The columns named like fields of hl7/fields.def hold those. */
+    "CREATE TABLE item (id INTEGER PRIMARY KEY, status INTEGER NOT NULL,"
+    " PatientID TEXT NOT NULL, PatientName TEXT NOT NULL,"
+    " PatientBirthDate TEXT NOT NULL, PatientSex TEXT NOT NULL,"
+    " AccessionNumber TEXT NOT NULL, MedicalAlerts TEXT NOT NULL,"
+    " Allergies TEXT NOT NULL, StudyInstanceUID TEXT NOT NULL,"
+    " RequestingPhysician TEXT NOT NULL,"
+    " RequestedProcedureDescription TEXT NOT NULL,"
+    " Modality TEXT NOT NULL, RequestedContrastAgent TEXT NOT NULL,"
+    " ScheduledStationAETitle TEXT NOT NULL,"
+    " ScheduledProcedureStepStartDate TEXT NOT NULL,"
+    " ScheduledProcedureStepStartTime TEXT NOT NULL,"
+    " ScheduledPerformingPhysicianName TEXT NOT NULL,"
+    " ScheduledProcedureStepDescription TEXT NOT NULL,"
+    " ScheduledProcedureStepID TEXT NOT NULL,"
+    " ScheduledStationName TEXT NOT NULL,"
+    " ScheduledProcedureStepLocation TEXT NOT NULL,"
+    " PreMedication TEXT NOT NULL,"
+    " CommentsOnTheScheduledProcedureStep TEXT NOT NULL,"
+    " ScheduledProcedureStepStatus TEXT NOT NULL,"
+    " RequestedProcedureID TEXT NOT NULL, RequestedTiming TEXT NOT NULL,"
+    " RequestedProcedurePriority TEXT NOT NULL,"
+    " IssuerOfPatientID TEXT NOT NULL, OtherPatientIDs TEXT NOT NULL,"
+    " PatientAddress TEXT NOT NULL, PatientMotherBirthName TEXT NOT NULL,"
+    " PatientWeight TEXT NOT NULL, PatientSize TEXT NOT NULL,"
+    " PregnancyStatus TEXT NOT NULL, PatientState TEXT NOT NULL,"
+    " SpecialNeeds TEXT NOT NULL, PatientComments TEXT NOT NULL,"
+    " ConfidentialityConstraint TEXT NOT NULL, AdmissionID TEXT NOT NULL,"
+    " CurrentPatientLocation TEXT NOT NULL,"
+    " ReferringPhysicianName TEXT NOT NULL,"
+    " RequestingService TEXT NOT NULL, PlacerOrderNumber TEXT NOT NULL,"
+    " FillerOrderNumber TEXT NOT NULL,"
+    " RequestedProcedureCode TEXT NOT NULL,"
+    " ScheduledProtocolCode TEXT NOT NULL,"
+    " ReasonForTheRequestedProcedure TEXT NOT NULL,"
+    " RequestedProcedureComments TEXT NOT NULL,"
+    " PatientTransportArrangements TEXT NOT NULL,"
+    " InstitutionName TEXT NOT NULL,"
+    " name_key TEXT NOT NULL, application TEXT NOT NULL,"
+    " facility TEXT NOT NULL, created INTEGER NOT NULL,"
+    " changed INTEGER NOT NULL) STRICT",
+    "CREATE INDEX item_start ON item (ScheduledProcedureStepStartDate,"
+    " ScheduledProcedureStepStartTime, id)",
+    "CREATE INDEX item_station ON item (ScheduledStationAETitle,"
+    " ScheduledProcedureStepStartDate, ScheduledProcedureStepStartTime, id)",
+    "CREATE INDEX item_patient ON item (PatientID)",
+    "CREATE INDEX item_accession ON item (AccessionNumber)",
+    "CREATE INDEX item_placer ON item (PlacerOrderNumber)",
+    "CREATE INDEX item_filler ON item (FillerOrderNumber)",
+    "CREATE INDEX item_study ON item (StudyInstanceUID)",
+    "CREATE INDEX item_procedure ON item (RequestedProcedureID)",
+    "CREATE INDEX item_step ON item (ScheduledProcedureStepID)",
+    "CREATE INDEX item_name ON item (name_key)",
+    "CREATE TABLE hl7_journal (id INTEGER PRIMARY KEY, sent INTEGER NOT NULL,"
+    " at INTEGER NOT NULL, source TEXT NOT NULL, application TEXT NOT NULL,"
+    " facility TEXT NOT NULL, control TEXT NOT NULL, type TEXT NOT NULL,"
+    " outcome TEXT NOT NULL, reason TEXT NOT NULL, hash BLOB NOT NULL,"
+    " raw BLOB NOT NULL) STRICT",
+    "CREATE INDEX hl7_journal_hash ON hl7_journal (hash)",
+    "CREATE INDEX hl7_journal_at ON hl7_journal (at)",
+    "CREATE INDEX hl7_journal_failed ON hl7_journal (at)"
+    " WHERE outcome IN ('refused', 'rejected')",
+    "CREATE TABLE hl7_node (name TEXT PRIMARY KEY, host TEXT NOT NULL,"
+    " port INTEGER NOT NULL, application TEXT NOT NULL,"
+    " facility TEXT NOT NULL, tls INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE hl7_mapping (application TEXT NOT NULL,"
+    " facility TEXT NOT NULL, mapping TEXT NOT NULL,"
+    " PRIMARY KEY (application, facility)) STRICT, WITHOUT ROWID",
+    NULL,
+};
+
 static const struct schema_step steps[] = {
     {version_1},
     {version_2},
     {version_3},
     {version_4},
     {version_5},
+    {version_6},
 };
 
 const struct schema schema_current = {

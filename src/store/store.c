@@ -205,6 +205,7 @@ new_store(const struct store_config *config)
 	s->readers_max = 2 * (size_t)thread_cores();
 	s->readers = must_zalloc(s->readers_max * sizeof(struct db *));
 	s->known = known_nodes_new();
+	s->hl7_known = hl7_known_new();
 	return s;
 }
 
@@ -218,6 +219,7 @@ release(struct store *s)
 		db_close(&s->readers[i]);
 	commit_free(&s->commit);
 	known_nodes_free(&s->known);
+	hl7_known_free(&s->hl7_known);
 	os_close(&s->writers_fd);
 	os_close(&s->torn_fd);
 	os_close(&s->quarantine_fd);

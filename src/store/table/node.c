@@ -10,27 +10,12 @@
 
 #include "base/clock.h"
 #include "store/inside.h"
-
-#include <arpa/inet.h>
-#include <netdb.h>
-#include <netinet/in.h>
+#include "store/table/address.h"
 
 #define REFRESH_MS  1000
 #define RESOLVED_MS 60000
 #define NODES       10000
 #define REFUSALS    1000
-#define ADDRESSES   8
-
-/* An address as IPv6; IPv4 is mapped. */
-struct address {
-	uint8_t b[16];
-};
-
-struct resolved {
-	struct address v[ADDRESSES];
-	size_t n;
-	int64_t at_ms;
-};
 
 struct known {
 	struct node node;
@@ -238,61 +223,6 @@ node_list(struct store *s, struct arena *a, struct node **out, size_t *n,
 	return ok;
 }
 
-static void
-map_v4(const void *v4, struct address *out)
-{
-	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
-
-	memcpy(out->b, prefix, 12);
-	memcpy(out->b + 12, v4, 4);
-}
-
-static bool
-parse_address(const char *text, struct address *out)
-{
-	char bare[64];
-	struct in_addr v4;
-	struct str s = str_from(text);
-
-	if (s.n > 1 && s.p[0] == '[' && s.p[s.n - 1] == ']')
-		s = str_of(s.p + 1, s.n - 2);
-	/* A zone does not tell hosts apart. */
-	s.n = str_find(s, '%');
-	if (!str_copy(bare, sizeof(bare), s))
-		return false;
-	if (inet_pton(AF_INET6, bare, out->b) == 1)
-		return true;
-	if (inet_pton(AF_INET, bare, &v4) != 1)
-		return false;
-	map_v4(&v4, out);
-	return true;
-}
-
-static void
-resolve(const char *host, struct resolved *out)
-{
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list, *at;
-	const void *p;
-
-	*out = (struct resolved){.at_ms = clock_mono_ms()};
-	if (parse_address(host, &out->v[0])) {
-		out->n = 1;
-		return;
-	}
-	if (getaddrinfo(host, NULL, &hints, &list) != 0)
-		return;
-	for (at = list; at != NULL && out->n < ADDRESSES; at = at->ai_next) {
-		p = at->ai_addr;
-		if (at->ai_family == AF_INET)
-			map_v4(&((const struct sockaddr_in *)p)->sin_addr,
-			    &out->v[out->n++]);
-		else if (at->ai_family == AF_INET6)
-			memcpy(out->v[out->n++].b,
-			    &((const struct sockaddr_in6 *)p)->sin6_addr, 16);
-	}
-	freeaddrinfo(list);
-}
-
 /* Under the lock: read the nodes anew, keeping what was resolved. */
 static void
 take_nodes(struct known_nodes *k, const struct buf *rows)
@@ -351,17 +281,6 @@ known_by_ae(struct known_nodes *k, struct str ae)
 	return NULL;
 }
 
-static bool
-is_among(const struct resolved *r, const struct address *a)
-{
-	size_t i;
-
-	for (i = 0; i < r->n; i++)
-		if (!memcmp(&r->v[i], a, sizeof(*a)))
-			return true;
-	return false;
-}
-
 bool
 node_known(
     struct store *s, const char *ae, const char *address, const char **why)
@@ -382,10 +301,10 @@ node_known(
 	if (found == NULL)
 		return false;
 	*why = "address is not that of the known node";
-	if (!parse_address(address, &peer))
+	if (!address_parse(address, &peer))
 		return false;
 	if (clock_mono_ms() - copy.resolved.at_ms >= RESOLVED_MS) {
-		resolve(copy.node.host, &copy.resolved);
+		address_resolve(copy.node.host, &copy.resolved);
 		mutex_lock(&s->known->lock);
 		found = known_by_ae(s->known, title);
 		if (found != NULL && !strcmp(found->node.host, copy.node.host))
@@ -394,7 +313,7 @@ node_known(
 	}
 	if (copy.resolved.n == 0)
 		*why = "the known node's host name does not resolve";
-	return is_among(&copy.resolved, &peer);
+	return address_among(&copy.resolved, &peer);
 }
 
 bool

@@ -6,6 +6,7 @@
 #ifndef STORE_WORKLIST_ITEM_H
 #define STORE_WORKLIST_ITEM_H
 
+#include "base/buf.h"
 #include "hl7/order.h"
 #include "store/store.h"
 
@@ -29,6 +30,7 @@ struct item_message {
 	char source[64];                   /* address, file name or "command" */
 	const struct order_message *order; /* NULL: it could not be read */
 	const struct order_problem *problem; /* then why */
+	bool replay; /* takes effect though the same has come before */
 	/* Out: */
 	enum { ITEM_APPLIED, ITEM_REPEATED, ITEM_REFUSED } outcome;
 	struct order_problem refused; /* for ITEM_REFUSED */
@@ -72,6 +74,9 @@ struct item_search {
 bool item_list(struct store *, const struct item_search *search,
     const struct item *after, size_t max, struct arena *a, struct item **out,
     size_t *n, struct err *e) MUST_USE;
+/* How the database goes about a search, one step a line (for tests). */
+bool item_explain(struct store *, const struct item_search *search,
+    struct buf *out, struct err *e) MUST_USE;
 /* worklist.retention: what starts (or was made) before this day goes, unless
  * it has been started and not completed. */
 bool item_expire(

@@ -1,0 +1,46 @@
+/*
+ * What the parts of the worklist share. Only for src/store/worklist. All of
+ * them run within a transaction of commit.h.
+ */
+#ifndef STORE_WORKLIST_ITEM_INSIDE_H
+#define STORE_WORKLIST_ITEM_INSIDE_H
+
+#include "store/db.h"
+#include "store/worklist/item.h"
+
+/* Values are copied into the arena. *found false: there is no such row. */
+bool item_fetch(struct db *db, int64_t id, struct arena *a, struct item *out,
+    bool *found, struct err *e) MUST_USE;
+bool item_insert(struct db *db, const struct item *item, int64_t *id,
+    struct err *e) MUST_USE;
+bool item_update(
+    struct db *db, const struct item *item, struct err *e) MUST_USE;
+/* The first required field without a value; FIELD_COUNT: none. */
+enum field item_lacks(const struct item *item);
+/* F48, F49: a Study Instance UID where one is wanted and none came; that of
+ * another step of the same procedure if there is one. */
+bool item_study_uid(struct db *db, const struct item_rules *rules,
+    struct arena *a, struct item *item, struct err *e) MUST_USE;
+
+/* One message that takes effect. */
+struct item_effect {
+	struct db *db;
+	const struct item_rules *rules;
+	const struct order_message *order;
+	struct arena *arena;
+	struct order_problem *problem; /* to be set when it is refused */
+	bool refused;
+	int64_t now_ms, journal_id;
+};
+/* Sets refused; always true, so that 'return item_refuse(…)' is what a
+ * function does that met no error of the database. */
+bool item_refuse(struct item_effect *x, unsigned code, const char *segment,
+    unsigned field, const char *format, ...) PRINTF(5, 6);
+
+/* False: the database failed. */
+bool item_apply_steps(struct item_effect *x, struct err *e) MUST_USE;
+bool item_apply_patient(struct item_effect *x, struct err *e) MUST_USE;
+bool item_apply_merges(struct item_effect *x, struct err *e) MUST_USE;
+bool item_apply_report(struct item_effect *x, struct err *e) MUST_USE;
+
+#endif

@@ -1,0 +1,405 @@
+/*
+ * Searching the worklist, following what modalities tell, clearing up.
+ *
+ * One condition leads: its index is gone through, and the others are checked
+ * on what it finds (their columns are hidden from the planner by a '+'). The
+ * station leads together with the date, which is the question modalities ask.
+ */
+#include "base/clock.h"
+#include "base/limit.h"
+#include "dicom/value.h"
+#include "store/inside.h"
+#include "store/worklist/item_inside.h"
+
+#define SQL_ROOM 4096
+#define ARGS     32
+/* Items removed in one transaction. */
+#define EXPIRE_AT_ONCE 1000
+
+enum lead {
+	LEAD_STUDY,
+	LEAD_ACCESSION,
+	LEAD_PATIENT,
+	LEAD_NAME,
+	LEAD_STATION,
+	LEAD_STEP,
+	LEAD_PROCEDURE,
+	LEAD_DATE
+};
+
+struct query {
+	const struct item_search *s;
+	struct arena scratch;
+	struct buf sql;
+	struct db_value args[ARGS];
+	size_t n;
+	enum lead lead;
+	struct str name_from; /* what a name begins with, folded */
+};
+
+static void
+arg(struct query *q, struct db_value v)
+{
+	must(q->n < ARGS);
+	q->args[q->n++] = v;
+}
+
+static void
+is_equal(struct query *q, const char *column, struct str value, enum lead lead)
+{
+	if (value.n == 0)
+		return;
+	buf_printf(
+	    &q->sql, " AND %s%s = ?", q->lead == lead ? "" : "+", column);
+	arg(q, db_str(value));
+}
+
+/* Before the first wild card, without separators at its end. */
+static struct str
+name_prefix(struct query *q, struct str pattern)
+{
+	size_t n;
+
+	for (n = 0; n < pattern.n && pattern.p[n] != '*' && pattern.p[n] != '?';
+	     n++)
+		;
+	pattern = pn_key(&q->scratch, str_of(pattern.p, n));
+	while (pattern.n > 0 && (pattern.p[pattern.n - 1] == '^' ||
+				    pattern.p[pattern.n - 1] == '='))
+		pattern.n--;
+	return pattern;
+}
+
+static void
+choose_lead(struct query *q)
+{
+	const struct item_search *s = q->s;
+
+	q->name_from = name_prefix(q, s->name);
+	if (s->study.n > 0)
+		q->lead = LEAD_STUDY;
+	else if (s->accession.n > 0)
+		q->lead = LEAD_ACCESSION;
+	else if (s->patient_id.n > 0)
+		q->lead = LEAD_PATIENT;
+	else if (q->name_from.n > 0)
+		q->lead = LEAD_NAME;
+	else if (s->station_ae.n > 0)
+		q->lead = LEAD_STATION;
+	else if (s->date_from.n + s->date_to.n > 0)
+		q->lead = LEAD_DATE;
+	else if (s->step_id.n > 0)
+		q->lead = LEAD_STEP;
+	else if (s->procedure_id.n > 0)
+		q->lead = LEAD_PROCEDURE;
+	else
+		q->lead = LEAD_DATE;
+}
+
+static bool
+by_date(const struct query *q)
+{
+	return q->lead == LEAD_DATE || q->lead == LEAD_STATION;
+}
+
+static void
+add_dates(struct query *q)
+{
+	const char *plus = by_date(q) ? "" : "+";
+	const struct item_search *s = q->s;
+
+	if (s->date_from.n > 0) {
+		buf_printf(&q->sql,
+		    " AND %sScheduledProcedureStepStartDate >= ?", plus);
+		arg(q, db_str(s->date_from));
+	}
+	if (s->date_to.n > 0) {
+		buf_printf(&q->sql,
+		    " AND %sScheduledProcedureStepStartDate <= ?"
+		    " AND %sScheduledProcedureStepStartDate > ''",
+		    plus, plus);
+		arg(q, db_str(s->date_to));
+	}
+}
+
+static void
+add_station(struct query *q)
+{
+	const struct item_search *s = q->s;
+	const char *plus = q->lead == LEAD_STATION ? "" : "+";
+
+	if (s->station_ae.n == 0)
+		return;
+	if (!s->without_ae) {
+		is_equal(
+		    q, "ScheduledStationAETitle", s->station_ae, LEAD_STATION);
+		return;
+	}
+	buf_printf(&q->sql, " AND %sScheduledStationAETitle IN (?, '')", plus);
+	arg(q, db_str(s->station_ae));
+}
+
+static void
+add_name(struct query *q)
+{
+	struct buf end;
+
+	if (q->name_from.n == 0)
+		return;
+	buf_init(&end, SQL_ROOM);
+	buf_add(&end, q->name_from);
+	buf_u8(&end, 0xff);
+	if (q->lead == LEAD_NAME)
+		buf_text(&q->sql, " AND name_key >= ? AND name_key < ?");
+	else
+		buf_text(&q->sql, " AND +name_key >= ? AND +name_key < ?");
+	arg(q, db_str(q->name_from));
+	arg(q, db_str(arena_dup(&q->scratch, buf_str(&end))));
+	buf_fini(&end);
+}
+
+static void
+add_status(struct query *q)
+{
+	bool any = false, all = true;
+	size_t i;
+
+	for (i = 1; i < STATUS_COUNT; i++) {
+		any = any || q->s->status[i];
+		all = all && q->s->status[i];
+	}
+	if (!any || all)
+		return;
+	buf_text(&q->sql, " AND status IN (0");
+	for (i = 1; i < STATUS_COUNT; i++)
+		if (q->s->status[i])
+			buf_printf(&q->sql, ", %zu", i);
+	buf_text(&q->sql, ")");
+}
+
+/* In the order of start date, start time, id. */
+static void
+add_order(struct query *q, const struct item *after, size_t max)
+{
+	const char *plus = by_date(q) ? "" : "+";
+
+	if (after != NULL) {
+		buf_printf(&q->sql,
+		    " AND (%sScheduledProcedureStepStartDate,"
+		    " ScheduledProcedureStepStartTime, id) > (?, ?, ?)",
+		    plus);
+		arg(q,
+		    db_str(
+			after->value[FIELD_ScheduledProcedureStepStartDate]));
+		arg(q,
+		    db_str(
+			after->value[FIELD_ScheduledProcedureStepStartTime]));
+		arg(q, db_int(after->id));
+	}
+	buf_printf(&q->sql,
+	    " ORDER BY %sScheduledProcedureStepStartDate,"
+	    " ScheduledProcedureStepStartTime, id LIMIT ?",
+	    plus);
+	arg(q, db_int((int64_t)max));
+}
+
+static void
+assemble(struct query *q, const struct item_search *s, const struct item *after,
+    size_t max)
+{
+	*q = (struct query){.s = s};
+	arena_init(&q->scratch, 1 * MIB);
+	buf_init(&q->sql, SQL_ROOM);
+	choose_lead(q);
+	buf_text(&q->sql, "SELECT id FROM item WHERE 1");
+	is_equal(q, "StudyInstanceUID", s->study, LEAD_STUDY);
+	is_equal(q, "AccessionNumber", s->accession, LEAD_ACCESSION);
+	is_equal(q, "PatientID", s->patient_id, LEAD_PATIENT);
+	add_name(q);
+	add_station(q);
+	is_equal(q, "ScheduledProcedureStepID", s->step_id, LEAD_STEP);
+	is_equal(q, "RequestedProcedureID", s->procedure_id, LEAD_PROCEDURE);
+	is_equal(q, "Modality", s->modality, LEAD_STUDY);
+	add_dates(q);
+	add_status(q);
+	add_order(q, after, max);
+}
+
+static void
+query_fini(struct query *q)
+{
+	buf_fini(&q->sql);
+	arena_fini(&q->scratch);
+}
+
+static bool
+fetch(struct db *db, struct query *q, size_t max, struct arena *a,
+    struct item **out, size_t *n, struct err *e)
+{
+	int64_t *ids = arena_array(a, max, sizeof(*ids));
+	struct db_stmt *stmt;
+	enum db_step step;
+	size_t i, count = 0;
+	bool found;
+
+	if (ids == NULL)
+		return fail(e, ERR_LIMIT, "too many items at once");
+	if (!db_query(db, buf_cstr(&q->sql), q->args, q->n, &stmt, e))
+		return false;
+	while ((step = db_step(stmt, e)) == DB_STEP_ROW && count < max)
+		ids[count++] = db_column_int(stmt, 0);
+	if (step == DB_STEP_ROW)
+		db_reset(stmt);
+	if (step == DB_STEP_FAILED)
+		return false;
+	*out = arena_array(a, count, sizeof(**out));
+	if (*out == NULL && count > 0)
+		return fail(e, ERR_LIMIT, "too many items at once");
+	for (i = 0; i < count; i++) {
+		if (!item_fetch(db, ids[i], a, &(*out)[*n], &found, e))
+			return false;
+		*n += found;
+	}
+	return true;
+}
+
+bool
+item_list(struct store *s, const struct item_search *search,
+    const struct item *after, size_t max, struct arena *a, struct item **out,
+    size_t *n, struct err *e)
+{
+	struct db *db = store_reader(s, e);
+	struct query q;
+	bool ok;
+
+	*out = NULL;
+	*n = 0;
+	if (db == NULL)
+		return false;
+	assemble(&q, search, after, max);
+	ok = fetch(db, &q, max, a, out, n, e);
+	query_fini(&q);
+	store_reader_done(s, db);
+	return ok;
+}
+
+bool
+item_explain(struct store *s, const struct item_search *search, struct buf *out,
+    struct err *e)
+{
+	struct db *db = store_reader(s, e);
+	enum db_step step = DB_STEP_FAILED;
+	struct db_stmt *stmt;
+	struct query q;
+	struct buf sql;
+
+	if (db == NULL)
+		return false;
+	assemble(&q, search, NULL, 1);
+	buf_init(&sql, SQL_ROOM + 64);
+	buf_text(&sql, "EXPLAIN QUERY PLAN ");
+	buf_add(&sql, buf_str(&q.sql));
+	if (db_query(db, buf_cstr(&sql), q.args, q.n, &stmt, e))
+		while ((step = db_step(stmt, e)) == DB_STEP_ROW) {
+			buf_add(out, db_column(stmt, 3));
+			buf_u8(out, '\n');
+		}
+	buf_fini(&sql);
+	query_fini(&q);
+	store_reader_done(s, db);
+	return step == DB_STEP_DONE;
+}
+
+/* What a modality tells, or images do. */
+struct progress {
+	struct str study, accession, step_id;
+	enum order_status to;
+	int64_t n;
+};
+
+static bool
+move_on(struct upsert *u, void *ctx, struct err *e)
+{
+	struct progress *p = ctx;
+	bool by_study = p->study.n > 0;
+
+	/* No step back: what is over stays over, what began did arrive. */
+	if (!db_exec(upsert_db(u),
+		by_study ? "UPDATE item SET status = ?, changed = ? WHERE"
+			   " StudyInstanceUID = ? AND (? = '' OR"
+			   " +ScheduledProcedureStepID = ?) AND status <> ?"
+			   " AND status NOT IN (?, ?, ?) AND (? = 0 OR"
+			   " status <> ?)"
+			 : "UPDATE item SET status = ?, changed = ? WHERE"
+			   " AccessionNumber = ? AND (? = '' OR"
+			   " +ScheduledProcedureStepID = ?) AND status <> ?"
+			   " AND status NOT IN (?, ?, ?) AND (? = 0 OR"
+			   " status <> ?)",
+		DB_ARGS(db_int(p->to), db_int(clock_utc_ms()),
+		    db_str(by_study ? p->study : p->accession),
+		    db_str(p->step_id), db_str(p->step_id), db_int(p->to),
+		    db_int(STATUS_COMPLETED), db_int(STATUS_DISCONTINUED),
+		    db_int(STATUS_CANCELED), db_int(p->to == STATUS_ARRIVED),
+		    db_int(STATUS_STARTED)),
+		e))
+		return false;
+	p->n = db_changes(upsert_db(u));
+	return true;
+}
+
+bool
+item_progress(struct store *s, struct str study, struct str accession,
+    struct str step_id, enum order_status to, size_t *n, struct err *e)
+{
+	struct progress p = {.study = study,
+	    .accession = accession,
+	    .step_id = step_id,
+	    .to = to};
+
+	*n = 0;
+	if (study.n == 0 && accession.n == 0)
+		return true;
+	if (commit_run(s->commit, true, move_on, &p, e) != COMMIT_DONE)
+		return false;
+	*n = (size_t)p.n;
+	return true;
+}
+
+struct expiry {
+	const char *before;
+	int64_t n;
+};
+
+static bool
+expire_some(struct upsert *u, void *ctx, struct err *e)
+{
+	struct expiry *x = ctx;
+
+	if (!db_exec(upsert_db(u),
+		"DELETE FROM item WHERE id IN (SELECT id FROM item WHERE"
+		" ScheduledProcedureStepStartDate < ?"
+		" AND (ScheduledProcedureStepStartDate > '' OR"
+		" strftime('%Y%m%d', created / 1000, 'unixepoch') < ?)"
+		" AND status <> ? LIMIT ?)",
+		DB_ARGS(db_text(x->before), db_text(x->before),
+		    db_int(STATUS_STARTED), db_int(EXPIRE_AT_ONCE)),
+		e))
+		return false;
+	x->n = db_changes(upsert_db(u));
+	return true;
+}
+
+bool
+item_expire(struct store *s, const char before[9], uint64_t *n, struct err *e)
+{
+	struct expiry x = {.before = before};
+
+	*n = 0;
+	do {
+		if (commit_run(s->commit, true, expire_some, &x, e) !=
+		    COMMIT_DONE)
+			return false;
+		*n += (uint64_t)x.n;
+	} while (x.n == EXPIRE_AT_ONCE);
+	return true;
+}

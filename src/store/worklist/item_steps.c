@@ -1,0 +1,298 @@
+/*
+ * What orders and appointments do to the worklist.
+ *
+ * An order finds its items by the first of these that the message has a value
+ * for and that finds something, always of the same patient: placer order
+ * number and sending facility; filler order number and facility; accession
+ * number; requested procedure and start date of the patient. Among them the
+ * step is the one with the same Scheduled Procedure Step ID.
+ */
+#include "base/limit.h"
+#include "store/worklist/item_inside.h"
+
+/* Steps of one order; more than any message has. */
+#define CANDIDATES 1000
+
+struct candidates {
+	struct item *items;
+	size_t n;
+};
+
+static bool
+same_patient(const struct item *item, const struct order_value *v)
+{
+	struct str ours = item->value[FIELD_PatientID];
+	struct str theirs = v[FIELD_PatientID].text;
+	struct str our_issuer = item->value[FIELD_IssuerOfPatientID];
+	struct str their_issuer = v[FIELD_IssuerOfPatientID].text;
+
+	if (ours.n > 0 && theirs.n > 0 && !str_eq(ours, theirs))
+		return false;
+	return our_issuer.n == 0 || their_issuer.n == 0 ||
+	       str_eq(our_issuer, their_issuer);
+}
+
+static bool
+collect_ids(struct item_effect *x, const char *sql, const struct db_value *args,
+    size_t count, int64_t *ids, size_t *n, struct err *e)
+{
+	struct db_stmt *q;
+	enum db_step step;
+
+	*n = 0;
+	if (!db_query(x->db, sql, args, count, &q, e))
+		return false;
+	while ((step = db_step(q, e)) == DB_STEP_ROW && *n < CANDIDATES)
+		ids[(*n)++] = db_column_int(q, 0);
+	if (step == DB_STEP_ROW)
+		db_reset(q);
+	return step != DB_STEP_FAILED;
+}
+
+static bool
+collect(struct item_effect *x, const struct order_value *v, const char *sql,
+    const struct db_value *args, size_t count, struct candidates *out,
+    struct err *e)
+{
+	int64_t *ids = arena_array(x->arena, CANDIDATES, sizeof(*ids));
+	size_t i, n;
+	bool found;
+
+	out->n = 0;
+	if (ids == NULL)
+		return fail(e, ERR_LIMIT, "a message that is too large");
+	if (!collect_ids(x, sql, args, count, ids, &n, e))
+		return false;
+	out->items = arena_array(x->arena, n, sizeof(*out->items));
+	if (out->items == NULL && n > 0)
+		return fail(e, ERR_LIMIT, "a message that is too large");
+	for (i = 0; i < n; i++) {
+		if (!item_fetch(x->db, ids[i], x->arena, &out->items[out->n],
+			&found, e))
+			return false;
+		if (found && same_patient(&out->items[out->n], v))
+			out->n++;
+	}
+	return true;
+}
+
+/* All steps of the order that the message is about. */
+static bool
+find_order(struct item_effect *x, const struct order_value *v,
+    struct candidates *out, struct err *e)
+{
+	struct str facility = x->order->facility;
+	struct str placer = v[FIELD_PlacerOrderNumber].text;
+	struct str filler = v[FIELD_FillerOrderNumber].text;
+	struct str accession = v[FIELD_AccessionNumber].text;
+	struct str procedure = v[FIELD_RequestedProcedureID].text;
+	struct str patient = v[FIELD_PatientID].text;
+	struct str date = v[FIELD_ScheduledProcedureStepStartDate].text;
+
+	out->n = 0;
+	if (placer.n > 0 &&
+	    !collect(x, v,
+		"SELECT id FROM item WHERE PlacerOrderNumber = ?"
+		" AND +facility = ? ORDER BY id",
+		DB_ARGS(db_str(placer), db_str(facility)), out, e))
+		return false;
+	if (out->n == 0 && filler.n > 0 &&
+	    !collect(x, v,
+		"SELECT id FROM item WHERE FillerOrderNumber = ?"
+		" AND +facility = ? ORDER BY id",
+		DB_ARGS(db_str(filler), db_str(facility)), out, e))
+		return false;
+	if (out->n == 0 && accession.n > 0 &&
+	    !collect(x, v,
+		"SELECT id FROM item WHERE AccessionNumber = ? ORDER BY id",
+		DB_ARGS(db_str(accession)), out, e))
+		return false;
+	/* The last resort, for orders that nobody numbered. */
+	if (out->n == 0 && placer.n + filler.n + accession.n == 0 &&
+	    patient.n > 0 && procedure.n > 0 &&
+	    !collect(x, v,
+		"SELECT id FROM item WHERE PatientID = ?"
+		" AND +RequestedProcedureID = ?"
+		" AND +ScheduledProcedureStepStartDate = ? ORDER BY id",
+		DB_ARGS(db_str(patient), db_str(procedure), db_str(date)), out,
+		e))
+		return false;
+	return true;
+}
+
+/* Those of the step the message names, if it names one that is there. */
+static size_t
+narrow(struct candidates *c, struct str step)
+{
+	size_t i, n = 0;
+
+	if (step.n == 0)
+		return 0;
+	for (i = 0; i < c->n; i++) {
+		if (!str_eq(c->items[i].value[FIELD_ScheduledProcedureStepID],
+			step))
+			continue;
+		if (i != n) {
+			struct item swap = c->items[n];
+
+			c->items[n] = c->items[i];
+			c->items[i] = swap;
+		}
+		n++;
+	}
+	return n;
+}
+
+static void
+take_values(struct item *item, const struct order_value *v)
+{
+	size_t f;
+
+	for (f = 0; f < FIELD_COUNT; f++) {
+		if (!v[f].given)
+			continue;
+		/* What an item cannot be without is not deleted. */
+		if (v[f].text.n == 0 && field_info((enum field)f)->required)
+			continue;
+		item->value[f] = v[f].text;
+	}
+}
+
+/* Has it begun, or is it over? */
+static bool
+is_past(enum order_status s)
+{
+	return s == STATUS_STARTED || s == STATUS_COMPLETED ||
+	       s == STATUS_DISCONTINUED;
+}
+
+static enum order_status
+next_status(
+    enum order_status now, enum order_action action, enum order_status told)
+{
+	switch (action) {
+	case ORDER_PUT:
+		/* The same order again does not undo what has been done. */
+		if (is_past(now) && told == STATUS_SCHEDULED)
+			return now;
+		return told != STATUS_NONE ? told : now;
+	case ORDER_UPDATE:
+	case ORDER_STATUS:
+		return told != STATUS_NONE ? told : now;
+	case ORDER_CANCEL:
+		return now == STATUS_COMPLETED ? now : STATUS_CANCELED;
+	case ORDER_DISCONTINUE:
+		if (now == STATUS_STARTED)
+			return STATUS_DISCONTINUED;
+		return is_past(now) ? now : STATUS_CANCELED;
+	case ORDER_HOLD:
+		return is_past(now) || now == STATUS_CANCELED ? now
+							      : STATUS_HELD;
+	case ORDER_RELEASE:
+		return now == STATUS_HELD ? STATUS_SCHEDULED : now;
+	case ORDER_DELETE:
+	case ORDER_INFORM:
+		break;
+	}
+	return now;
+}
+
+static bool
+create(struct item_effect *x, const struct order_step *step, struct err *e)
+{
+	struct item item = {
+	    .status =
+		step->status != STATUS_NONE ? step->status : STATUS_SCHEDULED,
+	    .application = x->order->application,
+	    .facility = x->order->facility,
+	    .created_ms = x->now_ms,
+	    .changed_ms = x->now_ms,
+	};
+	enum field f;
+	int64_t id;
+
+	take_values(&item, step->value);
+	if (item.value[FIELD_ScheduledProcedureStepID].n == 0)
+		item.value[FIELD_ScheduledProcedureStepID] =
+		    item.value[FIELD_RequestedProcedureID];
+	f = item_lacks(&item);
+	if (f != FIELD_COUNT)
+		return item_refuse(x, step->action == ORDER_PUT ? 101 : 204,
+		    "ORC", 2,
+		    "the order is not known here, and without %s it cannot be "
+		    "made anew",
+		    field_info(f)->name);
+	return item_study_uid(x->db, x->rules, x->arena, &item, e) &&
+	       item_insert(x->db, &item, &id, e);
+}
+
+static bool
+change(struct item_effect *x, const struct order_step *step, struct item *item,
+    bool values, struct err *e)
+{
+	if (step->action == ORDER_DELETE)
+		return db_exec(x->db, "DELETE FROM item WHERE id = ?",
+		    DB_ARGS(db_int(item->id)), e);
+	if (values)
+		take_values(item, step->value);
+	item->status = next_status(item->status, step->action, step->status);
+	item->changed_ms = x->now_ms;
+	return item_study_uid(x->db, x->rules, x->arena, item, e) &&
+	       item_update(x->db, item, e);
+}
+
+/* New and changed orders are about one step. */
+static bool
+put_step(struct item_effect *x, const struct order_step *step,
+    struct candidates *c, struct err *e)
+{
+	size_t n = narrow(c, step->value[FIELD_ScheduledProcedureStepID].text);
+
+	/* A change may bring another step ID to the only step there is. */
+	if (n == 0 && c->n == 1 && step->action == ORDER_UPDATE)
+		n = 1;
+	if (n == 0)
+		return create(x, step, e);
+	return change(x, step, &c->items[0], true, e);
+}
+
+/* The others are about the whole order where they name no step of it. */
+static bool
+change_steps(struct item_effect *x, const struct order_step *step,
+    struct candidates *c, struct err *e)
+{
+	size_t i,
+	    n = narrow(c, step->value[FIELD_ScheduledProcedureStepID].text);
+
+	if (n == 0)
+		n = c->n;
+	for (i = 0; i < n; i++)
+		if (!change(x, step, &c->items[i], false, e))
+			return false;
+	return true;
+}
+
+static bool
+apply(struct item_effect *x, const struct order_step *step, struct err *e)
+{
+	struct candidates c = {0};
+
+	if (step->action == ORDER_INFORM)
+		return true;
+	if (!find_order(x, step->value, &c, e))
+		return false;
+	if (step->action == ORDER_PUT || step->action == ORDER_UPDATE)
+		return put_step(x, step, &c, e);
+	return change_steps(x, step, &c, e);
+}
+
+bool
+item_apply_steps(struct item_effect *x, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < x->order->step_count && !x->refused; i++)
+		if (!apply(x, &x->order->steps[i], e))
+			return false;
+	return true;
+}

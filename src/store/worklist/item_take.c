@@ -1,0 +1,219 @@
+/*
+ * Messages take effect: a batch in one flushed transaction, each message in a
+ * savepoint of its own, its entry in the journal beside it. What is refused
+ * leaves nothing but that entry.
+ */
+#include "base/clock.h"
+#include "store/inside.h"
+#include "store/worklist/item_inside.h"
+
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <stdarg.h>
+
+#define HASH 32
+/* The same message again within these days is the same message. */
+#define REPEAT_MS (7 * 24 * 60 * 60 * 1000LL)
+/* Rows and candidates of one message; given back after each. */
+#define MESSAGE_ARENA (16 * MIB)
+
+struct batch {
+	const struct item_rules *rules;
+	struct item_message *messages;
+	uint8_t (*hashes)[HASH];
+	size_t n;
+};
+
+bool
+item_refuse(struct item_effect *x, unsigned code, const char *segment,
+    unsigned field, const char *format, ...)
+{
+	struct order_problem *p = x->problem;
+	va_list args;
+
+	*p = (struct order_problem){
+	    .code = code, .sequence = segment[0] != '\0', .field = field};
+	(void)str_copy(p->segment, sizeof(p->segment), str_from(segment));
+	va_start(args, format);
+	vsnprintf(p->text, sizeof(p->text), format, args);
+	va_end(args);
+	x->refused = true;
+	return true;
+}
+
+static struct str
+application_of(const struct item_message *m)
+{
+	return m->order != NULL ? m->order->application : STR("");
+}
+
+static struct str
+facility_of(const struct item_message *m)
+{
+	return m->order != NULL ? m->order->facility : STR("");
+}
+
+static struct str
+control_of(const struct item_message *m)
+{
+	return m->order != NULL ? m->order->control_id : STR("");
+}
+
+static bool
+is_repeated(struct db *db, const struct item_message *m, const uint8_t *hash,
+    int64_t now_ms, bool *repeated, struct err *e)
+{
+	int64_t id;
+
+	*repeated = false;
+	if (m->replay || m->order == NULL)
+		return true;
+	return db_get_int(db,
+	    "SELECT id FROM hl7_journal WHERE hash = ? AND control = ?"
+	    " AND application = ? AND facility = ? AND at > ? AND sent = 0"
+	    " AND outcome IN ('applied', 'repeated') LIMIT 1",
+	    DB_ARGS(db_blob(str_of(hash, HASH)), db_str(control_of(m)),
+		db_str(application_of(m)), db_str(facility_of(m)),
+		db_int(now_ms - REPEAT_MS)),
+	    &id, repeated, e);
+}
+
+static const char *
+outcome_text(const struct item_message *m)
+{
+	if (m->outcome == ITEM_APPLIED)
+		return "applied";
+	if (m->outcome == ITEM_REPEATED)
+		return "repeated";
+	return m->refused.reject ? "rejected" : "refused";
+}
+
+static bool
+journal(struct db *db, struct item_message *m, const uint8_t *hash,
+    int64_t now_ms, struct err *e)
+{
+	struct str type = m->order != NULL ? m->order->type : STR("");
+	struct str event = m->order != NULL ? m->order->event : STR("");
+	char name[16];
+
+	snprintf(name, sizeof(name), "%.*s%s%.*s",
+	    (int)(type.n < 7 ? type.n : 7), (const char *)type.p,
+	    event.n > 0 ? "^" : "", (int)(event.n < 7 ? event.n : 7),
+	    (const char *)event.p);
+	if (!db_exec(db,
+		"INSERT INTO hl7_journal (sent, at, source, application,"
+		" facility, control, type, outcome, reason, hash, raw)"
+		" VALUES (0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		DB_ARGS(db_int(now_ms), db_text(m->source),
+		    db_str(application_of(m)), db_str(facility_of(m)),
+		    db_str(control_of(m)), db_text(name),
+		    db_text(outcome_text(m)),
+		    db_text(m->outcome == ITEM_REFUSED ? m->refused.text : ""),
+		    db_blob(str_of(hash, HASH)), db_blob(m->raw)),
+		e))
+		return false;
+	m->journal_id = db_last_id(db);
+	return true;
+}
+
+static bool
+take_effect(struct item_effect *x, struct err *e)
+{
+	switch (x->order->kind) {
+	case ORDER_KIND_STEPS:
+		return item_apply_steps(x, e);
+	case ORDER_KIND_PATIENT:
+		return item_apply_patient(x, e);
+	case ORDER_KIND_MERGE:
+		return item_apply_merges(x, e);
+	case ORDER_KIND_REPORT:
+		return item_apply_report(x, e);
+	case ORDER_KIND_ACK:
+	case ORDER_KIND_NOTHING:
+		break;
+	}
+	return true;
+}
+
+/* In a savepoint, which is undone when the message is refused. */
+static bool
+try_effect(struct item_effect *x, struct err *e)
+{
+	if (!db_exec(x->db, "SAVEPOINT message", DB_NO_ARGS, e))
+		return false;
+	if (!take_effect(x, e))
+		return false;
+	if (x->refused && !db_exec(x->db, "ROLLBACK TO message", DB_NO_ARGS, e))
+		return false;
+	return db_exec(x->db, "RELEASE message", DB_NO_ARGS, e);
+}
+
+static bool
+take_one(struct db *db, const struct batch *b, size_t i, struct arena *a,
+    struct err *e)
+{
+	struct item_message *m = &b->messages[i];
+	int64_t now_ms = clock_utc_ms();
+	struct item_effect x = {
+	    .db = db,
+	    .rules = b->rules,
+	    .order = m->order,
+	    .arena = a,
+	    .problem = &m->refused,
+	    .now_ms = now_ms,
+	};
+	bool repeated;
+
+	m->refused = (struct order_problem){0};
+	if (!is_repeated(db, m, b->hashes[i], now_ms, &repeated, e))
+		return false;
+	if (m->order == NULL) {
+		m->outcome = ITEM_REFUSED;
+		m->refused = *m->problem;
+	} else if (repeated) {
+		m->outcome = ITEM_REPEATED;
+	} else {
+		if (!try_effect(&x, e))
+			return false;
+		m->outcome = x.refused ? ITEM_REFUSED : ITEM_APPLIED;
+	}
+	return journal(db, m, b->hashes[i], now_ms, e);
+}
+
+static bool
+take_all(struct upsert *u, void *ctx, struct err *e)
+{
+	struct batch *b = ctx;
+	struct arena a;
+	bool ok = true;
+	size_t i;
+
+	arena_init(&a, MESSAGE_ARENA);
+	for (i = 0; i < b->n && ok; i++) {
+		arena_reset(&a);
+		ok = take_one(upsert_db(u), b, i, &a, e);
+	}
+	arena_fini(&a);
+	return ok;
+}
+
+bool
+item_take(struct store *s, const struct item_rules *rules,
+    struct item_message *messages, size_t n, struct err *e)
+{
+	struct batch b = {.rules = rules, .messages = messages, .n = n};
+	size_t i;
+	bool ok;
+
+	if (n == 0)
+		return true;
+	if (!store_room(s, 0, e))
+		return false;
+	b.hashes = must_alloc(n * sizeof(*b.hashes));
+	for (i = 0; i < n; i++)
+		must(gnutls_hash_fast(GNUTLS_DIG_SHA256, messages[i].raw.p,
+			 messages[i].raw.n, b.hashes[i]) == 0);
+	ok = commit_run(s->commit, true, take_all, &b, e) == COMMIT_DONE;
+	free(b.hashes);
+	return ok;
+}

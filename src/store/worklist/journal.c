@@ -1,0 +1,144 @@
+/*
+ * Table hl7_journal: reading and clearing. It is written by item_take.c.
+ */
+#include "store/worklist/journal.h"
+
+#include "base/clock.h"
+#include "store/inside.h"
+
+/* Entries removed in one transaction. */
+#define EXPIRE_AT_ONCE 1000
+
+static void
+read_entry(struct db_stmt *q, struct journal_entry *out)
+{
+	*out = (struct journal_entry){
+	    .id = db_column_int(q, 0),
+	    .sent = db_column_int(q, 1) != 0,
+	    .when_ms = db_column_int(q, 2),
+	};
+	(void)str_copy(out->source, sizeof(out->source), db_column(q, 3));
+	(void)str_copy(
+	    out->application, sizeof(out->application), db_column(q, 4));
+	(void)str_copy(out->facility, sizeof(out->facility), db_column(q, 5));
+	(void)str_copy(
+	    out->control_id, sizeof(out->control_id), db_column(q, 6));
+	(void)str_copy(out->type, sizeof(out->type), db_column(q, 7));
+	(void)str_copy(out->outcome, sizeof(out->outcome), db_column(q, 8));
+	(void)str_copy(out->reason, sizeof(out->reason), db_column(q, 9));
+}
+
+bool
+journal_list(struct store *s, bool failed_only, int64_t since_ms, size_t max,
+    struct arena *a, struct journal_entry **out, size_t *n, struct err *e)
+{
+	struct db *db = store_reader(s, e);
+	struct db_stmt *q;
+	enum db_step step;
+
+	*n = 0;
+	if (db == NULL)
+		return false;
+	*out = arena_array(a, max, sizeof(**out));
+	if (*out == NULL && max > 0) {
+		store_reader_done(s, db);
+		return fail(e, ERR_LIMIT, "too many entries at once");
+	}
+	if (!db_query(db,
+		failed_only
+		    ? "SELECT id, sent, at, source, application, facility,"
+		      " control, type, outcome, reason FROM hl7_journal"
+		      " WHERE outcome IN ('refused', 'rejected') AND at >= ?"
+		      " ORDER BY at DESC, id DESC LIMIT ?"
+		    : "SELECT id, sent, at, source, application, facility,"
+		      " control, type, outcome, reason FROM hl7_journal"
+		      " WHERE at >= ? ORDER BY at DESC, id DESC LIMIT ?",
+		DB_ARGS(db_int(since_ms), db_int((int64_t)max)), &q, e)) {
+		store_reader_done(s, db);
+		return false;
+	}
+	while ((step = db_step(q, e)) == DB_STEP_ROW && *n < max)
+		read_entry(q, &(*out)[(*n)++]);
+	if (step == DB_STEP_ROW)
+		db_reset(q);
+	store_reader_done(s, db);
+	return step != DB_STEP_FAILED;
+}
+
+bool
+journal_find(struct store *s, int64_t id, struct arena *a,
+    struct journal_entry *out, struct err *e)
+{
+	struct db *db = store_reader(s, e);
+	struct db_stmt *q;
+	enum db_step step = DB_STEP_FAILED;
+
+	if (db == NULL)
+		return false;
+	if (db_query(db,
+		"SELECT id, sent, at, source, application, facility, control,"
+		" type, outcome, reason, raw FROM hl7_journal WHERE id = ?",
+		DB_ARGS(db_int(id)), &q, e)) {
+		step = db_step(q, e);
+		if (step == DB_STEP_ROW) {
+			read_entry(q, out);
+			out->raw = arena_dup(a, db_column(q, 10));
+			db_reset(q);
+		}
+	}
+	store_reader_done(s, db);
+	if (step == DB_STEP_DONE)
+		return fail(e, ERR_MISSING, "there is no journal entry %lld",
+		    (long long)id);
+	if (step == DB_STEP_ROW && a->over)
+		return fail(e, ERR_LIMIT, "a message that is too large");
+	return step == DB_STEP_ROW;
+}
+
+static bool
+mark_replayed(struct upsert *u, void *ctx, struct err *e)
+{
+	return db_exec(upsert_db(u),
+	    "UPDATE hl7_journal SET outcome = 'replayed' WHERE id = ?"
+	    " AND outcome IN ('refused', 'rejected')",
+	    DB_ARGS(db_int(*(int64_t *)ctx)), e);
+}
+
+bool
+journal_replayed(struct store *s, int64_t id, struct err *e)
+{
+	return commit_run(s->commit, true, mark_replayed, &id, e) ==
+	       COMMIT_DONE;
+}
+
+struct expiry {
+	int64_t before_ms, n;
+};
+
+static bool
+expire_some(struct upsert *u, void *ctx, struct err *e)
+{
+	struct expiry *x = ctx;
+
+	if (!db_exec(upsert_db(u),
+		"DELETE FROM hl7_journal WHERE id IN (SELECT id FROM"
+		" hl7_journal WHERE at < ? AND outcome NOT IN ('refused',"
+		" 'rejected') LIMIT ?)",
+		DB_ARGS(db_int(x->before_ms), db_int(EXPIRE_AT_ONCE)), e))
+		return false;
+	x->n = db_changes(upsert_db(u));
+	return true;
+}
+
+bool
+journal_expire(struct store *s, int64_t before_ms, struct err *e)
+{
+	struct expiry x = {.before_ms = before_ms};
+
+	do {
+		if (commit_run(s->commit, true, expire_some, &x, e) !=
+		    COMMIT_DONE)
+			return false;
+	} while (x.n == EXPIRE_AT_ONCE);
+	return true;
+}

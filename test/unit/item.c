@@ -1,0 +1,531 @@
+/*
+ * The worklist: what messages do to it, the journal beside it, searching.
+ */
+#include "archive.h"
+#include "store/worklist/hl7_node.h"
+#include "store/worklist/item.h"
+#include "store/worklist/journal.h"
+
+static const struct item_rules rules = {"1.2.3", "all"};
+static struct archive t;
+static struct item_message sent;
+
+#define HEAD(id) "MSH|^~\\&|APP|FAC|||20260101||ORM^O01|" id "|P|2.3.1\r"
+#define PATIENT  "PID|||ID1||DOE^JANE||19510224|F\r"
+
+/* One message, by the IHE mapping. */
+static bool
+take_as(const char *text, bool replay)
+{
+	const struct mapping *mapping = mapping_preset("ihe-orm");
+	struct order_problem problem;
+	struct order_message order;
+	struct er7_message m;
+
+	arena_reset(&t.arena);
+	if (!CHECK(er7_parse(&t.arena, str_from(text), "UTF-8", &m, &t.e)))
+		return false;
+	sent = (struct item_message){
+	    .raw = str_from(text), .source = "test", .replay = replay};
+	if (order_read(&t.arena, &m, mapping, &order, NULL, NULL, &problem))
+		sent.order = &order;
+	else
+		sent.problem = &problem;
+	if (!CHECK(item_take(t.store, &rules, &sent, 1, &t.e)))
+		return false;
+	return sent.outcome == ITEM_APPLIED;
+}
+
+static bool
+take(const char *text)
+{
+	return take_as(text, false);
+}
+
+static struct item *
+list_all(size_t *n)
+{
+	struct item_search all = {0};
+	struct item *items = NULL;
+
+	CHECK(item_list(t.store, &all, NULL, 1000, &t.arena, &items, n, &t.e));
+	return items;
+}
+
+static enum order_status
+only_status(void)
+{
+	size_t n;
+	struct item *items = list_all(&n);
+
+	return CHECK_EQ(n, 1) ? items[0].status : STATUS_NONE;
+}
+
+TEST(new_order)
+{
+	struct item *items;
+	struct str uid;
+	size_t n;
+
+	if (!archive_begin(&t))
+		return;
+	CHECK(take(HEAD("1") PATIENT
+	    "ORC|NW|P1|F1|||||^^^20260102103000\r"
+	    "OBR|1|P1|F1|X^Head||||||||||||||A1|R1|S1||||CT\r"));
+	items = list_all(&n);
+	if (!CHECK_EQ(n, 1))
+		return;
+	CHECK_EQ(items[0].status, STATUS_SCHEDULED);
+	CHECK_STR(items[0].value[FIELD_PatientName], "DOE^JANE");
+	CHECK_STR(items[0].value[FIELD_AccessionNumber], "A1");
+	CHECK_STR(items[0].value[FIELD_Modality], "CT");
+	CHECK_STR(items[0].facility, "FAC");
+	uid = items[0].value[FIELD_StudyInstanceUID];
+	CHECK(str_starts(uid, STR("1.2.3.")) && uid.n > 20 && uid.n <= 64);
+	CHECK(archive_reopen(&t));
+	items = list_all(&n);
+	CHECK_EQ(n, 1);
+	archive_end(&t);
+}
+
+TEST(the_same_again)
+{
+	static const char one[] = HEAD("1") PATIENT
+	    "ORC|NW|P1\rOBR|1|P1||X^Head||||||||||||||A1|R1|S1\r";
+	size_t n;
+
+	if (!archive_begin(&t))
+		return;
+	CHECK(take(one));
+	CHECK(!take(one));
+	CHECK_EQ(sent.outcome, ITEM_REPEATED);
+	(void)list_all(&n);
+	CHECK_EQ(n, 1);
+	/* After a deletion a repetition does not bring it back, a replay
+	 * does. */
+	CHECK(item_delete(t.store, list_all(&n)->id, &t.e));
+	CHECK(!take(one));
+	(void)list_all(&n);
+	CHECK_EQ(n, 0);
+	CHECK(take_as(one, true));
+	(void)list_all(&n);
+	CHECK_EQ(n, 1);
+	/* The same order in another message changes it. */
+	CHECK(take(HEAD("2") PATIENT
+	    "ORC|NW|P1\rOBR|1|P1||X^Head||||||||||||||A1|R1|S1||||MR\r"));
+	CHECK_EQ(n, 1);
+	CHECK_STR(list_all(&n)->value[FIELD_Modality], "MR");
+	archive_end(&t);
+}
+
+#define OBR "OBR|1|P1||X^Head||||||||||||||A1|R1|S1||||CT\r"
+
+TEST(life_of_an_order)
+{
+	size_t n;
+
+	if (!archive_begin(&t))
+		return;
+	CHECK(take(HEAD("1") PATIENT "ORC|NW|P1\r" OBR));
+	CHECK(take(HEAD("2") PATIENT "ORC|HD|P1\r" OBR));
+	CHECK_EQ(only_status(), STATUS_HELD);
+	CHECK(take(HEAD("3") PATIENT "ORC|RL|P1\r" OBR));
+	CHECK_EQ(only_status(), STATUS_SCHEDULED);
+	CHECK(take(HEAD("4") PATIENT "ORC|SC|P1|||IP\r" OBR));
+	CHECK_EQ(only_status(), STATUS_STARTED);
+	CHECK(take(HEAD("5") PATIENT "ORC|NW|P1\r" OBR));
+	CHECK_EQ(only_status(), STATUS_STARTED);
+	CHECK(take(HEAD("6") PATIENT "ORC|DC|P1\r" OBR));
+	CHECK_EQ(only_status(), STATUS_DISCONTINUED);
+	CHECK(take(HEAD("7") PATIENT "ORC|CA|P1\r" OBR));
+	CHECK_EQ(only_status(), STATUS_CANCELED);
+	/* Unknown, and nothing to worry about. */
+	CHECK(take(HEAD("8") PATIENT "ORC|CA|P9\rOBR|1|P9\r"));
+	CHECK_EQ(only_status(), STATUS_CANCELED);
+	/* Another patient's: not found. */
+	CHECK(take(HEAD("9") "PID|||ID2||ROE^R\rORC|NW|P1\r" OBR));
+	(void)list_all(&n);
+	CHECK_EQ(n, 2);
+	archive_end(&t);
+}
+
+TEST(changes)
+{
+	struct item *items;
+	size_t n;
+
+	if (!archive_begin(&t))
+		return;
+	CHECK(take(HEAD("1") PATIENT "ORC|NW|P1\r" OBR));
+	/* Another accession number finds it by the order number. */
+	CHECK(take(HEAD("2") "PID|||ID1|||||\"\"\rORC|XO|P1\r"
+			     "OBR|1|P1||||||||||||||||A2\r"));
+	items = list_all(&n);
+	CHECK_EQ(n, 1);
+	CHECK_STR(items[0].value[FIELD_AccessionNumber], "A2");
+	CHECK_STR(items[0].value[FIELD_PatientName], "DOE^JANE");
+	CHECK_STR(items[0].value[FIELD_PatientSex], "");
+	CHECK_STR(items[0].value[FIELD_Modality], "CT");
+	/* A change of what is not there makes it, if it can. */
+	CHECK(take(HEAD("3") PATIENT "ORC|XO|P7\r"
+				     "OBR|1|P7||||||||||||||||A7|R7\r"));
+	CHECK(!take(HEAD("4") "PID|||ID1\rORC|XO|P8\rOBR|1|P8\r"));
+	CHECK_EQ(sent.outcome, ITEM_REFUSED);
+	CHECK_EQ(sent.refused.code, 204);
+	(void)list_all(&n);
+	CHECK_EQ(n, 2);
+	archive_end(&t);
+}
+
+TEST(steps_share_a_study)
+{
+	struct item *items;
+	size_t n;
+
+	if (!archive_begin(&t))
+		return;
+	CHECK(take(HEAD("1") PATIENT
+	    "ORC|NW|P1\rOBR|1|P1||X||||||||||||||A1|R1|S1\r"
+	    "ORC|NW|P1\rOBR|2|P1||X||||||||||||||A1|R1|S2\r"
+	    "ORC|NW|P1\rOBR|3|P1||X||||||||||||||A1|R2|S3\r"));
+	items = list_all(&n);
+	if (!CHECK_EQ(n, 3))
+		return;
+	CHECK(str_eq(items[0].value[FIELD_StudyInstanceUID],
+	    items[1].value[FIELD_StudyInstanceUID]));
+	CHECK(!str_eq(items[0].value[FIELD_StudyInstanceUID],
+	    items[2].value[FIELD_StudyInstanceUID]));
+	/* One step, then the rest of the order. */
+	CHECK(take(HEAD("2") PATIENT
+	    "ORC|CA|P1\rOBR|1|P1||X||||||||||||||A1|R1|S2\r"));
+	items = list_all(&n);
+	CHECK_EQ(items[0].status, STATUS_SCHEDULED);
+	CHECK_EQ(items[1].status, STATUS_CANCELED);
+	CHECK(take(HEAD("3") PATIENT "ORC|CA|P1\rOBR|1|P1\r"));
+	items = list_all(&n);
+	CHECK_EQ(items[0].status, STATUS_CANCELED);
+	CHECK_EQ(items[2].status, STATUS_CANCELED);
+	archive_end(&t);
+}
+
+/* A bad one between good ones is undone whole, and all are journalled. */
+TEST(batch_and_journal)
+{
+	static const char *const texts[] = {
+	    HEAD("1") PATIENT "ORC|NW|P1\r" OBR,
+	    HEAD("2") PATIENT "ORC|NW|P2\rOBR|1|P2||X||||||||||||||A2|R2|S2\r"
+			      "ORC|XO|P3\rOBR|1|P3\r",
+	    HEAD("3") "PID|||ID3||C^D\rORC|NW|P4\r"
+		      "OBR|1|P4||X||||||||||||||A4|R4|S4\r",
+	};
+	struct item_message m[3] = {0};
+	struct order_message order[3];
+	struct order_problem problem;
+	struct journal_entry *list, one;
+	struct er7_message parsed;
+	size_t i, n;
+
+	if (!archive_begin(&t))
+		return;
+	for (i = 0; i < 3; i++) {
+		CHECK(er7_parse(
+		    &t.arena, str_from(texts[i]), "UTF-8", &parsed, &t.e));
+		CHECK(order_read(&t.arena, &parsed, mapping_preset("ihe-orm"),
+		    &order[i], NULL, NULL, &problem));
+		m[i].raw = str_from(texts[i]);
+		m[i].order = &order[i];
+	}
+	/* The second lacks the name its last step would need. */
+	order[1].steps[1].value[FIELD_PatientName].given = false;
+	order[1].steps[1].value[FIELD_PatientName].text = STR("");
+	CHECK(item_take(t.store, &rules, m, 3, &t.e));
+	CHECK_EQ(m[0].outcome, ITEM_APPLIED);
+	CHECK_EQ(m[1].outcome, ITEM_REFUSED);
+	CHECK_EQ(m[2].outcome, ITEM_APPLIED);
+	(void)list_all(&n);
+	CHECK_EQ(n, 2);
+	CHECK(journal_list(t.store, false, 0, 100, &t.arena, &list, &n, &t.e));
+	CHECK_EQ(n, 3);
+	CHECK(journal_list(t.store, true, 0, 100, &t.arena, &list, &n, &t.e));
+	CHECK_EQ(n, 1);
+	CHECK_STR(str_from(list[0].control_id), "2");
+	CHECK_STR(str_from(list[0].outcome), "refused");
+	CHECK(list[0].reason[0] != '\0');
+	CHECK_EQ(list[0].id, m[1].journal_id);
+	CHECK(journal_find(t.store, m[1].journal_id, &t.arena, &one, &t.e));
+	CHECK_STR(one.raw, texts[1]);
+	CHECK(journal_replayed(t.store, one.id, &t.e));
+	CHECK(journal_list(t.store, true, 0, 100, &t.arena, &list, &n, &t.e));
+	CHECK_EQ(n, 0);
+	CHECK(journal_expire(t.store, INT64_MAX, &t.e));
+	CHECK(journal_list(t.store, false, 0, 100, &t.arena, &list, &n, &t.e));
+	CHECK_EQ(n, 0);
+	CHECK(!journal_find(t.store, one.id, &t.arena, &one, &t.e));
+	CHECK_EQ(t.e.code, ERR_MISSING);
+	archive_end(&t);
+}
+
+TEST(patients)
+{
+	struct item *items;
+	size_t n;
+
+	if (!archive_begin(&t))
+		return;
+	CHECK(take(HEAD("1") PATIENT "ORC|NW|P1\r" OBR));
+	CHECK(take("MSH|^~\\&|APP|FAC|||20260101||ADT^A08|2|P|2.3.1\r"
+		   "PID|||ID1||NEW^NAME||\"\"\r"));
+	items = list_all(&n);
+	CHECK_STR(items[0].value[FIELD_PatientName], "NEW^NAME");
+	CHECK_STR(items[0].value[FIELD_PatientBirthDate], "");
+	CHECK_STR(items[0].value[FIELD_PatientSex], "F");
+	CHECK(take("MSH|^~\\&|APP|FAC|||20260101||ADT^A10|3|P|2.3.1\r"
+		   "PID|||ID1\r"));
+	CHECK_EQ(only_status(), STATUS_ARRIVED);
+	archive_end(&t);
+}
+
+TEST(by_hand)
+{
+	struct item item = {0}, out;
+	int64_t id, other;
+
+	if (!archive_begin(&t))
+		return;
+	item.value[FIELD_PatientID] = STR("ID");
+	item.value[FIELD_PatientName] = STR("A^B");
+	CHECK(!item_new(t.store, &rules, &item, &id, &t.e));
+	CHECK(strstr(t.e.text, "REQUESTED PROCEDURE ID") != NULL);
+	item.value[FIELD_RequestedProcedureID] = STR("R");
+	CHECK(item_new(t.store, &rules, &item, &id, &t.e));
+	CHECK(item_new(t.store, &rules, &item, &other, &t.e));
+	CHECK(id != other);
+	CHECK(item_find(t.store, id, &t.arena, &out, &t.e));
+	CHECK_STR(out.value[FIELD_ScheduledProcedureStepID], "R");
+	out.value[FIELD_Modality] = STR("US");
+	CHECK(item_edit(t.store, &out, &t.e));
+	CHECK(item_find(t.store, id, &t.arena, &out, &t.e));
+	CHECK_STR(out.value[FIELD_Modality], "US");
+	out.value[FIELD_PatientID] = STR("");
+	CHECK(!item_edit(t.store, &out, &t.e));
+	CHECK(item_delete(t.store, id, &t.e));
+	CHECK(!item_delete(t.store, id, &t.e));
+	CHECK_EQ(t.e.code, ERR_MISSING);
+	CHECK(!item_find(t.store, id, &t.arena, &out, &t.e));
+	archive_end(&t);
+}
+
+/* Items by day and station. */
+static void
+fill(size_t count)
+{
+	struct item item = {0};
+	char text[4][32];
+	int64_t id;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		snprintf(text[0], 32, "ID%zu", i);
+		snprintf(text[1], 32, "NAME%zu^X", i % 7);
+		snprintf(text[2], 32, "202601%02zu", 1 + i % 20);
+		snprintf(text[3], 32, "%02zu3000", i % 24);
+		item.value[FIELD_PatientID] = str_from(text[0]);
+		item.value[FIELD_PatientName] = str_from(text[1]);
+		item.value[FIELD_RequestedProcedureID] = STR("R");
+		item.value[FIELD_AccessionNumber] = str_from(text[0]);
+		item.value[FIELD_ScheduledProcedureStepStartDate] =
+		    str_from(text[2]);
+		item.value[FIELD_ScheduledProcedureStepStartTime] =
+		    str_from(text[3]);
+		item.value[FIELD_ScheduledStationAETitle] = i % 5 == 0 ? STR("")
+							    : i % 2
+								? STR("CT1")
+								: STR("MR1");
+		item.value[FIELD_Modality] = i % 2 ? STR("CT") : STR("MR");
+		CHECK(item_new(t.store, &rules, &item, &id, &t.e));
+	}
+}
+
+static size_t
+count(const struct item_search *s)
+{
+	struct item *items, last;
+	size_t n, all = 0;
+	struct str before = STR("");
+
+	/* In pages, and in their order. */
+	CHECK(item_list(t.store, s, NULL, 7, &t.arena, &items, &n, &t.e));
+	while (n > 0) {
+		for (size_t i = 0; i < n; i++) {
+			struct str date =
+			    items[i]
+				.value[FIELD_ScheduledProcedureStepStartDate];
+
+			CHECK(str_cmp(before, date) <= 0);
+			before = date;
+		}
+		all += n;
+		last = items[n - 1];
+		CHECK(item_list(
+		    t.store, s, &last, 7, &t.arena, &items, &n, &t.e));
+	}
+	return all;
+}
+
+TEST(searching)
+{
+	struct item_search s = {0};
+
+	if (!archive_begin(&t))
+		return;
+	fill(200);
+	CHECK_EQ(count(&s), 200);
+	s.date_from = s.date_to = STR("20260105");
+	CHECK_EQ(count(&s), 10);
+	s.station_ae = STR("CT1");
+	CHECK_EQ(count(&s), 0);
+	s.station_ae = STR("MR1");
+	CHECK_EQ(count(&s), 10);
+	s.date_from = STR("20260101");
+	CHECK_EQ(count(&s), 20);
+	s.without_ae = true;
+	CHECK_EQ(count(&s), 30);
+	s.modality = STR("CT");
+	CHECK_EQ(count(&s), 0);
+	s = (struct item_search){.accession = STR("ID7")};
+	CHECK_EQ(count(&s), 1);
+	s = (struct item_search){.name = STR("name3*")};
+	CHECK_EQ(count(&s), 29);
+	s = (struct item_search){.date_to = STR("20260102")};
+	CHECK_EQ(count(&s), 20);
+	s.status[STATUS_CANCELED] = true;
+	CHECK_EQ(count(&s), 0);
+	s.status[STATUS_SCHEDULED] = true;
+	CHECK_EQ(count(&s), 20);
+	archive_end(&t);
+}
+
+TEST(plans)
+{
+	static const struct {
+		struct item_search s;
+		const char *index;
+	} cases[] = {
+	    {{.study = {(const uint8_t *)"1", 1}}, "item_study"},
+	    {{.accession = {(const uint8_t *)"1", 1},
+		 .date_from = {(const uint8_t *)"2", 1}},
+		"item_accession"},
+	    {{.patient_id = {(const uint8_t *)"1", 1}}, "item_patient"},
+	    {{.name = {(const uint8_t *)"D*", 2},
+		 .date_from = {(const uint8_t *)"2", 1}},
+		"item_name"},
+	    {{.station_ae = {(const uint8_t *)"1", 1},
+		 .date_from = {(const uint8_t *)"2", 1},
+		 .date_to = {(const uint8_t *)"2", 1}},
+		"item_station"},
+	    {{.station_ae = {(const uint8_t *)"1", 1},
+		 .without_ae = true,
+		 .date_from = {(const uint8_t *)"2", 1},
+		 .date_to = {(const uint8_t *)"2", 1}},
+		"item_station"},
+	    {{.date_from = {(const uint8_t *)"2", 1},
+		 .modality = {(const uint8_t *)"CT", 2}},
+		"item_start"},
+	    {{.step_id = {(const uint8_t *)"2", 1}}, "item_step"},
+	};
+	struct buf plan;
+	size_t i;
+
+	if (!archive_begin(&t))
+		return;
+	buf_init(&plan, 64 * KIB);
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		buf_clear(&plan);
+		CHECK(item_explain(t.store, &cases[i].s, &plan, &t.e));
+		if (!CHECK(strstr(buf_cstr(&plan), cases[i].index) != NULL))
+			printf("%s", buf_cstr(&plan));
+		CHECK(strstr(buf_cstr(&plan), "SCAN item\n") == NULL);
+	}
+	buf_fini(&plan);
+	archive_end(&t);
+}
+
+TEST(progress_and_expiry)
+{
+	struct item_search s = {0};
+	size_t n;
+	uint64_t gone;
+
+	if (!archive_begin(&t))
+		return;
+	fill(40);
+	CHECK(item_progress(
+	    t.store, STR(""), STR("ID3"), STR(""), STATUS_STARTED, &n, &t.e));
+	CHECK_EQ(n, 1);
+	CHECK(item_progress(
+	    t.store, STR(""), STR("ID3"), STR(""), STATUS_STARTED, &n, &t.e));
+	CHECK_EQ(n, 0);
+	CHECK(item_progress(t.store, STR(""), STR("ID4"), STR("other"),
+	    STATUS_STARTED, &n, &t.e));
+	CHECK_EQ(n, 0);
+	CHECK(item_progress(t.store, STR(""), STR("ID5"), STR("R"),
+	    STATUS_COMPLETED, &n, &t.e));
+	CHECK_EQ(n, 1);
+	CHECK(item_progress(
+	    t.store, STR(""), STR("ID5"), STR(""), STATUS_STARTED, &n, &t.e));
+	CHECK_EQ(n, 0);
+	CHECK(item_expire(t.store, "20260111", &gone, &t.e));
+	CHECK_EQ(gone, 19); /* what has been started stays */
+	CHECK_EQ(count(&s), 21);
+	archive_end(&t);
+}
+
+TEST(nodes_and_mappings)
+{
+	struct hl7_node n = {.name = "HIS", .host = "10.1.1.1", .port = 3001},
+			*list;
+	struct hl7_mapping_row *rows;
+	int64_t before, after;
+	struct str text;
+	size_t count_of;
+	bool found;
+
+	if (!archive_begin(&t))
+		return;
+	CHECK(hl7_version(t.store, &before, &t.e));
+	CHECK(!hl7_node_known(t.store, "10.1.1.1"));
+	CHECK(hl7_node_put(t.store, &n, true, &t.e));
+	CHECK(!hl7_node_put(t.store, &n, true, &t.e));
+	CHECK_EQ(t.e.code, ERR_CONFLICT);
+	CHECK(hl7_node_known(t.store, "10.1.1.1"));
+	CHECK(!hl7_node_known(t.store, "10.1.1.2"));
+	CHECK(hl7_node_list(t.store, &t.arena, &list, &count_of, &t.e));
+	CHECK_EQ(count_of, 1);
+	CHECK_STR(str_from(list[0].name), "HIS");
+	CHECK(hl7_node_delete(t.store, "HIS", &t.e));
+	CHECK(!hl7_node_delete(t.store, "HIS", &t.e));
+	CHECK(!hl7_node_known(t.store, "10.1.1.1"));
+	CHECK(hl7_mapping_put(t.store, STR(""), STR(""), STR("g"), &t.e));
+	CHECK(hl7_mapping_put(t.store, STR("A"), STR(""), STR("a"), &t.e));
+	CHECK(hl7_mapping_put(t.store, STR("A"), STR("F"), STR("af"), &t.e));
+	CHECK(hl7_mapping_find(
+	    t.store, STR("A"), STR("F"), &t.arena, &text, &found, &t.e));
+	CHECK_STR(text, "af");
+	CHECK(hl7_mapping_find(
+	    t.store, STR("A"), STR("X"), &t.arena, &text, &found, &t.e));
+	CHECK_STR(text, "a");
+	CHECK(hl7_mapping_find(
+	    t.store, STR("B"), STR("F"), &t.arena, &text, &found, &t.e));
+	CHECK_STR(text, "g");
+	CHECK(hl7_mapping_put(t.store, STR(""), STR(""), STR(""), &t.e));
+	CHECK(hl7_mapping_find(
+	    t.store, STR("B"), STR("F"), &t.arena, &text, &found, &t.e));
+	CHECK(!found);
+	CHECK(hl7_mapping_list(t.store, &t.arena, &rows, &count_of, &t.e));
+	CHECK_EQ(count_of, 2);
+	CHECK(hl7_version(t.store, &after, &t.e));
+	CHECK(after > before);
+	archive_end(&t);
+}
+
+TEST_MAIN
