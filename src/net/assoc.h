@@ -112,6 +112,9 @@ struct assoc_request {
  * when it aborted or closed. */
 bool assoc_request(
     struct assoc **out, const struct assoc_request *rq, struct err *e);
+/* The same over a connection that is there, which it takes in every case. */
+bool assoc_request_over(struct assoc **out, struct conn *c,
+    const struct assoc_request *rq, struct err *e);
 
 /* Orderly end by us: A-RELEASE-RQ, collision handled, waits for the answer. */
 bool assoc_release(struct assoc *a, struct err *e);

@@ -288,6 +288,24 @@ open_conn(struct conn **out, const struct assoc_request *w, int64_t deadline_ms,
 	return false;
 }
 
+static bool
+negotiate(struct assoc **out, struct conn *c, struct proposal *p, struct err *e)
+{
+	struct assoc *a = assoc_new(c, true);
+
+	memcpy(a->calling, p->rq.calling, sizeof(a->calling));
+	memcpy(a->called, p->rq.called, sizeof(a->called));
+	(void)assoc_step(a, UL_EVT1);
+	(void)assoc_step(a, UL_EVT2);
+	if (!send_request(a, p, e) || !read_answer(a, p, e)) {
+		assoc_free(&a);
+		return false;
+	}
+	c->hard_deadline_ms = 0;
+	*out = a;
+	return true;
+}
+
 bool
 assoc_request(
     struct assoc **out, const struct assoc_request *wanted, struct err *e)
@@ -295,27 +313,32 @@ assoc_request(
 	struct proposal p = {.wanted = wanted};
 	int64_t deadline_ms = clock_mono_ms() + wanted->timeout_ms;
 	struct conn *c = NULL;
-	struct assoc *a;
 	bool ok;
 
 	*out = NULL;
 	arena_init(&p.arena, 2 * LIMIT_ASSOC_ARENA);
-	if (!build_request(&p, e) || !open_conn(&c, wanted, deadline_ms, e)) {
-		arena_fini(&p.arena);
-		return false;
-	}
-	a = assoc_new(c, true);
-	memcpy(a->calling, p.rq.calling, sizeof(a->calling));
-	memcpy(a->called, p.rq.called, sizeof(a->called));
-	(void)assoc_step(a, UL_EVT1);
-	(void)assoc_step(a, UL_EVT2);
-	ok = send_request(a, &p, e) && read_answer(a, &p, e);
+	ok = build_request(&p, e) && open_conn(&c, wanted, deadline_ms, e) &&
+	     negotiate(out, c, &p, e);
 	arena_fini(&p.arena);
-	if (!ok) {
-		assoc_free(&a);
-		return false;
-	}
-	c->hard_deadline_ms = 0;
-	*out = a;
-	return true;
+	return ok;
+}
+
+bool
+assoc_request_over(struct assoc **out, struct conn *c,
+    const struct assoc_request *wanted, struct err *e)
+{
+	struct proposal p = {.wanted = wanted};
+	bool ok;
+
+	*out = NULL;
+	c->progress_ms = wanted->timeout_ms;
+	c->hard_deadline_ms = clock_mono_ms() + wanted->timeout_ms;
+	arena_init(&p.arena, 2 * LIMIT_ASSOC_ARENA);
+	ok = build_request(&p, e);
+	if (ok)
+		ok = negotiate(out, c, &p, e);
+	else
+		conn_free(&c);
+	arena_fini(&p.arena);
+	return ok;
 }
