@@ -14,6 +14,8 @@ from harness.runner import equal, main
 from harness.scp import Scp
 from harness.server import Server, wait_for
 
+TSAN = True
+
 STUDY, DATE, TIME = 0x0020000D, 0x00080020, 0x00080030
 COUNT, CLASSES, MODALITIES = 0x00201208, 0x00080062, 0x00080061
 LEVEL = 0x00080052

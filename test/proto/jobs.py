@@ -13,6 +13,8 @@ from harness import dicom
 from harness.runner import equal, main
 from harness.server import Server, wait_for
 
+TSAN = True
+
 
 class Sink:
     """A node that stores: answer(uid) gives the status of each instance, or
