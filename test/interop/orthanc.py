@@ -13,7 +13,7 @@ import urllib.request
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import runner, sample
-from harness.server import Server
+from harness.server import Server, wait_for
 
 
 def free_port():
@@ -121,6 +121,42 @@ def t_echo_store_query():
         assert len(answers) == 10, answers
         assert {a["PhotometricInterpretation"] for a in answers} == {
             "MONOCHROME2"}, answers
+
+
+def t_storage_commitment():
+    """It asks us, and is called back; we send to it, and ask it."""
+    with Server() as server, tempfile.TemporaryDirectory() as tmp, \
+            Orthanc(server) as orthanc:
+        server.verb("node", "add", "ORTHANC", "127.0.0.1",
+                    str(orthanc.dicom))
+        for path in sample.study(tmp, count=3, study="kept"):
+            with open(path, "rb") as f:
+                orthanc.call("POST", "/instances", f.read())
+        instances = orthanc.call("GET", "/instances")
+        orthanc.call("POST", "/modalities/fileroom/store", instances[:2])
+        asked = orthanc.call(
+            "POST", "/modalities/fileroom/storage-commitment",
+            {"Resources": instances})
+
+        def answered():
+            report = orthanc.call("GET", asked["Path"])
+            return report if report["Status"] != "Pending" else None
+        report = wait_for(answered, 60, "the report")
+        assert report["Status"] == "Failure", report
+        assert len(report["Success"]) == 2, report
+        assert [f["SOPInstanceUID"] for f in report["Failures"]] == [
+            sample.uid("instance", "kept", 1, n) for n in (1, 2, 3)
+            if sample.uid("instance", "kept", 1, n) not in
+            [g["SOPInstanceUID"] for g in report["Success"]]], report
+
+        server.verb("send", "ORTHANC", sample.uid("study", "kept"),
+                    "--commit")
+
+        def done():
+            return any("commit" in line.split() and "done" in line.split()
+                       for line in server.verb(
+                           "jobs", "list", "--all").splitlines())
+        wait_for(done, 60, "the commitment")
 
 
 if __name__ == "__main__":
