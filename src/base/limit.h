@@ -40,6 +40,9 @@
 #define LIMIT_HL7_SEGMENTS    10000
 #define LIMIT_HL7_FIELDS      1000
 #define LIMIT_HL7_REPETITIONS 1000
+/* Studies in one answer to a token query: a patient has some dozens; behind
+ * more are different people under one ID ("UNKNOWN"). */
+#define LIMIT_TOKENS 5000
 /* Instances in one storage commitment: what fits LIMIT_IDENTIFIER with UIDs of
  * usual length; devices ask for a study, some for a day. */
 #define LIMIT_REFERENCES 30000

@@ -22,9 +22,12 @@ struct token_study {
  * ERR_MISSING: no such study. */
 bool token_of_study(struct store *, struct str study, struct arena *a,
     struct token_study *out, struct err *e) MUST_USE;
-/* Of all studies of a patient, newest study first. */
-bool token_of_patient(struct store *, struct str patient_id, struct arena *a,
-    struct token_study **out, size_t *n, struct err *e) MUST_USE;
+/* Of all studies of a patient, newest study first, at most LIMIT_TOKENS; of
+ * this issuer, or of any where it is NULL. Tokens that cannot be shown are "".
+ * None is no failure. */
+bool token_of_patient(struct store *, struct str patient_id,
+    const struct str *issuer, struct arena *a, struct token_study **out,
+    size_t *n, struct err *e) MUST_USE;
 /* The study of a token: ERR_MISSING when it is unknown, revoked, or its study
  * is gone. Equal time for all that are wrong. */
 bool token_resolve(struct store *, struct str token, struct arena *a,
