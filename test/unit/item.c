@@ -1,65 +1,10 @@
 /*
  * The worklist: what messages do to it, the journal beside it, searching.
  */
-#include "archive.h"
+#include "worklist.h"
+
+#include "dicom/value.h"
 #include "store/worklist/hl7_node.h"
-#include "store/worklist/item.h"
-#include "store/worklist/journal.h"
-
-static const struct item_rules rules = {"1.2.3", "all"};
-static struct archive t;
-static struct item_message sent;
-
-#define HEAD(id) "MSH|^~\\&|APP|FAC|||20260101||ORM^O01|" id "|P|2.3.1\r"
-#define PATIENT  "PID|||ID1||DOE^JANE||19510224|F\r"
-
-/* One message, by the IHE mapping. */
-static bool
-take_as(const char *text, bool replay)
-{
-	const struct mapping *mapping = mapping_preset("ihe-orm");
-	struct order_problem problem;
-	struct order_message order;
-	struct er7_message m;
-
-	arena_reset(&t.arena);
-	if (!CHECK(er7_parse(&t.arena, str_from(text), "UTF-8", &m, &t.e)))
-		return false;
-	sent = (struct item_message){
-	    .raw = str_from(text), .source = "test", .replay = replay};
-	if (order_read(&t.arena, &m, mapping, &order, NULL, NULL, &problem))
-		sent.order = &order;
-	else
-		sent.problem = &problem;
-	if (!CHECK(item_take(t.store, &rules, &sent, 1, &t.e)))
-		return false;
-	return sent.outcome == ITEM_APPLIED;
-}
-
-static bool
-take(const char *text)
-{
-	return take_as(text, false);
-}
-
-static struct item *
-list_all(size_t *n)
-{
-	struct item_search all = {0};
-	struct item *items = NULL;
-
-	CHECK(item_list(t.store, &all, NULL, 1000, &t.arena, &items, n, &t.e));
-	return items;
-}
-
-static enum order_status
-only_status(void)
-{
-	size_t n;
-	struct item *items = list_all(&n);
-
-	return CHECK_EQ(n, 1) ? items[0].status : STATUS_NONE;
-}
 
 TEST(new_order)
 {
@@ -477,6 +422,118 @@ TEST(progress_and_expiry)
 	CHECK(item_expire(t.store, "20260111", &gone, &t.e));
 	CHECK_EQ(gone, 19); /* what has been started stays */
 	CHECK_EQ(count(&s), 21);
+	archive_end(&t);
+}
+
+/* The study first; the accession number where no item has that study. */
+TEST(open_items)
+{
+	struct item item = {.value = {[FIELD_PatientID] = STR("ID"),
+				[FIELD_PatientName] = STR("A^B"),
+				[FIELD_RequestedProcedureID] = STR("R"),
+				[FIELD_AccessionNumber] = STR("A1"),
+				[FIELD_StudyInstanceUID] = STR("1.2")}};
+	int64_t id;
+	bool open;
+	size_t n;
+
+	if (!archive_begin(&t))
+		return;
+	CHECK(item_new(t.store, &rules, &item, &id, &t.e));
+	item.value[FIELD_StudyInstanceUID] = STR("1.3");
+	CHECK(item_new(t.store, &rules, &item, &id, &t.e));
+	CHECK(item_open(t.store, STR("1.2"), STR(""), &open, &t.e) && open);
+	CHECK(item_open(t.store, STR("9"), STR(""), &open, &t.e) && !open);
+	CHECK(item_open(t.store, STR("9"), STR("A1"), &open, &t.e) && open);
+	CHECK(item_open(t.store, STR(""), STR("A1"), &open, &t.e) && open);
+	CHECK(item_open(t.store, STR(""), STR(""), &open, &t.e) && !open);
+	CHECK(item_progress(t.store, STR("1.2"), STR("A1"), STR(""),
+	    STATUS_COMPLETED, &n, &t.e));
+	CHECK_EQ(n, 1);
+	CHECK(item_open(t.store, STR("1.2"), STR("A1"), &open, &t.e) && !open);
+	CHECK(item_progress(
+	    t.store, STR("9"), STR("A1"), STR(""), STATUS_STARTED, &n, &t.e));
+	CHECK_EQ(n, 1);
+	/* The wrong entry was chosen. */
+	CHECK(item_progress(
+	    t.store, STR("1.3"), STR(""), STR(""), STATUS_SCHEDULED, &n, &t.e));
+	CHECK_EQ(n, 1);
+	archive_end(&t);
+}
+
+/* Orders of one visit that share an accession number are not one. */
+TEST(a_shared_accession_number)
+{
+	struct item *items;
+	size_t n;
+
+	if (!archive_begin(&t))
+		return;
+	CHECK(take(HEAD("1") PATIENT "ORC|NW|P1\r" OBR));
+	CHECK(take(HEAD("2") PATIENT
+	    "ORC|NW|P2\rOBR|1|P2||X^Head||||||||||||||A1|R1|S1||||MR\r"));
+	items = list_all(&n);
+	if (!CHECK_EQ(n, 2))
+		return;
+	CHECK_STR(items[0].value[FIELD_Modality], "CT");
+	CHECK_STR(items[1].value[FIELD_Modality], "MR");
+	/* Without a number of its own it is the one there is. */
+	CHECK(take(HEAD("3") PATIENT
+	    "ORC|CA\rOBR|1|||X^Head||||||||||||||A1|R1|S1\r"));
+	items = list_all(&n);
+	CHECK_EQ(items[0].status, STATUS_CANCELED);
+	archive_end(&t);
+}
+
+/* F48, F49: root and AE list; never above 64 characters, never changed. */
+TEST(study_uids)
+{
+	static const struct {
+		const char *root, *begins;
+	} roots[] = {
+	    {"1.2.3", "1.2.3."},
+	    {"1.2.3.", "1.2.3."},
+	    {"", "2.25."},
+	    {"2.25", "2.25."},
+	    {"1.2.840.10008.1234567890.1234567890.12345", "1.2.840.10008.12"},
+	    {"1.2.840.10008.1234567890.1234567890.1234567890.123456789012",
+		"2.25."},
+	};
+	struct item_rules r = {.uid_for = "CT1, MR1"};
+	struct item item = {.value = {[FIELD_PatientID] = STR("ID"),
+				[FIELD_PatientName] = STR("A^B"),
+				[FIELD_RequestedProcedureID] = STR("R"),
+				[FIELD_ScheduledStationAETitle] = STR("MR1")}};
+	struct item out;
+	struct str uid;
+	int64_t id;
+	size_t i, n;
+
+	if (!archive_begin(&t))
+		return;
+	for (i = 0; i < ARRAY_LEN(roots); i++) {
+		(void)str_copy(
+		    r.uid_root, sizeof(r.uid_root), str_from(roots[i].root));
+		CHECK(item_new(t.store, &r, &item, &id, &t.e));
+		CHECK(item_find(t.store, id, &t.arena, &out, &t.e));
+		uid = out.value[FIELD_StudyInstanceUID];
+		CHECK(str_starts(uid, str_from(roots[i].begins)));
+		CHECK(uid.n <= 64);
+		CHECK(uid_valid(uid));
+	}
+	item.value[FIELD_ScheduledStationAETitle] = STR("US1");
+	CHECK(item_new(t.store, &r, &item, &id, &t.e));
+	CHECK(item_find(t.store, id, &t.arena, &out, &t.e));
+	CHECK_EQ(out.value[FIELD_StudyInstanceUID].n, 0);
+	archive_end(&t);
+	if (!archive_begin(&t))
+		return;
+	CHECK(take(HEAD("1") PATIENT "ORC|NW|P1\r" OBR));
+	uid = list_all(&n)->value[FIELD_StudyInstanceUID];
+	uid = arena_dup(&t.arena, uid);
+	(void)str_copy(r.uid_root, sizeof(r.uid_root), uid);
+	CHECK(take(HEAD("2") PATIENT "ORC|XO|P1\r" OBR "ZDS|\"\"\r"));
+	CHECK_STR(list_all(&n)->value[FIELD_StudyInstanceUID], r.uid_root);
 	archive_end(&t);
 }
 

@@ -154,9 +154,12 @@ make_uid(const char *root, char out[UID_ROOM])
 	size_t n = strlen(root);
 	struct str digits;
 
+	while (n > 0 && root[n - 1] == '.')
+		n--;
 	/* "2.25." and up to 39 digits. */
 	uid_new(random);
-	if (n == 0 || n > UID_ROOM - 20 || strcmp(root, "2.25") == 0) {
+	if (n == 0 || n > UID_ROOM - 20 ||
+	    str_eq(str_of(root, n), STR("2.25"))) {
 		memcpy(out, random, UID_ROOM);
 		return;
 	}

@@ -54,10 +54,18 @@ bool item_delete(struct store *, int64_t id, struct err *e) MUST_USE;
 bool item_find(struct store *, int64_t id, struct arena *a, struct item *out,
     struct err *e) MUST_USE; /* ERR_MISSING */
 /* Status by what the modality tells (MPPS, images): of all items with this
- * Study Instance UID, or this accession number. *n: how many changed. */
+ * Study Instance UID; where none has it, of those with this accession number;
+ * of one step of theirs if step_id is not empty. What is completed,
+ * discontinued or cancelled stays so, what has started does not go back to
+ * arrived (but to scheduled: the wrong entry was chosen). *n: how many
+ * changed. */
 bool item_progress(struct store *, struct str study, struct str accession,
     struct str step_id, enum order_status to, size_t *n,
     struct err *e) MUST_USE;
+/* Whether item_progress() would find an item that is not over: two look-ups in
+ * indexes, nothing is written. */
+bool item_open(struct store *, struct str study, struct str accession,
+    bool *open, struct err *e) MUST_USE;
 
 /* A search: every field given must fit (the index narrows, the caller
  * decides). Empty: any. Dates YYYYMMDD, both ends included. */

@@ -317,12 +317,33 @@ struct progress {
 	int64_t n;
 };
 
+/* Items are found by the Study Instance UID; by the accession number only
+ * where no item has that UID: other procedures share it. */
+static bool
+lead_of(struct db *db, struct str study, struct str accession, bool *by_study,
+    struct err *e)
+{
+	int64_t id;
+
+	*by_study = false;
+	if (study.n == 0)
+		return true;
+	if (!db_get_int(db,
+		"SELECT id FROM item WHERE StudyInstanceUID = ? LIMIT 1",
+		DB_ARGS(db_str(study)), &id, by_study, e))
+		return false;
+	*by_study = *by_study || accession.n == 0;
+	return true;
+}
+
 static bool
 move_on(struct upsert *u, void *ctx, struct err *e)
 {
 	struct progress *p = ctx;
-	bool by_study = p->study.n > 0;
+	bool by_study;
 
+	if (!lead_of(upsert_db(u), p->study, p->accession, &by_study, e))
+		return false;
 	/* No step back: what is over stays over, what began did arrive. */
 	if (!db_exec(upsert_db(u),
 		by_study ? "UPDATE item SET status = ?, changed = ? WHERE"
@@ -363,6 +384,32 @@ item_progress(struct store *s, struct str study, struct str accession,
 		return false;
 	*n = (size_t)p.n;
 	return true;
+}
+
+bool
+item_open(struct store *s, struct str study, struct str accession, bool *open,
+    struct err *e)
+{
+	struct db *db = store_reader(s, e);
+	int64_t id;
+	bool by_study, ok;
+
+	*open = false;
+	if (db == NULL)
+		return false;
+	ok = study.n + accession.n == 0 ||
+	     (lead_of(db, study, accession, &by_study, e) &&
+		 db_get_int(db,
+		     by_study ? "SELECT id FROM item WHERE StudyInstanceUID = ?"
+				" AND status NOT IN (?, ?, ?) LIMIT 1"
+			      : "SELECT id FROM item WHERE AccessionNumber = ?"
+				" AND status NOT IN (?, ?, ?) LIMIT 1",
+		     DB_ARGS(db_str(by_study ? study : accession),
+			 db_int(STATUS_COMPLETED), db_int(STATUS_DISCONTINUED),
+			 db_int(STATUS_CANCELED)),
+		     &id, open, e));
+	store_reader_done(s, db);
+	return ok;
 }
 
 struct expiry {

@@ -76,6 +76,32 @@ collect(struct item_effect *x, const struct order_value *v, const char *sql,
 	return true;
 }
 
+static bool
+differ(struct str a, struct str b)
+{
+	return a.n > 0 && b.n > 0 && !str_eq(a, b);
+}
+
+/* Several orders may share an accession number: those that the same sender
+ * numbered otherwise are others. */
+static void
+leave_others(
+    struct item_effect *x, const struct order_value *v, struct candidates *c)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < c->n; i++) {
+		const struct item *item = &c->items[i];
+
+		if (str_eq(item->facility, x->order->facility) &&
+		    differ(item->value[FIELD_PlacerOrderNumber],
+			v[FIELD_PlacerOrderNumber].text))
+			continue;
+		c->items[n++] = *item;
+	}
+	c->n = n;
+}
+
 /* All steps of the order that the message is about. */
 static bool
 find_order(struct item_effect *x, const struct order_value *v,
@@ -102,11 +128,14 @@ find_order(struct item_effect *x, const struct order_value *v,
 		" AND +facility = ? ORDER BY id",
 		DB_ARGS(db_str(filler), db_str(facility)), out, e))
 		return false;
-	if (out->n == 0 && accession.n > 0 &&
-	    !collect(x, v,
-		"SELECT id FROM item WHERE AccessionNumber = ? ORDER BY id",
-		DB_ARGS(db_str(accession)), out, e))
-		return false;
+	if (out->n == 0 && accession.n > 0) {
+		if (!collect(x, v,
+			"SELECT id FROM item WHERE AccessionNumber = ?"
+			" ORDER BY id",
+			DB_ARGS(db_str(accession)), out, e))
+			return false;
+		leave_others(x, v, out);
+	}
 	/* The last resort, for orders that nobody numbered. */
 	if (out->n == 0 && placer.n + filler.n + accession.n == 0 &&
 	    patient.n > 0 && procedure.n > 0 &&
@@ -151,8 +180,10 @@ take_values(struct item *item, const struct order_value *v)
 	for (f = 0; f < FIELD_COUNT; f++) {
 		if (!v[f].given)
 			continue;
-		/* What an item cannot be without is not deleted. */
-		if (v[f].text.n == 0 && field_info((enum field)f)->required)
+		/* What an item cannot be without is not deleted; the study
+		 * may have been begun under its UID. */
+		if (v[f].text.n == 0 && (field_info((enum field)f)->required ||
+					    f == FIELD_StudyInstanceUID))
 			continue;
 		item->value[f] = v[f].text;
 	}

@@ -141,8 +141,12 @@ try_effect(struct item_effect *x, struct err *e)
 {
 	if (!db_exec(x->db, "SAVEPOINT message", DB_NO_ARGS, e))
 		return false;
-	if (!take_effect(x, e))
-		return false;
+	if (!take_effect(x, e)) {
+		/* It would come again and again, and the others with it. */
+		if (e->code != ERR_LIMIT)
+			return false;
+		item_refuse(x, 207, "", 0, "%s", e->text);
+	}
 	if (x->refused && !db_exec(x->db, "ROLLBACK TO message", DB_NO_ARGS, e))
 		return false;
 	return db_exec(x->db, "RELEASE message", DB_NO_ARGS, e);
