@@ -370,8 +370,10 @@ class Association(Wire):
                 pass
         self.close()
 
-    def expect(self, wanted):
+    def expect(self, wanted, passing=None):
         kind, body = self.read_pdu()
+        while kind == passing:
+            kind, body = self.read_pdu()
         if kind == 3:
             raise Rejected(*body[1:4])
         if kind == 7:
@@ -507,8 +509,9 @@ class Association(Wire):
                 return status, values, got
 
     def release(self):
+        """What was on its way is let pass (PS3.8 Table 9-10, AR-6)."""
         self.send(RELEASE_RQ)
-        self.expect(6)
+        self.expect(6, passing=4)
         self.released = True
 
     def abort(self, source=0, reason=0):
