@@ -23,6 +23,7 @@ struct tls_session {
 	int fd;
 	int broken_by; /* errno of the socket; 0 for its end */
 	bool ready, said_bye;
+	bool at_end; /* the stream has ended, maybe within a record */
 	struct err *why; /* it has failed; on the heap */
 	bool writing;  /* a record is half out: send it on, with nothing new */
 	size_t barren; /* bytes that came since there was anything in them */
@@ -67,6 +68,8 @@ pull(gnutls_transport_ptr_t p, void *to, size_t room)
 	n = recv(s->fd, to, room, MSG_DONTWAIT);
 	if (n < 0)
 		return give_errno(s);
+	if (n == 0)
+		s->at_end = true;
 	s->barren += (size_t)n;
 	part = sizeof(s->first) - s->first_n;
 	if (part > (size_t)n)
@@ -293,6 +296,8 @@ explain(struct tls_session *s, int code, struct err *e)
 		return s->broken_by != 0 && s->first_n == 0
 			   ? socket_failed(s, e)
 			   : not_tls(s, e);
+	if (s->at_end && code != GNUTLS_E_FATAL_ALERT_RECEIVED)
+		return closed(e);
 	switch (code) {
 	case GNUTLS_E_PREMATURE_TERMINATION:
 	case GNUTLS_E_PULL_ERROR:
