@@ -69,7 +69,8 @@ struct str er7_get(struct arena *a, const struct er7_message *m,
 /* Exactly "": the value is to be deleted. */
 bool er7_is_delete(struct str raw);
 
-/* Building: append text with what is special escaped. */
+/* Building: append text with what is special escaped; "" too, if that is all.
+ * Any line break becomes one of HL7. */
 void er7_escape(
     struct buf *out, const struct er7_delimiters *d, struct str utf8);
 extern const struct er7_delimiters er7_usual; /* |^~\& */

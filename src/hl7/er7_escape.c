@@ -313,7 +313,7 @@ er7_text(struct arena *a, const struct er7_message *m, struct str s)
 void
 er7_escape(struct buf *out, const struct er7_delimiters *d, struct str utf8)
 {
-	size_t i;
+	size_t i, quote = er7_is_delete(utf8) ? str_find(utf8, '"') : utf8.n;
 
 	for (i = 0; i < utf8.n; i++) {
 		char c = (char)utf8.p[i], name = 0;
@@ -330,16 +330,21 @@ er7_escape(struct buf *out, const struct er7_delimiters *d, struct str utf8)
 			name = 'E';
 		if (d->escape == 0) {
 			/* What cannot be escaped must not divide either. */
-			buf_u8(out, name != 0 || c == '\r' || c == '\n'
-					? ' '
-					: (uint8_t)c);
+			if (name != 0 || c == '\r' || c == '\n' || c == 0x0b ||
+			    c == 0x1c || c == 0)
+				c = ' ';
+			buf_u8(out, (uint8_t)c);
 		} else if (name != 0) {
 			buf_printf(out, "%c%c%c", d->escape, name, d->escape);
 		} else if (c == '\n' || c == '\r') {
 			i += c == '\r' && i + 1 < utf8.n &&
 			     utf8.p[i + 1] == '\n';
 			buf_printf(out, "%c.br%c", d->escape, d->escape);
-		} else if (c != 0x0b && c != 0x1c && c != 0) {
+		} else if (c == 0x0b || c == 0x1c || i == quote) {
+			/* The frame bytes of MLLP may not stand in a message,
+			 * and "" alone deletes. */
+			buf_printf(out, "%cX%02X%c", d->escape, c, d->escape);
+		} else if (c != 0) {
 			buf_u8(out, (uint8_t)c);
 		}
 	}

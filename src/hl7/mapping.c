@@ -93,9 +93,25 @@ static const char dcm4chee[] = PATIENT_ROWS
     "ConfidentialityConstraint = ORC 28 1\n"
     "InstitutionName = ORC 17 2, MSH 4 1\nRequestingService = ORC 13 9\n";
 
+/* The HL7 tags of the table WorkList in Conquest's dicom.sql, which counts
+ * components from 0 (its OBR.4.1 is OBR 4 2 here). What it has no tag for but
+ * an order cannot do without stands where ORM^O01 has it. */
+static const char conquest[] =
+    "PatientID = PID 4 1, PID 3 1\nPatientName = PID 5 0\n"
+    "PatientBirthDate = PID 7 1\nPatientSex = PID 8 1\n"
+    "AccessionNumber = OBR 3 1\nRequestingPhysician = OBR 16 0\n"
+    "RequestedProcedureDescription = OBR 4 2\nModality = OBR 21 1\n"
+    "ScheduledProcedureStepStartDate = OBR 7 1\n"
+    "ScheduledProcedureStepStartTime = OBR 7 1\n"
+    "ScheduledProcedureStepID = OBR 4 0\nScheduledStationName = OBR 24 1\n"
+    "RequestedProcedureID = OBR 4 1\nRequestedProcedurePriority = OBR 27 1\n"
+    "StudyInstanceUID = ZDS 1 0\nScheduledProcedureStepStatus = ORC 5 1\n"
+    "PlacerOrderNumber = ORC 2 1, OBR 2 1\n"
+    "FillerOrderNumber = ORC 3 1, OBR 3 1\n";
+
 const char *const mapping_presets[] = {
-    "manual", "ihe-orm", "ihe-omi", "dcm4chee", NULL};
-static const char *const texts[] = {NULL, ihe_orm, ihe_omi, dcm4chee};
+    "manual", "ihe-orm", "ihe-omi", "dcm4chee", "conquest", NULL};
+static const char *const texts[] = {NULL, ihe_orm, ihe_omi, dcm4chee, conquest};
 static struct mapping read_presets[ARRAY_LEN(texts)];
 static pthread_once_t presets_once = PTHREAD_ONCE_INIT;
 

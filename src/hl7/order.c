@@ -45,10 +45,10 @@ order_refuse(struct order_reader *r, bool reject, unsigned code,
 	return false;
 }
 
-static void
-trace(struct order_reader *r, const struct order_scope *scope, enum field f,
-    const struct mapping_place *place, struct str raw, struct str text,
-    const char *note)
+void
+order_trace_add(struct order_reader *r, const struct order_scope *scope,
+    enum field f, const struct mapping_place *place, struct str raw,
+    struct str text, const char *note)
 {
 	struct order_trace *grown;
 
@@ -160,7 +160,7 @@ order_fill_from(struct order_reader *r, const struct order_scope *scope,
 	if (str_trim(raw).n == 0)
 		return false;
 	if (er7_is_delete(raw)) {
-		trace(r, scope, f, place, raw, STR(""), "deleted");
+		order_trace_add(r, scope, f, place, raw, STR(""), "deleted");
 		*out = (struct order_value){.given = true};
 		return true;
 	}
@@ -171,7 +171,7 @@ order_fill_from(struct order_reader *r, const struct order_scope *scope,
 		    r->arena, r->m, f, raw, place->component == 0);
 	if (got.text.p == NULL && got.text.n > 0)
 		r->over = true;
-	trace(r, scope, f, place, raw, got.text, got.note);
+	order_trace_add(r, scope, f, place, raw, got.text, got.note);
 	if (got.bad || got.text.n == 0)
 		return false;
 	*out = (struct order_value){.given = true, .text = got.text};

@@ -105,8 +105,9 @@ bool order_read(struct arena *a, const struct er7_message *m,
     struct order_trace **traces, size_t *trace_count,
     struct order_problem *why) MUST_USE;
 
-/* A record as a message: what the usual table cannot carry stands in a Z
- * segment (documented in docs), so that reading it gives an equal record. */
+/* A record as a message: what the manual's table cannot carry stands in a Z
+ * segment (docs/hl7-mapping.md), so that order_read() gives an equal record by
+ * any mapping. Values are UTF-8; of line breaks any kind comes back as LF. */
 struct order_sender {
 	const char *application, *facility;
 	const char *receiving_application, *receiving_facility;

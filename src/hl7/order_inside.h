@@ -44,6 +44,29 @@ bool order_is_patient_field(enum field f);
 bool order_refuse(struct order_reader *r, bool reject, unsigned code,
     const char *segment, unsigned field, const char *format, ...) PRINTF(6, 7);
 
+/* Where a value came from, when somebody asks. */
+void order_trace_add(struct order_reader *r, const struct order_scope *scope,
+    enum field f, const struct mapping_place *place, struct str raw,
+    struct str text, const char *note);
+
+/* ORC-1 (HL7 table 0119) and ORC-5 (table 0038, and words) to what they mean
+ * for the worklist. */
+enum order_action order_action_of(const char *control);
+enum order_status order_status_of(struct str text, enum order_action action);
+
+/* The Z segment of order_build(): ZFR|<number>|<keyword of a field>|<value>,
+ * "" when the record has none; the first of a group has the status of the item
+ * instead of a field. */
+#define RECORD_SEGMENT "ZFR"
+#define RECORD_STATUS  "WorklistStatus"
+/* Whether this group is such a record: then it is laid out by the manual
+ * table, whatever the sender's mapping says. */
+bool order_is_record(
+    const struct order_reader *r, const struct order_scope *scope);
+/* What stands in ZFR segments counts more than what stands elsewhere. */
+void order_take_record(struct order_reader *r, const struct order_scope *scope,
+    struct order_step *step);
+
 bool order_read_steps(struct order_reader *r);
 bool order_read_appointment(struct order_reader *r);
 bool order_read_patient(struct order_reader *r);

@@ -130,8 +130,8 @@ static const struct {
     {"PY", ORDER_INFORM},
 };
 
-static enum order_action
-action_of(const char *control)
+enum order_action
+order_action_of(const char *control)
 {
 	size_t i;
 
@@ -143,8 +143,8 @@ action_of(const char *control)
 }
 
 /* ORC-5 (HL7 table 0038). */
-static enum order_status
-status_of(struct str text, enum order_action action)
+enum order_status
+order_status_of(struct str text, enum order_action action)
 {
 	static const struct {
 		const char *code;
@@ -327,21 +327,27 @@ read_step(struct order_reader *r, const struct group *g,
 	    .orc = g->orc,
 	    .ipc = ipc,
 	};
+	const struct mapping *mapping = r->mapping;
+	bool record = order_is_record(r, &scope), ok;
 	size_t f;
 
+	if (record)
+		r->mapping = mapping_preset("manual");
 	read_control(r, g, step);
-	step->action = action_of(step->control);
+	step->action = order_action_of(step->control);
 	for (f = 0; f < FIELD_COUNT; f++)
 		order_fill(r, &scope, (enum field)f, &step->value[f]);
 	look_elsewhere(r, &scope, step->action == ORDER_PUT, step->value);
 	if (step->action == ORDER_PUT)
 		fill_required(step->value);
-	step->status = status_of(
+	step->status = order_status_of(
 	    step->value[FIELD_ScheduledProcedureStepStatus].text, step->action);
-	if (!check_step(r, step))
-		return false;
-	out->step_count++;
-	return true;
+	if (record)
+		order_take_record(r, &scope, step);
+	ok = check_step(r, step);
+	r->mapping = mapping;
+	out->step_count += ok;
+	return ok;
 }
 
 static bool

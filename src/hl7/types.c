@@ -264,7 +264,7 @@ add_name(struct arena *a, const struct er7_message *m, struct str x,
 	drop_carets(out, begin);
 }
 
-/* A = alphabetic, I = ideographic, P = phonetic (XPN-8). */
+/* A = alphabetic, I = ideographic, P = phonetic (XPN-8, XCN-15). */
 static size_t
 group_of(struct str representation)
 {
@@ -285,7 +285,7 @@ person_name(struct arena *a, const struct er7_message *m, struct str field,
 	buf_init(&out, NAME_CAP);
 	for (r = 1; r <= count; r++) {
 		x = er7_repetition(m, field, r);
-		g = group_of(er7_component(m, x, first + 7));
+		g = group_of(er7_component(m, x, first == 1 ? 8 : 15));
 		if (groups[g].n > 0)
 			continue;
 		buf_clear(&out);

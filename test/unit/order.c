@@ -82,6 +82,29 @@ TEST(manual_sample_two)
 	CHECK_STR(value(0, FIELD_ScheduledProcedureStepStartTime), "161352.94");
 }
 
+/* What Conquest's import takes from a message, which counts from 0. */
+TEST(conquest)
+{
+	CHECK(read_with("conquest",
+	    HEAD "ORM^001|1|P|2.0.0\rPID|16|12345|1|2050|Doe^Jane||19591206|F\r"
+		 "ORC|NW||2005-9999||SC\r"
+		 "OBR|||2005-9999|1234^BRAIN||200512301613|20051230161353||||||"
+		 "|||15^House^Greg|||||CT|||ROOM1|||R\r"));
+	CHECK_STR(value(0, FIELD_PatientID), "2050");
+	CHECK_STR(value(0, FIELD_PatientName), "Doe^Jane");
+	CHECK_STR(value(0, FIELD_AccessionNumber), "2005-9999");
+	CHECK_STR(value(0, FIELD_RequestedProcedureID), "1234");
+	CHECK_STR(value(0, FIELD_ScheduledProcedureStepID), "1234^BRAIN");
+	CHECK_STR(value(0, FIELD_RequestedProcedureDescription), "BRAIN");
+	CHECK_STR(value(0, FIELD_Modality), "CT");
+	CHECK_STR(value(0, FIELD_ScheduledStationName), "ROOM1");
+	CHECK_STR(value(0, FIELD_RequestedProcedurePriority), "ROUTINE");
+	CHECK_STR(value(0, FIELD_RequestingPhysician), "House^Greg");
+	CHECK_STR(value(0, FIELD_ScheduledProcedureStepStartDate), "20051230");
+	CHECK_STR(value(0, FIELD_ScheduledProcedureStepStartTime), "161353");
+	CHECK_STR(value(0, FIELD_FillerOrderNumber), "2005-9999");
+}
+
 TEST(groups)
 {
 	/* Two orders, the first with two procedures; one ZDS for all. */
