@@ -23,7 +23,7 @@ struct tls_session {
 	int fd;
 	int broken_by; /* errno of the socket; 0 for its end */
 	bool ready, said_bye;
-	bool at_end; /* the stream has ended, maybe within a record */
+	bool at_end;     /* the stream has ended, maybe within a record */
 	struct err *why; /* it has failed; on the heap */
 	bool writing;  /* a record is half out: send it on, with nothing new */
 	size_t barren; /* bytes that came since there was anything in them */
