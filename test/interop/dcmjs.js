@@ -1,8 +1,10 @@
 // dcmjs-dimse against the server at 127.0.0.1:PORT: echo, store the files
 // named, find and get their study. Prints one JSON line of what came back.
-//   node dcmjs.js PORT STUDY_UID FILE...
+//   node dcmjs.js PORT STUDY_UID FILE... [--ca CERTIFICATE]
+// With a certificate it speaks TLS with whoever shows that one.
 'use strict';
 
+const fs = require('fs');
 const dcmjs = require('dcmjs-dimse');
 const { Client } = dcmjs;
 const { CEchoRequest, CStoreRequest, CFindRequest, CGetRequest } = dcmjs.requests;
@@ -11,7 +13,12 @@ const { Status } = dcmjs.constants;
 
 dcmjs.log.level = 'error';
 
-const [port, study, ...files] = process.argv.slice(2);
+const words = process.argv.slice(2);
+const ca = words.includes('--ca') ? words.splice(words.indexOf('--ca'), 2)[1] : null;
+const [port, study, ...files] = words;
+const options = ca ? {
+  securityOptions: { ca: fs.readFileSync(ca), rejectUnauthorized: true, checkServerIdentity: () => undefined },
+} : {};
 const seen = { echo: null, stored: [], found: [], got: [] };
 
 function run(requests, prepare) {
@@ -22,7 +29,7 @@ function run(requests, prepare) {
     client.on('networkError', reject);
     client.on('associationRejected', (r) => reject(new Error(`rejected: ${r}`)));
     client.on('closed', resolve);
-    client.send('127.0.0.1', Number(port), 'DCMJS', 'FILEROOM');
+    client.send('127.0.0.1', Number(port), 'DCMJS', 'FILEROOM', options);
   });
 }
 

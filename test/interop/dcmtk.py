@@ -41,6 +41,23 @@ def find(server, *keys, model="-S"):
     return answers
 
 
+def dcmqrti(port, *commands):
+    """What DCMTK's interactive client prints."""
+    with tempfile.NamedTemporaryFile("w", suffix=".cfg") as config:
+        config.write(
+            "NetworkTCPPort = 1\nMaxPDUSize = 16384\nMaxAssociations = 16\n"
+            "HostTable BEGIN\nfileroom = (FILEROOM, 127.0.0.1, %d)\n"
+            "HostTable END\nVendorTable BEGIN\nVendorTable END\n"
+            "AETable BEGIN\nAETable END\n" % port)
+        config.flush()
+        done = subprocess.run(
+            ["dcmqrti", "-c", config.name, "-rmt", "FILEROOM", "fileroom"],
+            input="\n".join([*commands, "quit", ""]), capture_output=True,
+            text=True, timeout=120, errors="replace", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def get(server, folder, *keys, options=()):
     os.makedirs(folder, exist_ok=True)
     more = []
@@ -299,6 +316,19 @@ def t_find_in_sequences_and_files():
                    "SpecificCharacterSet=ISO_IR 192")
         assert len(got) == 2, got
         assert {a["0008,0005"] for a in got} == {"ISO_IR 192"}, got
+
+
+def t_dcmqrti():
+    """Its echo, and its queries at study, series and image level."""
+    with Server() as server, tempfile.TemporaryDirectory() as tmp:
+        client(server, "storescu", after=sample.study(
+            tmp, count=3, series=2, study="q1", patient="QRTI"))
+        text = dcmqrti(server.dicom_port, "echo", "study", "study 0",
+                       "series", "series 0", "image")
+        assert "Complete [Status: Success]" in text, text
+        assert "QRTI" in text and "1 Studies in Database" in text, text
+        assert "2 Series in Study" in text, text
+        assert "3 Images in CT Series" in text, text
 
 
 def t_find_cancel():

@@ -22,12 +22,12 @@ ENDED = re.compile(r"association of 'GDCM'.* released .*?: (\d+) echoes, "
                    r"(\d+) stores \((\d+) failed\), (\d+) finds")
 
 
-def gdcmscu(server, *options):
+def gdcmscu(server, *options, port=None):
     """Runs it; the counts of the association as the server saw them: echoes,
     stores, failed stores, finds."""
     before = len(ENDED.findall(server.log()))
     done = subprocess.run(
-        ["gdcmscu", "-H", "127.0.0.1", "-p", str(server.dicom_port),
+        ["gdcmscu", "-H", "127.0.0.1", "-p", str(port or server.dicom_port),
          "--aetitle", "GDCM", "--call", "FILEROOM", *options],
         capture_output=True, text=True, timeout=60, errors="replace")
     assert done.returncode == 0 or ITS_OWN_END in done.stderr, (

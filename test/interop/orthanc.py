@@ -24,9 +24,9 @@ def free_port():
 
 class Orthanc:
     """Debian's Orthanc with one modality, 'fileroom', in a folder of its
-    own."""
+    own; more is added to its configuration."""
 
-    def __init__(self, server):
+    def __init__(self, server, more=None):
         self.program = shutil.which("Orthanc", path="/usr/sbin:/usr/bin")
         if self.program is None:
             raise runner.Skip("Orthanc is not installed")
@@ -42,6 +42,7 @@ class Orthanc:
                 "DicomModalities": {
                     "fileroom": ["FILEROOM", "127.0.0.1",
                                  server.dicom_port]},
+                **(more or {}),
             }, f)
 
     def __enter__(self):
