@@ -33,6 +33,7 @@ static const struct job_kind *const all_kinds[] = {
     &job_kind_fetch,
     &job_kind_report,
     &job_kind_commit,
+    &job_kind_hl7,
     NULL,
 };
 

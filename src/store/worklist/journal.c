@@ -4,7 +4,13 @@
 #include "store/worklist/journal.h"
 
 #include "base/clock.h"
+#include "base/limit.h"
+#include "base/utf8.h"
+#include "hl7/er7.h"
 #include "store/inside.h"
+
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
 
 /* Entries removed in one transaction. */
 #define EXPIRE_AT_ONCE 1000
@@ -109,6 +115,66 @@ journal_replayed(struct store *s, int64_t id, struct err *e)
 {
 	return commit_run(s->commit, true, mark_replayed, &id, e) ==
 	       COMMIT_DONE;
+}
+
+struct sent {
+	const char *to, *reason;
+	struct str raw, application, facility, control;
+	char type[16];
+	uint8_t hash[32];
+	bool taken;
+};
+
+static bool
+note_sent(struct upsert *u, void *ctx, struct err *e)
+{
+	const struct sent *m = ctx;
+
+	return db_exec(upsert_db(u),
+	    "INSERT INTO hl7_journal (sent, at, source, application, facility,"
+	    " control, type, outcome, reason, hash, raw)"
+	    " VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	    DB_ARGS(db_int(clock_utc_ms()), db_text(m->to),
+		db_str(m->application), db_str(m->facility), db_str(m->control),
+		db_text(m->type), db_text(m->taken ? "sent" : "declined"),
+		db_text(m->reason), db_blob(str_of(m->hash, sizeof(m->hash))),
+		db_blob(m->raw)),
+	    e);
+}
+
+static void
+describe(struct arena *a, struct sent *m)
+{
+	struct er7_message message;
+	struct str type, event;
+	struct err e;
+
+	if (!er7_parse(a, m->raw, "UTF-8", &message, &e))
+		return;
+	m->application = str_trim(er7_get(a, &message, "MSH", 3, 1));
+	m->facility = str_trim(er7_get(a, &message, "MSH", 4, 1));
+	m->control = str_trim(er7_get(a, &message, "MSH", 10, 1));
+	type = utf8_cut(er7_get(a, &message, "MSH", 9, 1), 7);
+	event = utf8_cut(er7_get(a, &message, "MSH", 9, 2), 7);
+	snprintf(m->type, sizeof(m->type), "%.*s%s%.*s", STR_ARG(type),
+	    event.n > 0 ? "^" : "", STR_ARG(event));
+}
+
+bool
+journal_sent(struct store *s, const char *to, struct str raw, bool taken,
+    const char *reason, struct err *e)
+{
+	struct sent m = {
+	    .to = to, .reason = reason, .raw = raw, .taken = taken};
+	struct arena a;
+	bool ok;
+
+	arena_init(&a, LIMIT_HL7_FRAME);
+	describe(&a, &m);
+	must(gnutls_hash_fast(GNUTLS_DIG_SHA256, raw.p, raw.n, m.hash) == 0);
+	ok = commit_run(s->commit, false, note_sent, &m, e) == COMMIT_DONE;
+	arena_fini(&a);
+	return ok;
 }
 
 struct expiry {

@@ -15,7 +15,7 @@ struct journal_entry {
 	char application[64], facility[64], control_id[64];
 	char type[16];    /* "ORM^O01" */
 	char outcome[16]; /* "applied" "repeated" "refused" "rejected"
-			     "replayed" */
+			     "replayed"; of ours "sent" "declined" */
 	char reason[160];
 	struct str raw; /* only by journal_find() */
 };
@@ -26,6 +26,9 @@ bool journal_find(struct store *, int64_t id, struct arena *a,
     struct journal_entry *out, struct err *e) MUST_USE;
 /* A failed one whose replay took effect. */
 bool journal_replayed(struct store *, int64_t id, struct err *e) MUST_USE;
+/* A message of ours was answered by its receiver. Not flushed. */
+bool journal_sent(struct store *, const char *to, struct str raw, bool taken,
+    const char *reason, struct err *e) MUST_USE;
 bool journal_expire(struct store *, int64_t before_ms, struct err *e) MUST_USE;
 
 #endif
