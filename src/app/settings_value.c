@@ -5,6 +5,7 @@
 #include "app/settings.h"
 
 #include "base/utf8.h"
+#include "dicom/value.h"
 
 #include <inttypes.h>
 
@@ -198,6 +199,47 @@ parse_path(const struct setting_info *info, struct str value,
 	return str_copy(out->text, sizeof(out->text), value);
 }
 
+/* Room must stay for a point and digits of our own: 64 in all. */
+static bool
+parse_uid_root(const struct setting_info *info, struct str value,
+    struct setting_value *out)
+{
+	return value.n >= (size_t)info->min && value.n <= (size_t)info->max &&
+	       uid_valid(value) &&
+	       str_copy(out->text, sizeof(out->text), value);
+}
+
+/* "all", or titles as PS3.5 6.2 has them; "A,B" is their canonical form. */
+static bool
+parse_ae_list(const struct setting_info *info, struct str value,
+    struct setting_value *out)
+{
+	struct str rest = value, one;
+	size_t n = 0, i;
+
+	if (str_eq_nocase(value, STR("all")))
+		return str_copy(out->text, sizeof(out->text), STR("all"));
+	if (value.n > (size_t)info->max)
+		return false;
+	while (str_split(&rest, ',', &one)) {
+		one = str_trim(one);
+		if (one.n > 16)
+			return false;
+		for (i = 0; i < one.n; i++)
+			if (one.p[i] < ' ' || one.p[i] > '~' ||
+			    one.p[i] == '\\')
+				return false;
+		if (one.n == 0)
+			continue;
+		if (n > 0)
+			out->text[n++] = ',';
+		memcpy(out->text + n, one.p, one.n);
+		n += one.n;
+	}
+	out->text[n] = '\0';
+	return true;
+}
+
 static bool
 parse_type(const struct setting_info *info, struct str value,
     struct setting_value *out)
@@ -209,6 +251,10 @@ parse_type(const struct setting_info *info, struct str value,
 		return parse_address(info, value, out);
 	case SETTING_TYPE_PATH:
 		return parse_path(info, value, out);
+	case SETTING_TYPE_UID_ROOT:
+		return parse_uid_root(info, value, out);
+	case SETTING_TYPE_AE_LIST:
+		return parse_ae_list(info, value, out);
 	case SETTING_TYPE_INT:
 		return parse_int(info, value, out);
 	case SETTING_TYPE_PORT:
@@ -255,6 +301,16 @@ settings_allowed(const struct setting_info *info, struct buf *out)
 		break;
 	case SETTING_TYPE_PATH:
 		buf_text(out, "a path of at most 255 bytes, or nothing");
+		break;
+	case SETTING_TYPE_UID_ROOT:
+		buf_printf(out,
+		    "a UID of at most %" PRId64 " characters, such as 2.25 or "
+		    "the root of your institution",
+		    info->max);
+		break;
+	case SETTING_TYPE_AE_LIST:
+		buf_text(out, "all, or AE titles separated by commas, or "
+			      "nothing");
 		break;
 	case SETTING_TYPE_INT:
 		buf_printf(out, "a whole number from %" PRId64 " to %" PRId64,

@@ -68,6 +68,13 @@ TEST(values_become_canonical)
 	CHECK_STR(str_from(text_of("dicom.ae_title", "A1_B-C")), "A1_B-C");
 	CHECK_STR(str_from(text_of("dicom.bind", "")), "");
 	CHECK_STR(str_from(text_of("dicom.bind", "::1")), "::1");
+	CHECK_STR(
+	    str_from(text_of("worklist.uid_root", " 1.2.840 ")), "1.2.840");
+	CHECK_STR(str_from(text_of("worklist.uid_for", "ALL")), "all");
+	CHECK_STR(
+	    str_from(text_of("worklist.uid_for", "CT 1 ,, MR,")), "CT 1,MR");
+	CHECK_STR(str_from(text_of("worklist.uid_for", "")), "");
+	CHECK_STR(str_from(text_of("worklist.retention", "1M")), "1m");
 }
 
 TEST(wrong_values_name_key_value_and_what_is_allowed)
@@ -91,6 +98,13 @@ TEST(wrong_values_name_key_value_and_what_is_allowed)
 	    {"dicom.ae_title", "A\\B", "backslash"},
 	    {"dicom.ae_title", "", "1 to 16"},
 	    {"dicom.bind", "a b", "an address"},
+	    {"worklist.retention", "2d", "never, 7d, 14d, 1m or 3m"},
+	    {"worklist.uid_root", "1.02", "the root of your institution"},
+	    {"worklist.uid_root", "", "at most 44 characters"},
+	    {"worklist.uid_root",
+		"1.2.3.4.5.6.7.8.9.10.11.12.13.14.15.16.17.18.19",
+		"at most 44 characters"},
+	    {"worklist.uid_for", "SEVENTEENLETTERSX", "AE titles"},
 	};
 	char quoted[64];
 	size_t i;
