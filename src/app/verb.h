@@ -76,6 +76,7 @@ extern const struct verb verb_export;
 extern const struct verb verb_fetch;
 extern const struct verb verb_find;
 extern const struct verb verb_get;
+extern const struct verb verb_hl7;
 extern const struct verb verb_import;
 extern const struct verb verb_jobs;
 extern const struct verb verb_move;
