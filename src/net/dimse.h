@@ -39,6 +39,9 @@ enum dimse_command {
 };
 const char *dimse_command_name(uint16_t command); /* "C-STORE-RQ" */
 
+/* Attributes that one command names: more than any SOP Class of ours has. */
+#define DIMSE_ATTRIBUTES 64
+
 /* Text values are kept NUL-terminated here: a command lives across reads. */
 struct dimse {
 	uint8_t context;
@@ -59,6 +62,12 @@ struct dimse {
 	uint16_t event_or_action; /* (0000,1002) or (0000,1008) */
 	char comment[65];         /* (0000,0902) */
 	uint32_t offending;       /* (0000,0901), first; 0: none */
+	uint16_t error_id;        /* (0000,0903); 0: none */
+	uint16_t attribute_count;
+	/* (0000,1005): asked for by N-GET, or told of by the failure of an
+	 * N-CREATE or N-SET; the first ones where there are more. */
+	uint32_t attributes[DIMSE_ATTRIBUTES];
+	bool attributes_cut;
 };
 
 /* A command set (PS3.7 6.3.1) from bytes: unknown elements are skipped, of a
@@ -102,6 +111,8 @@ bool dimse_send_end(struct assoc *a, struct err *e) MUST_USE;
 struct dimse dimse_response(const struct dimse *rq, uint16_t status);
 /* Put a text (cut at 64 characters) into comment. */
 void dimse_comment(struct dimse *m, const char *text);
+/* One more for (0000,1005), while there is room. */
+void dimse_attribute(struct dimse *m, uint32_t tag);
 
 /* While a request of the peer is being served: has a C-CANCEL-RQ for
  * message_id arrived? Never blocks. Reads it when it did. Anything else that

@@ -20,9 +20,11 @@ enum element_number {
 	STATUS = 0x0900,
 	OFFENDING = 0x0901,
 	COMMENT = 0x0902,
+	ERROR_ID = 0x0903,
 	AFFECTED_INSTANCE = 0x1000,
 	REQUESTED_INSTANCE = 0x1001,
 	EVENT_TYPE = 0x1002,
+	ATTRIBUTES = 0x1005,
 	ACTION_TYPE = 0x1008,
 	REMAINING = 0x1020,
 	COMPLETED = 0x1021,
@@ -44,7 +46,7 @@ enum element_number {
 /* What was found of the elements that must be there, or come in two forms. */
 struct found {
 	bool command, id, answered_id, data_set, status, class, instance;
-	bool offending, action;
+	bool offending, action, attributes;
 	uint16_t answered;
 };
 
@@ -98,6 +100,9 @@ take_number(
 	case STATUS:
 		found->status = found->status || take_u16(value, &m->status);
 		break;
+	case ERROR_ID:
+		(void)take_u16(value, &m->error_id);
+		break;
 	case EVENT_TYPE:
 	case ACTION_TYPE:
 		found->action =
@@ -134,17 +139,41 @@ take_data_set_type(struct str value, struct dimse *m, struct found *found)
 	m->has_data = type != NO_DATA_SET;
 }
 
-static void
-take_offending(struct str value, struct dimse *m, struct found *found)
+static bool
+take_tag(struct rd *r, uint32_t *out)
 {
 	uint16_t group, element;
 
-	if (found->offending || value.n < 4)
+	if (rd_left(r) < 4)
+		return false;
+	group = rd_u16le(r);
+	element = rd_u16le(r);
+	*out = TAG(group, element);
+	return true;
+}
+
+static void
+take_offending(struct str value, struct dimse *m, struct found *found)
+{
+	bool bad = false;
+	struct rd r = rd_over(value, &bad);
+
+	if (!found->offending)
+		found->offending = take_tag(&r, &m->offending);
+}
+
+static void
+take_attributes(struct str value, struct dimse *m, struct found *found)
+{
+	bool bad = false;
+	struct rd r = rd_over(value, &bad);
+	uint32_t tag;
+
+	if (found->attributes)
 		return;
-	found->offending = take_u16(value, &group) &&
-			   take_u16(str_of(value.p + 2, value.n - 2), &element);
-	if (found->offending)
-		m->offending = TAG(group, element);
+	found->attributes = true;
+	while (take_tag(&r, &tag))
+		dimse_attribute(m, tag);
 }
 
 static void
@@ -185,6 +214,9 @@ take_element(
 		break;
 	case OFFENDING:
 		take_offending(value, m, found);
+		break;
+	case ATTRIBUTES:
+		take_attributes(value, m, found);
 		break;
 	default:
 		take_number(element, value, m, found);
@@ -280,15 +312,27 @@ has_priority(uint16_t command)
 }
 
 static void
+add_tags(struct buf *out, uint16_t element, const uint32_t *tags, unsigned n)
+{
+	unsigned i;
+
+	if (n == 0)
+		return;
+	add_header(out, element, 4 * n);
+	for (i = 0; i < n; i++) {
+		buf_u16le(out, TAG_GROUP(tags[i]));
+		buf_u16le(out, TAG_ELEMENT(tags[i]));
+	}
+}
+
+static void
 add_status(struct buf *out, const struct dimse *m)
 {
 	add_u16(out, STATUS, m->status);
-	if (m->offending != 0) {
-		add_header(out, OFFENDING, 4);
-		buf_u16le(out, TAG_GROUP(m->offending));
-		buf_u16le(out, TAG_ELEMENT(m->offending));
-	}
+	add_tags(out, OFFENDING, &m->offending, m->offending != 0);
 	add_text(out, COMMENT, m->comment, ' ');
+	if (m->error_id != 0)
+		add_u16(out, ERROR_ID, m->error_id);
 }
 
 static void
@@ -345,6 +389,7 @@ dimse_command_build(struct buf *out, const struct dimse *m)
 		    requested ? REQUESTED_INSTANCE : AFFECTED_INSTANCE,
 		    m->sop_instance, 0);
 	add_type_id(out, m);
+	add_tags(out, ATTRIBUTES, m->attributes, m->attribute_count);
 	if (response)
 		add_counts(out, m);
 	if (m->command == C_STORE_RQ && m->originator_ae[0] != '\0') {
@@ -394,6 +439,15 @@ dimse_response(const struct dimse *rq, uint16_t status)
 	memcpy(m.sop_class, rq->sop_class, sizeof(m.sop_class));
 	memcpy(m.sop_instance, rq->sop_instance, sizeof(m.sop_instance));
 	return m;
+}
+
+void
+dimse_attribute(struct dimse *m, uint32_t tag)
+{
+	if (m->attribute_count < DIMSE_ATTRIBUTES)
+		m->attributes[m->attribute_count++] = tag;
+	else
+		m->attributes_cut = true;
 }
 
 void

@@ -143,6 +143,48 @@ TEST(commands_read_back)
 	    .event_or_action = 2};
 	if (round_trip(&m, &out))
 		CHECK(memcmp(&m, &out, sizeof(m)) == 0);
+	m = (struct dimse){.command = N_GET_RQ,
+	    .message_id = 3,
+	    .sop_class = "1.2",
+	    .sop_instance = "1.3",
+	    .attribute_count = 2,
+	    .attributes = {0x00100010, 0x00400252}};
+	if (round_trip(&m, &out))
+		CHECK(memcmp(&m, &out, sizeof(m)) == 0);
+	m = (struct dimse){.command = N_SET_RSP,
+	    .message_id = 3,
+	    .is_response = true,
+	    .status = 0x0110,
+	    .error_id = 0xa710,
+	    .comment = "no longer"};
+	if (round_trip(&m, &out))
+		CHECK(memcmp(&m, &out, sizeof(m)) == 0);
+}
+
+TEST(attribute_lists_are_bounded)
+{
+	struct dimse m = {
+	    .command = N_GET_RQ, .message_id = 3, .sop_class = "1.2"};
+	struct dimse out;
+	struct buf b;
+	struct err e;
+	size_t i;
+
+	buf_init(&b, LIMIT_COMMAND_SET);
+	dimse_command_build(&b, &m);
+	/* (0000,1005) of many tags, and half of one. */
+	buf_u32le(&b, 0x10050000);
+	buf_u32le(&b, 4 * (DIMSE_ATTRIBUTES + 10) + 2);
+	for (i = 0; i < DIMSE_ATTRIBUTES + 10; i++)
+		buf_u32le(&b, 0x00100010);
+	buf_u16le(&b, 0x0010);
+	out = (struct dimse){0};
+	if (CHECK(dimse_command_parse(buf_str(&b), &out, &e))) {
+		CHECK(out.attribute_count == DIMSE_ATTRIBUTES);
+		CHECK(out.attributes_cut);
+		CHECK(out.attributes[DIMSE_ATTRIBUTES - 1] == 0x00100010);
+	}
+	buf_fini(&b);
 }
 
 TEST(responses_read_back)
