@@ -34,13 +34,12 @@ walk_begin(struct walk *w, struct dataset *ds)
 	w->n = 1;
 }
 
-/* The next text; NULL at the end. */
+/* The next element that is no sequence with items; NULL at the end. */
 static struct element *
-walk_next(struct walk *w)
+walk_any(struct walk *w)
 {
 	struct element *element;
 	struct dataset *ds;
-	enum vr_kind kind;
 
 	while (w->n > 0) {
 		ds = w->stack[w->n - 1].ds;
@@ -53,12 +52,23 @@ walk_next(struct walk *w)
 			continue;
 		}
 		element = &ds->elements[w->stack[w->n - 1].at++];
-		if (element->items != NULL) {
-			must(w->n < ARRAY_LEN(w->stack));
-			w->stack[w->n].ds = element->items;
-			w->stack[w->n++].at = 0;
-			continue;
-		}
+		if (element->items == NULL)
+			return element;
+		must(w->n < ARRAY_LEN(w->stack));
+		w->stack[w->n].ds = element->items;
+		w->stack[w->n++].at = 0;
+	}
+	return NULL;
+}
+
+/* The next text; NULL at the end. */
+static struct element *
+walk_next(struct walk *w)
+{
+	struct element *element;
+	enum vr_kind kind;
+
+	while ((element = walk_any(w)) != NULL) {
 		kind = vr_kind(element->vr);
 		if (element->value.n > 0 &&
 		    (kind == VR_KIND_TEXT || kind == VR_KIND_LOCAL))
@@ -167,4 +177,90 @@ dataset_recode(struct dataset *ds, struct str wanted)
 	     dataset_put(ds, TAG_SpecificCharacterSet, VR_CS, charset);
 	buf_fini(&scratch);
 	return ok;
+}
+
+/* Of the innermost data set that names one. */
+static struct str
+charset_here(const struct walk *w, struct str otherwise)
+{
+	const struct element *named;
+	size_t i;
+
+	for (i = w->n; i > 0; i--) {
+		named =
+		    dataset_find(w->stack[i - 1].ds, TAG_SpecificCharacterSet);
+		if (named != NULL)
+			return str_trim(named->value);
+	}
+	return otherwise;
+}
+
+static bool
+needs_no_decoding(struct str value)
+{
+	size_t i;
+
+	for (i = 0; i < value.n; i++)
+		if (value.p[i] >= 0x80 || value.p[i] == 0x1b ||
+		    value.p[i] == '\0')
+			return false;
+	return true;
+}
+
+static void
+decode(struct element *element, struct str charset, struct arena *a,
+    struct buf *scratch)
+{
+	bool local = vr_kind(element->vr) == VR_KIND_LOCAL;
+	struct str value = str_trim_end(element->value);
+
+	if (needs_no_decoding(value))
+		return;
+	buf_clear(scratch);
+	charset_decode(local ? charset : STR(""), value, element->vr == VR_PN,
+	    scratch, NULL);
+	element->value = arena_dup(a, buf_str(scratch));
+	element->length = (uint32_t)element->value.n;
+}
+
+static void
+drop_charsets(struct dataset *ds)
+{
+	struct element *element;
+	struct dataset *holder;
+	struct walk w;
+	size_t at;
+
+	walk_begin(&w, ds);
+	while ((element = walk_any(&w)) != NULL) {
+		if (element->tag != TAG_SpecificCharacterSet)
+			continue;
+		at = --w.stack[w.n - 1].at;
+		holder = w.stack[w.n - 1].ds;
+		holder->n--;
+		memmove(
+		    element, element + 1, (holder->n - at) * sizeof(*element));
+	}
+}
+
+bool
+dataset_to_utf8(struct dataset *ds, struct str charset)
+{
+	struct element *element;
+	struct buf scratch;
+	struct walk w;
+
+	buf_init(&scratch, LIMIT_HEADER);
+	walk_begin(&w, ds);
+	while ((element = walk_next(&w)) != NULL)
+		if (element->tag != TAG_SpecificCharacterSet)
+			decode(element, charset_here(&w, charset), ds->arena,
+			    &scratch);
+	buf_fini(&scratch);
+	drop_charsets(ds);
+	if (is_ascii(ds))
+		return !ds->arena->over;
+	return dataset_put(
+		   ds, TAG_SpecificCharacterSet, VR_CS, str_from(utf8)) &&
+	       !ds->arena->over;
 }

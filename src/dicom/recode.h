@@ -12,5 +12,9 @@
  * alone need none and get none. No character is ever lost. False past the
  * arena's budget. */
 bool dataset_recode(struct dataset *ds, struct str wanted) MUST_USE;
+/* The way back: all texts to UTF-8, those of items that name a set of their
+ * own too, and (0008,0005) says so where they are more than ASCII. charset: of
+ * a data set that names none. False past the arena's budget. */
+bool dataset_to_utf8(struct dataset *ds, struct str charset) MUST_USE;
 
 #endif

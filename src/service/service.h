@@ -109,5 +109,7 @@ extern const struct service service_find;
 extern const struct service service_get;
 extern const struct service service_move;
 extern const struct service service_commitment, service_commitment_result;
+extern const struct service service_mpps_create, service_mpps_set,
+    service_mpps_get;
 
 #endif

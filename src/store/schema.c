@@ -282,6 +282,36 @@ static const char *const version_6[] = {
     NULL,
 };
 
+/* Performed procedure steps: see worklist/mpps.c. */
+static const char *const version_7[] = {
+    "CREATE TABLE mpps (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " SOPInstanceUID TEXT NOT NULL UNIQUE, ae TEXT NOT NULL,"
+    " state INTEGER NOT NULL, wrong INTEGER NOT NULL,"
+    " revision INTEGER NOT NULL, PatientID TEXT NOT NULL,"
+    " PatientName TEXT NOT NULL, Modality TEXT NOT NULL,"
+    " charset TEXT NOT NULL, data BLOB NOT NULL,"
+    " created INTEGER NOT NULL, changed INTEGER NOT NULL) STRICT",
+    "CREATE INDEX mpps_created ON mpps (created)",
+    "CREATE TABLE mpps_step (mpps INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    " StudyInstanceUID TEXT NOT NULL, AccessionNumber TEXT NOT NULL,"
+    " RequestedProcedureID TEXT NOT NULL,"
+    " ScheduledProcedureStepID TEXT NOT NULL, matched INTEGER NOT NULL,"
+    " PRIMARY KEY (mpps, seq)) STRICT, WITHOUT ROWID",
+    "CREATE INDEX mpps_step_study ON mpps_step (StudyInstanceUID)"
+    " WHERE matched = 0",
+    "CREATE INDEX mpps_step_accession ON mpps_step (AccessionNumber)"
+    " WHERE matched = 0",
+    "CREATE TABLE mpps_item (item INTEGER NOT NULL, mpps INTEGER NOT NULL,"
+    " PRIMARY KEY (item, mpps)) STRICT, WITHOUT ROWID",
+    "CREATE INDEX mpps_item_mpps ON mpps_item (mpps)",
+    "CREATE TRIGGER mpps_gone AFTER DELETE ON mpps BEGIN"
+    " DELETE FROM mpps_step WHERE mpps = old.id;"
+    " DELETE FROM mpps_item WHERE mpps = old.id; END",
+    "CREATE TRIGGER item_gone AFTER DELETE ON item BEGIN"
+    " DELETE FROM mpps_item WHERE item = old.id; END",
+    NULL,
+};
+
 static const struct schema_step steps[] = {
     {version_1},
     {version_2},
@@ -289,6 +319,7 @@ static const struct schema_step steps[] = {
     {version_4},
     {version_5},
     {version_6},
+    {version_7},
 };
 
 const struct schema schema_current = {

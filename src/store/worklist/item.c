@@ -7,6 +7,7 @@
 #include "dicom/value.h"
 #include "store/inside.h"
 #include "store/worklist/item_inside.h"
+#include "store/worklist/mpps.h"
 
 /* Values of a row that are no fields: before and behind them. */
 #define ARGS (FIELD_COUNT + 8)
@@ -112,13 +113,18 @@ item_insert(struct db *db, const struct item *item, int64_t *id, struct err *e)
 	if (!write_row(db, insert_item, item, false, e))
 		return false;
 	*id = db_last_id(db);
-	return true;
+	return mpps_adopt(db, *id, item, e);
 }
 
 bool
 item_update(struct db *db, const struct item *item, struct err *e)
 {
-	return write_row(db, update_item, item, true, e);
+	if (!write_row(db, update_item, item, true, e))
+		return false;
+	if (db_changes(db) == 0)
+		return fail(e, ERR_MISSING, "there is no worklist item %lld",
+		    (long long)item->id);
+	return mpps_adopt(db, item->id, item, e);
 }
 
 enum field
@@ -284,12 +290,7 @@ edit_row(struct upsert *u, void *ctx, struct err *e)
 	struct item item = *h->item;
 
 	item.changed_ms = clock_utc_ms();
-	if (!item_update(upsert_db(u), &item, e))
-		return false;
-	if (db_changes(upsert_db(u)) == 0)
-		return fail(e, ERR_MISSING, "there is no worklist item %lld",
-		    (long long)item.id);
-	return true;
+	return item_update(upsert_db(u), &item, e);
 }
 
 bool

@@ -13,6 +13,7 @@ bool item_fetch(struct db *db, int64_t id, struct arena *a, struct item *out,
     bool *found, struct err *e) MUST_USE;
 bool item_insert(struct db *db, const struct item *item, int64_t *id,
     struct err *e) MUST_USE;
+/* ERR_MISSING. */
 bool item_update(
     struct db *db, const struct item *item, struct err *e) MUST_USE;
 /* The first required field without a value; FIELD_COUNT: none. */
