@@ -111,7 +111,8 @@ deps-test:
 
 run: deps
 	@$(MAKE) -s --no-print-directory -j$$(nproc) bin
-	@build/fileroom serve --data data --set dicom.bind=127.0.0.1 $(RUN_ARGS)
+	@build/fileroom serve --data data --set dicom.bind=127.0.0.1 \
+		--set hl7.bind=127.0.0.1 $(RUN_ARGS)
 
 check: deps-test
 	@test/run check

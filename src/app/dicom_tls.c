@@ -145,7 +145,8 @@ dicom_tls_take(struct dicom_tls *t, const struct settings *s, const char *data,
 	int64_t client_cert = s->at[SETTING_DICOM_TLS_CLIENT_CERT].number;
 	struct dicom_tls_files f;
 
-	if (s->at[SETTING_DICOM_TLS_PORT].number == 0) {
+	if (s->at[SETTING_DICOM_TLS_PORT].number == 0 &&
+	    s->at[SETTING_HL7_TLS].number == 0) {
 		tls_unref(&t->tls);
 		return true;
 	}

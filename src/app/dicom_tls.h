@@ -29,7 +29,7 @@ bool dicom_tls_make(
 #define DICOM_TLS_STAMP 18
 /* What is in force; zeroed at first. */
 struct dicom_tls {
-	struct tls *tls; /* NULL: the port is closed */
+	struct tls *tls; /* NULL: neither DICOM nor HL7 wants it */
 	struct dicom_tls_files files;
 	int64_t client_cert;
 	int64_t loaded[DICOM_TLS_STAMP], seen[DICOM_TLS_STAMP];

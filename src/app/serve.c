@@ -1,9 +1,10 @@
 /*
- * The server process: the archive, its settings, the DICOM server; runs in the
- * foreground until a signal ends it.
+ * The server process: the archive, its settings, the DICOM server, the HL7
+ * port; runs in the foreground until a signal ends it.
  *
- * stdout gets exactly one line, "ready dicom=HOST:PORT dicom-tls=HOST:PORT",
- * once everything listens (closed ports are left out). The log goes to stderr.
+ * stdout gets exactly one line, "ready dicom=HOST:PORT dicom-tls=HOST:PORT
+ * hl7=HOST:PORT", once everything listens (closed ports are left out). The log
+ * goes to stderr.
  * SIGTERM and SIGINT stop cleanly, a second one at once. Settings changed by
  * other processes take effect within about a second; pinned ones stay.
  */
@@ -13,6 +14,7 @@
 #include "app/verb.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "service/hl7/port.h"
 #include "service/job/runner.h"
 #include "service/scp.h"
 #include "store/table/setting.h"
@@ -33,6 +35,7 @@
 struct server {
 	struct store *store;
 	struct scp *scp;
+	struct hl7_port *hl7;
 	struct runner *runner;
 	struct settings settings;
 	struct dicom_tls tls;
@@ -75,6 +78,40 @@ scp_config_of(const struct settings *s, struct store *store, struct tls *tls,
 	c->tls = tls;
 	c->max_outgoing = (unsigned)at[SETTING_DICOM_MAX_OUTGOING].number;
 	return client_settings(s, store_folder(store), &c->client, e);
+}
+
+static void
+copy_text(char *out, size_t room, const struct settings *s, enum setting_id id)
+{
+	(void)str_copy(out, room, str_from(s->at[id].text));
+}
+
+static struct hl7_config
+hl7_config_of(const struct settings *s, struct tls *tls)
+{
+	const struct setting_value *at = s->at;
+	struct hl7_config c = {
+	    .access_open =
+		str_eq_text(str_from(at[SETTING_HL7_ACCESS].text), "open"),
+	    .token_access_open = str_eq_text(
+		str_from(at[SETTING_HL7_TOKEN_ACCESS].text), "open"),
+	    .token_answer_2023 = str_eq_text(
+		str_from(at[SETTING_HL7_TOKEN_ANSWER].text), "2023"),
+	    .send_ack = at[SETTING_HL7_SEND_ACK].number != 0,
+	    .rules.uid_for = at[SETTING_WORKLIST_UID_FOR].text,
+	    .tls = at[SETTING_HL7_TLS].number != 0 ? tls : NULL,
+	};
+
+	copy_text(c.rules.uid_root, sizeof(c.rules.uid_root), s,
+	    SETTING_WORKLIST_UID_ROOT);
+	port_of(&at[SETTING_HL7_PORT], &c.port, &c.port_auto);
+	copy_text(c.bind, sizeof(c.bind), s, SETTING_HL7_BIND);
+	copy_text(c.application, sizeof(c.application), s,
+	    SETTING_HL7_SENDING_APPLICATION);
+	copy_text(
+	    c.facility, sizeof(c.facility), s, SETTING_HL7_SENDING_FACILITY);
+	copy_text(c.charset, sizeof(c.charset), s, SETTING_HL7_CHARSET);
+	return c;
 }
 
 /* The jobs call as the moves do. */
@@ -167,6 +204,7 @@ take_settings(struct server *s, struct err *e)
 	struct settings next = s->settings;
 	struct runner_config jobs;
 	struct scp_config config;
+	struct hl7_config hl7;
 	bool ok;
 
 	if (!settings_load_stored(&next, s->store, e))
@@ -176,7 +214,9 @@ take_settings(struct server *s, struct err *e)
 	if (!dicom_tls_take(&s->tls, &next, store_folder(s->store), e) ||
 	    !scp_config_of(&next, s->store, s->tls.tls, &config, e))
 		return false;
-	ok = scp_configure(s->scp, &config, e);
+	hl7 = hl7_config_of(&next, s->tls.tls);
+	ok = scp_configure(s->scp, &config, e) &&
+	     hl7_port_configure(s->hl7, &hl7, e);
 	jobs = runner_config_of(&config);
 	if (ok)
 		runner_configure(s->runner, &jobs);
@@ -199,7 +239,7 @@ say_moved(const char *what, const char *before, const char *now)
 static void
 follow_settings(struct server *s)
 {
-	char before[300], before_tls[300];
+	char before[300], before_tls[300], before_hl7[300];
 	int64_t version;
 	struct err e;
 
@@ -211,6 +251,8 @@ follow_settings(struct server *s)
 		return;
 	snprintf(before, sizeof(before), "%s", scp_address(s->scp));
 	snprintf(before_tls, sizeof(before_tls), "%s", scp_tls_address(s->scp));
+	snprintf(
+	    before_hl7, sizeof(before_hl7), "%s", hl7_port_address(s->hl7));
 	if (!take_settings(s, &e)) {
 		trouble(s, &e);
 		return;
@@ -219,6 +261,7 @@ follow_settings(struct server *s)
 	s->trouble[0] = '\0';
 	say_moved("DICOM", before, scp_address(s->scp));
 	say_moved("DICOM over TLS", before_tls, scp_tls_address(s->scp));
+	say_moved("HL7", before_hl7, hl7_port_address(s->hl7));
 }
 
 /* New connections get what the files hold now; if that is no use, what they
@@ -287,6 +330,7 @@ open_server(struct server *s, const char *data, struct err *e)
 	    .folder = data, .server = true, .create = true};
 	struct runner_config jobs;
 	struct scp_config scp;
+	struct hl7_config hl7;
 	bool ok;
 
 	if (!store_open(&s->store, &config, e))
@@ -301,7 +345,9 @@ open_server(struct server *s, const char *data, struct err *e)
 	    !scp_config_of(&s->settings, s->store, s->tls.tls, &scp, e))
 		return false;
 	jobs = runner_config_of(&scp);
+	hl7 = hl7_config_of(&s->settings, s->tls.tls);
 	ok = scp_open(&s->scp, s->store, &scp, e) &&
+	     hl7_port_open(&s->hl7, s->store, &hl7, e) &&
 	     runner_open(&s->runner, s->store, &jobs, e);
 	client_fini(&scp.client);
 	return ok;
@@ -312,6 +358,7 @@ say_ready(struct server *s)
 {
 	const char *dicom = scp_address(s->scp);
 	const char *tls = scp_tls_address(s->scp);
+	const char *hl7 = hl7_port_address(s->hl7);
 	const char *why = store_read_only(s->store);
 
 	if (why != NULL)
@@ -322,6 +369,8 @@ say_ready(struct server *s)
 		printf(" dicom=%s", dicom);
 	if (tls[0] != '\0')
 		printf(" dicom-tls=%s", tls);
+	if (hl7[0] != '\0')
+		printf(" hl7=%s", hl7);
 	putchar('\n');
 	if (fflush(stdout) != 0)
 		log_warning("serve", "nobody reads the ready line");
@@ -352,6 +401,7 @@ serve(const struct serve_options *o, struct server *s)
 	}
 	if (s->runner != NULL)
 		runner_stop(s->runner);
+	hl7_port_close(&s->hl7, WAIT_STOP_MS);
 	if (s->scp != NULL)
 		scp_close(&s->scp, WAIT_STOP_MS);
 	runner_close(&s->runner, WAIT_STOP_JOBS_MS);
@@ -396,7 +446,7 @@ const struct verb verb_serve = {
 	     "[--log-format text|json]",
     .help =
 	"Prints one line on standard output once everything listens:\n"
-	"    ready dicom=HOST:PORT dicom-tls=HOST:PORT\n"
+	"    ready dicom=HOST:PORT dicom-tls=HOST:PORT hl7=HOST:PORT\n"
 	"and its log on standard error. SIGTERM or Ctrl-C stops it cleanly, a\n"
 	"second one at once. Settings changed with 'fileroom settings set' take\n"
 	"effect without a restart.\n\n"

@@ -6,6 +6,7 @@
 
 #include "base/utf8.h"
 #include "dicom/value.h"
+#include "hl7/encoding.h"
 
 #include <inttypes.h>
 
@@ -184,14 +185,15 @@ parse_address(const struct setting_info *info, struct str value,
 	return str_copy(out->text, sizeof(out->text), value);
 }
 
-/* Any UTF-8 that a file name may hold on one line. */
+/* Any UTF-8 on one line; names of files are such too. */
 static bool
-parse_path(const struct setting_info *info, struct str value,
+parse_text(const struct setting_info *info, struct str value,
     struct setting_value *out)
 {
 	size_t i;
 
-	if (value.n > (size_t)info->max || !utf8_valid(value))
+	if (value.n < (size_t)info->min || value.n > (size_t)info->max ||
+	    !utf8_valid(value))
 		return false;
 	for (i = 0; i < value.n; i++)
 		if (value.p[i] < ' ' || value.p[i] == 0x7f)
@@ -240,6 +242,14 @@ parse_ae_list(const struct setting_info *info, struct str value,
 	return true;
 }
 
+/* As it is written: what iconv calls it is found where it is used. */
+static bool
+parse_charset(const struct setting_info *info, struct str value,
+    struct setting_value *out)
+{
+	return encoding_name(value) != NULL && parse_text(info, value, out);
+}
+
 static bool
 parse_type(const struct setting_info *info, struct str value,
     struct setting_value *out)
@@ -250,7 +260,10 @@ parse_type(const struct setting_info *info, struct str value,
 	case SETTING_TYPE_ADDRESS:
 		return parse_address(info, value, out);
 	case SETTING_TYPE_PATH:
-		return parse_path(info, value, out);
+	case SETTING_TYPE_TEXT:
+		return parse_text(info, value, out);
+	case SETTING_TYPE_CHARSET:
+		return parse_charset(info, value, out);
 	case SETTING_TYPE_UID_ROOT:
 		return parse_uid_root(info, value, out);
 	case SETTING_TYPE_AE_LIST:
@@ -311,6 +324,15 @@ settings_allowed(const struct setting_info *info, struct buf *out)
 	case SETTING_TYPE_AE_LIST:
 		buf_text(out, "all, or AE titles separated by commas, or "
 			      "nothing");
+		break;
+	case SETTING_TYPE_TEXT:
+		buf_printf(out,
+		    "%" PRId64 " to %" PRId64 " bytes of text on one line",
+		    info->min, info->max);
+		break;
+	case SETTING_TYPE_CHARSET:
+		buf_text(out, "a character set, as in UTF-8, 8859/1, "
+			      "WINDOWS-1252 or GB18030");
 		break;
 	case SETTING_TYPE_INT:
 		buf_printf(out, "a whole number from %" PRId64 " to %" PRId64,

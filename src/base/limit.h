@@ -40,6 +40,17 @@
 #define LIMIT_HL7_SEGMENTS    10000
 #define LIMIT_HL7_FIELDS      1000
 #define LIMIT_HL7_REPETITIONS 1000
+/* Messages, and bytes of them, that take effect in one commit: enough that its
+ * flush costs little a message, little enough that the first is answered soon.
+ */
+#define LIMIT_HL7_BATCH       256
+#define LIMIT_HL7_BATCH_BYTES (1 * MIB)
+/* Memory of a batch while it is read: the largest message decoded, its parts,
+ * its values, the answers. */
+#define LIMIT_HL7_EXCHANGE (4 * LIMIT_HL7_FRAME)
+/* Unfinished frames of all connections together; above it large ones are
+ * turned away. */
+#define LIMIT_HL7_HELD (256 * MIB)
 /* Studies in one answer to a token query: a patient has some dozens; behind
  * more are different people under one ID ("UNKNOWN"). */
 #define LIMIT_TOKENS 5000
@@ -110,6 +121,11 @@
 #define WAIT_RETRIEVE_MS (10 * 60 * 1000)
 /* An association between messages. */
 #define WAIT_IDLE_MS (30 * 60 * 1000)
+/* A connection to the HL7 port between messages: a HIS that has no orders at
+ * night finds it open in the morning. */
+#define WAIT_HL7_IDLE_MS (24 * 60 * 60 * 1000)
+/* An HL7 frame that has begun must go on. */
+#define WAIT_HL7_FRAME_MS 30000
 /* A worker keeps a connection this long for its next message if nobody waits.
  */
 #define WAIT_LINGER_MS 5
@@ -126,6 +142,9 @@
  * connected to, however dead that is; of one destination only
  * dicom.max_outgoing run. */
 #define LIMIT_WORKERS_MOVE 128
+/* The HL7 port: reading waits for nobody; a worker is held by a flush, or by a
+ * peer that does not take its answers. */
+#define LIMIT_WORKERS_HL7 64
 /* Running exchanges per address that is neither loopback nor a known node. */
 #define LIMIT_RUNNING_PER_ADDRESS 16
 /* Open connections; more are closed at once. The process keeps descriptors for

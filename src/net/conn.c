@@ -714,6 +714,35 @@ conn_fingerprint(const struct conn *c)
 	return c->tls != NULL ? tls_session_fingerprint(c->tls) : "";
 }
 
+/* Up to room bytes that have come, which stay where they are. */
+static bool
+look_ahead(struct conn *c, uint8_t *p, size_t room, size_t *got, struct err *e)
+{
+	ssize_t n;
+
+	*got = 0;
+	n = recv(c->fd, p, room, MSG_PEEK | MSG_DONTWAIT);
+	if (n == 0)
+		return fail(e, ERR_CLOSED, "closed");
+	if (n < 0)
+		return errno == EAGAIN || errno == EWOULDBLOCK ||
+		       errno == EINTR || broken(e);
+	*got = (size_t)n;
+	return true;
+}
+
+bool
+conn_first(struct conn *c, uint8_t *first, bool *there, struct err *e)
+{
+	size_t n;
+
+	must(c->tls == NULL && c->in_n == 0);
+	if (!look_ahead(c, first, 1, &n, e))
+		return false;
+	*there = n > 0;
+	return true;
+}
+
 /* What a TLS server answers to what is no TLS (RFC 8446 6.2): an alert, fatal,
  * unexpected_message. It tells a client that TLS is spoken here. */
 static void
@@ -730,15 +759,13 @@ static bool
 check_hello(struct conn *c, bool *done, struct err *e)
 {
 	uint8_t first[2];
-	ssize_t n;
+	size_t n;
 
-	n = recv(c->fd, first, sizeof(first), MSG_PEEK | MSG_DONTWAIT);
+	if (!look_ahead(c, first, sizeof(first), &n, e))
+		return false;
 	*done = n > 0;
 	if (n == 0)
-		return fail(e, ERR_CLOSED, "closed");
-	if (n < 0)
-		return errno == EAGAIN || errno == EWOULDBLOCK ||
-		       errno == EINTR || broken(e);
+		return true;
 	if (first[0] == 0x16 && (n < 2 || first[1] == 3))
 		return true;
 	answer_foreign(c);

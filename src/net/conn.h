@@ -85,6 +85,11 @@ bool conn_take(
     struct conn *c, size_t max, struct str *out, struct err *e) MUST_USE;
 /* The first n (at most 16) bytes without consuming them: "is this TLS?" */
 bool conn_peek(struct conn *c, void *p, size_t n, struct err *e) MUST_USE;
+/* The first byte that has come, looked at and left where it is: not in the
+ * buffer yet, so that TLS may still begin. *there is false when none has come;
+ * never blocks. ERR_CLOSED when the peer has gone without a word. */
+bool conn_first(
+    struct conn *c, uint8_t *first, bool *there, struct err *e) MUST_USE;
 /* Everything, in one system call where the socket takes it. */
 bool conn_write(struct conn *c, struct str s, struct err *e) MUST_USE;
 /* Header and body in one call (writev). */

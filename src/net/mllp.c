@@ -51,6 +51,12 @@ mllp_open(const struct mllp *m)
 	return m->state != STATE_BETWEEN || (m->frame.n > 0 && !m->taken);
 }
 
+struct str
+mllp_unfinished(const struct mllp *m)
+{
+	return m->taken ? STR("") : buf_str(&m->frame);
+}
+
 static bool
 is_filler(uint8_t c)
 {
@@ -212,18 +218,36 @@ mllp_feed(struct mllp *m, struct str *in, enum mllp_kind *kind, struct str *out,
 	return true;
 }
 
+/* Senders that end a message by ending the stream are real. One that died
+ * while it wrote looks the same: it gets no answer, sends the whole message
+ * when it lives again, and that has the last word. */
+static bool
+begins_a_message(struct str s)
+{
+	return str_starts(s, STR("MSH")) || str_starts(s, STR("FHS")) ||
+	       str_starts(s, STR("BHS")) ||
+	       str_starts(s, STR("\xef\xbb\xbfMSH"));
+}
+
 void
-mllp_end(struct mllp *m, enum mllp_kind *kind, struct str *out)
+mllp_end(
+    struct mllp *m, enum mllp_kind *kind, struct str *out, const char **why)
 {
 	*kind = MLLP_NOTHING;
+	*why = NULL;
 	if (m->taken) {
 		buf_clear(&m->frame);
 		m->taken = false;
 	}
-	if (m->state != STATE_FRAME && m->state != STATE_BARE)
+	if ((m->state != STATE_FRAME && m->state != STATE_BARE) ||
+	    m->frame.n == 0)
 		return;
-	if (str_starts(buf_str(&m->frame), STR("MSH")))
+	if (begins_a_message(buf_str(&m->frame))) {
 		*kind = complete(m, out);
+		return;
+	}
+	m->state = STATE_BETWEEN;
+	*kind = drop(m, out, "the connection ended within the message", why);
 }
 
 void

@@ -39,9 +39,12 @@ void mllp_idle(struct mllp *m);
 bool mllp_feed(struct mllp *m, struct str *in, enum mllp_kind *kind,
     struct str *out, const char **why, struct err *e) MUST_USE;
 /* The peer has closed its side: what is there may be a whole message. */
-void mllp_end(struct mllp *m, enum mllp_kind *kind, struct str *out);
+void mllp_end(
+    struct mllp *m, enum mllp_kind *kind, struct str *out, const char **why);
 /* A frame is half received: the peer has to go on within its time. */
 bool mllp_open(const struct mllp *m);
+/* What has come of a frame whose end has not. */
+struct str mllp_unfinished(const struct mllp *m);
 /* Append a framed message. */
 void mllp_frame(struct buf *out, struct str message);
 

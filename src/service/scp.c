@@ -21,10 +21,10 @@
 #include "base/limit.h"
 #include "base/log.h"
 #include "base/thread.h"
-#include "net/listen.h"
 #include "net/pool.h"
 #include "net/tls.h"
 #include "service/commitment/report.h"
+#include "service/door.h"
 #include "service/exchange.h"
 #include "service/gate.h"
 #include "service/negotiate.h"
@@ -35,7 +35,6 @@
 /* C-GET holds a thread for as long as its peer takes. */
 #define RETRIEVE_WORKERS 8
 #define LOG_FULL_MS      10000
-#define ADDRESS_TEXT     320
 
 struct link {
 	struct lot_item item;
@@ -57,21 +56,13 @@ struct link {
 	char address[CONN_ADDRESS_ROOM];
 };
 
-/* One port. */
-struct door {
-	struct scp *scp;
-	struct listener *listener;
-	bool tls;
-	char address[ADDRESS_TEXT];
-};
-
 struct scp {
 	struct mutex lock;
 	struct cond ended; /* a link ended */
 	struct store *store;
 	struct lot *lot; /* NULL when closing */
 	struct pool *workers, *retrieve, *move, *securers;
-	struct door plain, secure;
+	struct door plain, secure; /* secure: TLS */
 	struct scp_config config;
 	struct gate gate, moves; /* by address; by Move Destination */
 	struct link *links;
@@ -288,10 +279,8 @@ client_of(struct session *session, struct client *out)
 }
 
 static void
-accepted(void *ctx, struct conn *c)
+accepted(struct scp *s, struct conn *c, bool tls)
 {
-	struct door *door = ctx;
-	struct scp *s = door->scp;
 	struct link *l;
 
 	mutex_lock(&s->lock);
@@ -313,7 +302,7 @@ accepted(void *ctx, struct conn *c)
 	(void)str_copy(
 	    l->address, sizeof(l->address), str_from(c->peer.address));
 	l->trusted = c->peer.loopback;
-	l->securing = door->tls;
+	l->securing = tls;
 	l->artim_ms = clock_mono_ms() + WAIT_ARTIM_MS;
 	l->after = s->links;
 	if (l->after != NULL)
@@ -322,6 +311,18 @@ accepted(void *ctx, struct conn *c)
 	s->link_count++;
 	mutex_unlock(&s->lock);
 	park(l, clock_mono_ms() + WAIT_ARTIM_MS);
+}
+
+static void
+accepted_plain(void *ctx, struct conn *c)
+{
+	accepted(ctx, c, false);
+}
+
+static void
+accepted_secure(void *ctx, struct conn *c)
+{
+	accepted(ctx, c, true);
 }
 
 /* Refused, or gone before the answer was out. */
@@ -612,91 +613,29 @@ work(struct pool_job *job)
 	count_running(s, false);
 }
 
-/* Where a door is to be. */
-struct place {
-	const char *bind;
-	uint16_t port;
-	bool automatic;
-};
-
-static struct place
+static struct door_place
 place_of(const struct scp_config *c, bool tls)
 {
-	return (struct place){
+	return (struct door_place){
 	    .bind = c->bind,
 	    .port = tls ? c->tls_port : c->port,
 	    .automatic = tls ? c->tls_port_auto : c->port_auto,
 	};
 }
 
-static bool
-same_place(struct place a, struct place b)
-{
-	return a.port == b.port && a.automatic == b.automatic &&
-	       strcmp(a.bind, b.bind) == 0;
-}
-
-static bool
-listen_at(struct door *d, struct place at, struct listener **out, struct err *e)
-{
-	*out = NULL;
-	if (at.port == 0 && !at.automatic)
-		return true;
-	return listener_open(out, d->scp->lot, at.bind,
-	    at.automatic ? (uint16_t)0 : at.port, accepted, d, e);
-}
-
-static void
-take_listener(struct door *d, struct listener *l)
-{
-	d->listener = l;
-	d->address[0] = '\0';
-	if (l != NULL)
-		(void)str_copy(d->address, sizeof(d->address),
-		    str_from(listener_address(l)));
-}
-
-/* Open the new place, then close the old one. The same port at another address
- * cannot be had while the old one is open. */
-static bool
-move_door(struct door *d, struct place from, struct place to, struct err *e)
-{
-	bool first_close = d->listener != NULL && !to.automatic &&
-			   to.port == listener_port(d->listener);
-	struct listener *next;
-	struct err again;
-
-	if (same_place(from, to))
-		return true;
-	if (first_close)
-		listener_close(&d->listener);
-	if (listen_at(d, to, &next, e)) {
-		listener_close(&d->listener);
-		take_listener(d, next);
-		return true;
-	}
-	if (first_close) {
-		if (!listen_at(d, from, &next, &again))
-			log_error("dicom", "the old place is lost too: %s",
-			    again.text);
-		take_listener(d, next);
-	}
-	return false;
-}
-
 /* Both or none. */
 static bool
 move_doors(struct scp *s, const struct scp_config *c, struct err *e)
 {
-	struct place old_plain = place_of(&s->config, false);
-	struct place old_secure = place_of(&s->config, true);
+	struct door_place old_plain = place_of(&s->config, false);
+	struct door_place old_secure = place_of(&s->config, true);
 	struct err again;
 
-	if (!move_door(&s->plain, old_plain, place_of(c, false), e))
+	if (!door_move(&s->plain, old_plain, place_of(c, false), e))
 		return false;
-	if (move_door(&s->secure, old_secure, place_of(c, true), e))
+	if (door_move(&s->secure, old_secure, place_of(c, true), e))
 		return true;
-	if (!move_door(&s->plain, place_of(c, false), old_plain, &again))
+	if (!door_move(&s->plain, place_of(c, false), old_plain, &again))
 		log_error("dicom", "the old place is lost: %s", again.text);
 	return false;
 }
@@ -755,17 +694,31 @@ release(struct scp **sp)
 	free(s);
 }
 
+static bool
+open_doors(struct scp *s, const struct scp_config *c, struct err *e)
+{
+	s->plain = (struct door){.name = "dicom",
+	    .lot = s->lot,
+	    .accepted = accepted_plain,
+	    .ctx = s};
+	s->secure = s->plain;
+	s->secure.accepted = accepted_secure;
+	if (!door_open(&s->plain, place_of(c, false), e))
+		return false;
+	if (door_open(&s->secure, place_of(c, true), e))
+		return true;
+	door_close(&s->plain);
+	return false;
+}
+
 bool
 scp_open(struct scp **out, struct store *store, const struct scp_config *c,
     struct err *e)
 {
 	struct scp *s = must_zalloc(sizeof(*s));
-	struct listener *plain = NULL, *secure = NULL;
 
 	*out = NULL;
 	s->store = store;
-	s->plain.scp = s->secure.scp = s;
-	s->secure.tls = true;
 	mutex_init(&s->lock);
 	cond_init(&s->ended);
 	gate_init(&s->gate, LIMIT_RUNNING_PER_ADDRESS);
@@ -776,14 +729,10 @@ scp_open(struct scp **out, struct store *store, const struct scp_config *c,
 	    !pool_open(&s->retrieve, "retrieve", RETRIEVE_WORKERS, e) ||
 	    !pool_open(&s->move, "move", LIMIT_WORKERS_MOVE, e) ||
 	    !pool_open(&s->securers, "tls", thread_cores(), e) ||
-	    !listen_at(&s->plain, place_of(c, false), &plain, e) ||
-	    !listen_at(&s->secure, place_of(c, true), &secure, e)) {
-		listener_close(&plain);
+	    !open_doors(s, c, e)) {
 		release(&s);
 		return false;
 	}
-	take_listener(&s->plain, plain);
-	take_listener(&s->secure, secure);
 	*out = s;
 	return true;
 }
@@ -834,8 +783,8 @@ scp_close(struct scp **sp, int wait_ms)
 
 	if (s == NULL)
 		return;
-	listener_close(&s->plain.listener);
-	listener_close(&s->secure.listener);
+	door_close(&s->plain);
+	door_close(&s->secure);
 	mutex_lock(&s->lock);
 	s->closing = true;
 	lot = s->lot;

@@ -45,6 +45,7 @@ static const char *
 read_all(struct str in, size_t step)
 {
 	enum mllp_kind kind;
+	const char *why;
 	struct mllp m;
 	struct str out;
 	size_t i, n;
@@ -55,7 +56,7 @@ read_all(struct str in, size_t step)
 		n = in.n - i < step ? in.n - i : step;
 		feed(&m, str_of(in.p + i, n));
 	}
-	mllp_end(&m, &kind, &out);
+	mllp_end(&m, &kind, &out, &why);
 	if (kind != MLLP_NOTHING)
 		buf_u8(&seen, '.');
 	note(kind, out);
@@ -90,7 +91,10 @@ TEST(ends)
 		   "\x0bMSH|d\x1c"),
 	    "MMSH|a\nMMSH|b\nMMSH|c\nMMSH|d\n");
 	expect(STR("\x0bMSH|a\rPID"), ".MMSH|a\rPID\n");
-	expect(STR("\x0bPID|a"), "");
+	expect(STR("\x0bPID|a"), ".DPID|a\n");
+	expect(STR("\x0b"
+		   "FHS|a\rMSH|b\r"),
+	    ".MFHS|a\rMSH|b\r\n");
 	expect(STR("\x0bMSH|a\x0bMSH|b\x1c\r"), "DMSH|a\nMMSH|b\n");
 }
 

@@ -123,7 +123,7 @@ next_message(struct hl7_call *c, struct str *out, struct err *e)
 		if (e->code != ERR_CLOSED)
 			return false;
 		/* Some close instead of ending their frame. */
-		mllp_end(&c->in, &kind, out);
+		mllp_end(&c->in, &kind, out, &why);
 		return kind == MLLP_MESSAGE;
 	}
 }

@@ -13,20 +13,35 @@ struct hl7_intake_config {
 	char application[65], facility[65];
 	char charset[32];
 	struct item_rules rules;
+	bool replay; /* take effect though the same has come before */
 };
 
 struct hl7_result {
 	enum ack_code code;
+	bool repeated;                /* accepted before; no second effect */
 	struct order_problem problem; /* for what is not ACK_ACCEPT */
-	int64_t journal_id;
-	struct ack_out ack; /* in the arena */
-	/* What it was, for the log: "ORM^O01" and its control id. */
+	int64_t journal_id;           /* 0: nothing is kept of it, come again */
+	struct ack_out ack;           /* in the arena */
+	/* What it was, for the log: "ORM^O01", its control id, its sender. */
 	char type[16], control_id[64];
+	char application[65], facility[65];
 };
 /* All messages in one flushed transaction (item_take); results in their order.
- * Never fails: what goes wrong becomes an answer. */
+ * Never fails: what goes wrong becomes an answer. A batch (FHS, BHS) is to be
+ * cut by er7_split() before. */
 void hl7_take(struct store *, const struct hl7_intake_config *config,
     const char *source, const struct str *messages, size_t n, struct arena *a,
     struct hl7_result *results);
+
+/* What came in a stream: broken[i], unless NULL, says why messages[i] is not
+ * whole. Such a one is refused and journalled, as far as it came. */
+void hl7_take_stream(struct store *, const struct hl7_intake_config *config,
+    const char *source, const struct str *messages, const char *const *broken,
+    size_t n, struct arena *a, struct hl7_result *results);
+
+/* The acknowledgement of a message that is refused before it is read, of a
+ * stranger for instance: AR, nothing is kept. */
+void hl7_turn_away(const struct hl7_intake_config *config, struct str message,
+    const char *why, struct arena *a, struct ack_out *out);
 
 #endif

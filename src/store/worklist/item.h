@@ -26,10 +26,11 @@ struct item_rules {
 
 /* One message to take effect, and to be journalled with what came of it. */
 struct item_message {
-	struct str raw;                    /* as received */
-	char source[64];                   /* address, file name or "command" */
-	const struct order_message *order; /* NULL: it could not be read */
-	const struct order_problem *problem; /* then why */
+	struct str raw;  /* as received */
+	char source[64]; /* address, file name or "command" */
+	/* NULL: it could not be read. With a problem only its head counts. */
+	const struct order_message *order;
+	const struct order_problem *problem; /* why it is refused; or NULL */
 	bool replay; /* takes effect though the same has come before */
 	/* Out: */
 	enum { ITEM_APPLIED, ITEM_REPEATED, ITEM_REFUSED } outcome;

@@ -66,7 +66,7 @@ is_repeated(struct db *db, const struct item_message *m, const uint8_t *hash,
 	int64_t id;
 
 	*repeated = false;
-	if (m->replay || m->order == NULL)
+	if (m->replay || m->problem != NULL)
 		return true;
 	return db_get_int(db,
 	    "SELECT id FROM hl7_journal WHERE hash = ? AND control = ?"
@@ -171,7 +171,7 @@ take_one(struct db *db, const struct batch *b, size_t i, struct arena *a,
 	m->refused = (struct order_problem){0};
 	if (!is_repeated(db, m, b->hashes[i], now_ms, &repeated, e))
 		return false;
-	if (m->order == NULL) {
+	if (m->problem != NULL) {
 		m->outcome = ITEM_REFUSED;
 		m->refused = *m->problem;
 	} else if (repeated) {
