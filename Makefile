@@ -9,7 +9,7 @@ PREFIX ?= /usr/local
 PYTHON ?= /usr/bin/python3
 RUN_ARGS ?=
 
-LIBS   := sqlite3 gnutls zlib libarchive libutf8proc
+LIBS   := sqlite3 gnutls zlib libdeflate libarchive libutf8proc
 PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS))
 PKG_LIBS   = $(shell pkg-config --libs $(LIBS))
 

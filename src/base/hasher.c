@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <gnutls/crypto.h>
+#include <libdeflate.h>
 #include <stdatomic.h>
 
 /* What a follower reads at once; it is still in the processor's cache. */
@@ -17,6 +18,7 @@
 
 struct hasher {
 	gnutls_hash_hd_t hash;
+	uint32_t crc32;
 	bool follows, counted;
 	struct hasher *next; /* under the crew's lock: waits for a follower */
 	struct mutex lock;
@@ -57,12 +59,19 @@ hasher_new(void)
 	return h;
 }
 
+static void
+take(struct hasher *h, struct str part)
+{
+	must(gnutls_hash(h->hash, part.p, part.n) == 0);
+	h->crc32 = libdeflate_crc32(h->crc32, part.p, part.n);
+}
+
 void
 hasher_add(struct hasher *h, struct str part)
 {
 	must(!h->follows);
 	if (part.n > 0)
-		must(gnutls_hash(h->hash, part.p, part.n) == 0);
+		take(h, part);
 }
 
 static bool
@@ -78,7 +87,7 @@ hash_block(struct hasher *h, uint8_t *block, off_t end)
 		h->failed = n < 0 ? errno : EIO;
 		return false;
 	}
-	must(gnutls_hash(h->hash, block, want) == 0);
+	take(h, str_of(block, want));
 	h->at += n;
 	return true;
 }
@@ -226,10 +235,11 @@ stop(struct hasher *h, bool drop)
 }
 
 bool
-hasher_end(struct hasher *h, uint8_t out[32], struct err *e)
+hasher_end(struct hasher *h, struct digest *out, struct err *e)
 {
 	stop(h, false);
-	gnutls_hash_deinit(h->hash, out);
+	gnutls_hash_deinit(h->hash, out->sha256);
+	out->crc32 = h->crc32;
 	h->hash = NULL;
 	if (h->failed == 0)
 		return true;

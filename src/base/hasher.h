@@ -1,7 +1,7 @@
 /*
- * SHA-256 of a stream. Inline as the bytes come, or, for a file that is being
- * written while a core is idle, by a thread that reads the file behind its
- * writer: the hash is the greatest part of receiving a big object, and so
+ * SHA-256 and CRC-32 of a stream. Inline as the bytes come, or, for a file that
+ * is being written while a core is idle, by a thread that reads the file behind
+ * its writer: the hash is the greatest part of receiving a big object, and so
  * overlaps with the rest.
  */
 #ifndef BASE_HASHER_H
@@ -13,6 +13,11 @@
 #include <sys/types.h>
 
 struct hasher;
+
+struct digest {
+	uint8_t sha256[32];
+	uint32_t crc32; /* of IEEE 802.3, as zip files have it */
+};
 
 struct hasher *hasher_new(void);
 /* Also in the middle of a stream. */
@@ -28,6 +33,6 @@ bool hasher_follow(struct hasher *, int fd, off_t at);
 /* The file has been written up to 'end'. */
 void hasher_grown(struct hasher *, off_t end);
 /* Once; only hasher_free() may follow. ERR_IO when the file cannot be read. */
-bool hasher_end(struct hasher *, uint8_t out[32], struct err *e) MUST_USE;
+bool hasher_end(struct hasher *, struct digest *out, struct err *e) MUST_USE;
 
 #endif

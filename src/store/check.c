@@ -193,7 +193,8 @@ same_row(struct check *c, int64_t id, const struct row *row, bool *same,
 	    " WHERE i.id = ? AND i.SOPInstanceUID = ?"
 	    " AND i.SOPClassUID = ? AND i.syntax = ? AND i.size = ?"
 	    " AND i.sha256 = ? AND i.arrived = ? AND i.InstanceNumber = ?"
-	    " AND e.SeriesInstanceUID = ? AND s.StudyInstanceUID = ?";
+	    " AND e.SeriesInstanceUID = ? AND s.StudyInstanceUID = ?"
+	    " AND i.crc32 IN (-1, ?)";
 	const struct str *v = row->value;
 	const struct db_value args[] = {
 	    db_int(id),
@@ -206,6 +207,7 @@ same_row(struct check *c, int64_t id, const struct row *row, bool *same,
 	    db_str(v[COLUMN_InstanceNumber]),
 	    db_str(v[COLUMN_SeriesInstanceUID]),
 	    db_str(v[COLUMN_StudyInstanceUID]),
+	    db_int(row->crc32),
 	};
 	int64_t one;
 

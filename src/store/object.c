@@ -296,7 +296,7 @@ finish_file(
 
 /* The hash, when all of the data set is where the hasher finds it. */
 static bool
-finish_hash(struct object *o, uint8_t out[32], struct err *e)
+finish_hash(struct object *o, struct digest *out, struct err *e)
 {
 	if (o->follows && !write_pending(o, e))
 		return false;
@@ -315,7 +315,7 @@ describe(struct object *o, struct arena *a, struct row *row,
 	};
 	struct row_mismatch mismatch;
 
-	if (!finish_hash(o, in.sha256, e))
+	if (!finish_hash(o, &in.digest, e))
 		return false;
 	row_make(&in, a, row, &mismatch);
 	row->syntax = str_from(o->syntax_uid);

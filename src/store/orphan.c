@@ -14,24 +14,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <gnutls/crypto.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 /* Reads the data set through hash and parser. */
 static bool
 read_through(struct object_file *f, const char *path, struct capture *capture,
-    uint8_t sha256[32], struct err *parsed, struct err *e)
+    struct digest *digest, struct err *parsed, struct err *e)
 {
 	struct parse *parse =
 	    parse_new(syntax_of(str_from(f->syntax)), &capture_events, capture);
 	uint8_t *block = must_alloc(BLOCK_IO);
 	uint64_t left = f->data_size;
 	off_t at = (off_t)f->data_at;
-	gnutls_hash_hd_t hash;
+	bool ended;
+	struct hasher *hasher = hasher_new();
 	ssize_t n = 0;
 
-	must(gnutls_hash_init(&hash, GNUTLS_DIG_SHA256) == 0);
 	(void)posix_fadvise(f->fd, at, 0, POSIX_FADV_SEQUENTIAL);
 	parsed->code = ERR_NONE;
 	while (left > 0) {
@@ -39,7 +38,7 @@ read_through(struct object_file *f, const char *path, struct capture *capture,
 		    f->fd, block, left < BLOCK_IO ? left : BLOCK_IO, at);
 		if (n <= 0)
 			break;
-		must(gnutls_hash(hash, block, (size_t)n) == 0);
+		hasher_add(hasher, str_of(block, (size_t)n));
 		if (parsed->code == ERR_NONE)
 			(void)!parse_feed(
 			    parse, str_of(block, (size_t)n), parsed);
@@ -48,9 +47,12 @@ read_through(struct object_file *f, const char *path, struct capture *capture,
 	}
 	if (parsed->code == ERR_NONE)
 		(void)!parse_end(parse, parsed);
-	gnutls_hash_deinit(hash, sha256);
+	ended = hasher_end(hasher, digest, e);
+	hasher_free(&hasher);
 	parse_free(&parse);
 	free(block);
+	if (!ended)
+		return false;
 	if (n < 0)
 		return fail_errno(e, "cannot read '%s'", path);
 	if (left > 0)
@@ -73,8 +75,8 @@ inspect_bytes(struct object_file *f, const char *path, struct arena *a,
 
 	capture_init(&capture);
 	in.capture = &capture;
-	ok = read_through(f, path, &capture, in.sha256, &parsed, e);
-	if (ok && memcmp(in.sha256, f->sha256, sizeof(in.sha256)) != 0)
+	ok = read_through(f, path, &capture, &in.digest, &parsed, e);
+	if (ok && memcmp(in.digest.sha256, f->sha256, sizeof(f->sha256)) != 0)
 		ok = fail(e, ERR_CORRUPT,
 		    "'%s': the bytes are not those that were received", path);
 	if (ok && parsed.code != ERR_NONE)
@@ -89,7 +91,7 @@ static bool
 inspect_open(struct object_file *f, const char *path, bool bytes,
     struct arena *a, struct row *row, struct err *e)
 {
-	*row = (struct row){.size = 0};
+	*row = (struct row){.crc32 = -1};
 	if (bytes && !inspect_bytes(f, path, a, row, e))
 		return false;
 	if (!bytes) {

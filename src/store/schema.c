@@ -312,6 +312,12 @@ static const char *const version_7[] = {
     NULL,
 };
 
+/* CRC-32 of the data set, for zip files; -1 unknown. */
+static const char *const version_8[] = {
+    "ALTER TABLE instance ADD COLUMN crc32 INTEGER NOT NULL DEFAULT -1",
+    NULL,
+};
+
 static const struct schema_step steps[] = {
     {version_1},
     {version_2},
@@ -320,6 +326,7 @@ static const struct schema_step steps[] = {
     {version_5},
     {version_6},
     {version_7},
+    {version_8},
 };
 
 const struct schema schema_current = {

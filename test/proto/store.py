@@ -85,6 +85,22 @@ def t_large_object():
         assert list(stored_files(server).values())[0].endswith(data)
 
 
+def t_checksums():
+    """Of small and of big ones, as received and as found by a reindex."""
+    data = [dicom.instance("1.2.3.9.%d" % i, pixels=os.urandom(n))
+            for i, n in enumerate((1, 70000, 8 << 20))]
+    with Server() as server:
+        with associate(server) as a:
+            for i, one in enumerate(data):
+                equal(a.store(dicom.CT, "1.2.3.9.%d" % i, one), 0)
+        want = sorted(zlib.crc32(one) for one in data)
+        sql = "select crc32 from instance order by 1"
+        equal([n for n, in rows(server, sql)], want)
+        server.stop()
+        server.verb("reindex")
+        equal([n for n, in rows(server, sql)], want)
+
+
 def t_again_the_same():
     with Server() as server:
         with associate(server) as a:

@@ -1,5 +1,6 @@
 /*
- * SHA-256 inline and behind a writer: the same digest, whatever is cut where.
+ * SHA-256 and CRC-32 inline and behind a writer: the same digests, whatever is
+ * cut where.
  */
 #include "base/hasher.h"
 
@@ -10,19 +11,22 @@
 #include <fcntl.h>
 #include <gnutls/crypto.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #define SIZE 3000001
 
 static uint8_t bytes[SIZE];
 
 static void
-fill(uint8_t digest[32])
+fill(struct digest *digest)
 {
 	size_t i;
 
 	for (i = 0; i < SIZE; i++)
 		bytes[i] = (uint8_t)(i * 31 + i / 255);
-	must(gnutls_hash_fast(GNUTLS_DIG_SHA256, bytes, SIZE, digest) == 0);
+	must(gnutls_hash_fast(GNUTLS_DIG_SHA256, bytes, SIZE, digest->sha256) ==
+	     0);
+	digest->crc32 = (uint32_t)crc32(0, bytes, SIZE);
 }
 
 static int
@@ -36,31 +40,32 @@ temporary(void)
 
 TEST(inline_in_parts)
 {
-	uint8_t want[32], got[32];
+	struct digest want, got;
 	struct hasher *h = hasher_new();
 	size_t at, n;
 	struct err e;
 
-	fill(want);
+	fill(&want);
 	for (at = 0; at < SIZE; at += n) {
 		n = SIZE - at < 70001 ? SIZE - at : 70001;
 		hasher_add(h, str_of(bytes + at, n));
 	}
-	CHECK(hasher_end(h, got, &e));
-	CHECK(memcmp(got, want, 32) == 0);
+	CHECK(hasher_end(h, &got, &e));
+	CHECK(memcmp(got.sha256, want.sha256, 32) == 0);
+	CHECK_EQ(got.crc32, want.crc32);
 	hasher_free(&h);
 	CHECK(h == NULL);
 }
 
 TEST(behind_a_writer)
 {
-	uint8_t want[32], got[32];
+	struct digest want, got;
 	struct hasher *h;
 	size_t begin, at, n;
 	struct err e;
 	int fd;
 
-	fill(want);
+	fill(&want);
 	for (begin = 0; begin < 200000; begin += 65537) {
 		h = hasher_new();
 		fd = temporary();
@@ -75,8 +80,9 @@ TEST(behind_a_writer)
 			    fd, str_of(bytes + at, n), 100 + (off_t)at));
 			hasher_grown(h, 100 + (off_t)(at + n));
 		}
-		CHECK(hasher_end(h, got, &e));
-		CHECK(memcmp(got, want, 32) == 0);
+		CHECK(hasher_end(h, &got, &e));
+		CHECK(memcmp(got.sha256, want.sha256, 32) == 0);
+		CHECK_EQ(got.crc32, want.crc32);
 		hasher_free(&h);
 		close(fd);
 	}
@@ -86,13 +92,13 @@ TEST(a_file_that_cannot_be_read)
 {
 	struct hasher *h = hasher_new();
 	int fd = temporary();
-	uint8_t got[32];
+	struct digest got;
 	struct err e;
 
 	if (thread_cores() > 1) {
 		CHECK(hasher_follow(h, fd, 0));
 		hasher_grown(h, 1000);
-		CHECK(!hasher_end(h, got, &e));
+		CHECK(!hasher_end(h, &got, &e));
 		CHECK_EQ(e.code, ERR_IO);
 	}
 	hasher_free(&h);

@@ -299,8 +299,8 @@ complete_instance(const struct row_input *in, struct arena *a, struct row *row,
 	if (v[COLUMN_SOPInstanceUID].n == 0)
 		v[COLUMN_SOPInstanceUID] = uid_kept(a, instance);
 	if (v[COLUMN_SOPInstanceUID].n == 0)
-		v[COLUMN_SOPInstanceUID] =
-		    uid_derived(a, str_of(in->sha256, sizeof(in->sha256)));
+		v[COLUMN_SOPInstanceUID] = uid_derived(
+		    a, str_of(in->digest.sha256, sizeof(in->digest.sha256)));
 }
 
 void
@@ -311,7 +311,8 @@ row_make(const struct row_input *in, struct arena *a, struct row *out,
 	int i;
 
 	*out = (struct row){.size = 0};
-	memcpy(out->sha256, in->sha256, sizeof(out->sha256));
+	memcpy(out->sha256, in->digest.sha256, sizeof(out->sha256));
+	out->crc32 = in->digest.crc32;
 	/* A character of two bytes can become one of four. */
 	buf_init(&scratch, 8 * LIMIT_INDEX_VALUE);
 	for (i = 0; i < COLUMN_COUNT; i++) {

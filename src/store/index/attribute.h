@@ -17,6 +17,7 @@
 #ifndef STORE_ATTRIBUTE_H
 #define STORE_ATTRIBUTE_H
 
+#include "base/hasher.h"
 #include "base/buf.h"
 #include "dicom/parse.h"
 #include "store/index/upsert.h"
@@ -39,12 +40,12 @@ void capture_fini(struct capture *c);
 struct row_input {
 	const struct capture *capture;
 	struct str sop_class, sop_instance; /* of the header */
-	uint8_t sha256[32];                 /* of the data set */
+	struct digest digest;               /* of the data set */
 };
 struct row_mismatch {
 	bool sop_class, sop_instance;
 };
-/* Fills in value, keys, identity and sha256 of the row; memory from the
+/* Fills in value, keys, identity and digest of the row; memory from the
  * arena, of at least ROW_ARENA bytes. */
 #define ROW_ARENA (4 * MIB)
 void row_make(const struct row_input *in, struct arena *a, struct row *out,

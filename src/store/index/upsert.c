@@ -680,14 +680,15 @@ upsert_insert(struct upsert *u, const struct row *row, struct err *e)
 	    !note_modality(u, row, study, series->id, e) ||
 	    !db_exec(u->db,
 		"INSERT INTO instance (series, SOPInstanceUID, SOPClassUID,"
-		" InstanceNumber, syntax, size, sha256, path, arrived)"
-		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		" InstanceNumber, syntax, size, sha256, crc32, path,"
+		" arrived) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		DB_ARGS(db_int(series->id), db_str(v[COLUMN_SOPInstanceUID]),
 		    db_str(v[COLUMN_SOPClassUID]),
 		    db_str(v[COLUMN_InstanceNumber]), db_str(row->syntax),
 		    db_int((int64_t)row->size),
 		    db_blob(str_of(row->sha256, sizeof(row->sha256))),
-		    db_str(row->path), db_int(row->arrived_ms)),
+		    db_int(row->crc32), db_str(row->path),
+		    db_int(row->arrived_ms)),
 		e))
 		return false;
 	if (list_add(&study->classes, v[COLUMN_SOPClassUID]))

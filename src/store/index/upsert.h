@@ -37,6 +37,7 @@ struct row {
 	struct str source;
 	uint64_t size;
 	uint8_t sha256[32];
+	int64_t crc32; /* of the data set; negative: unknown */
 	int64_t arrived_ms;
 };
 
