@@ -27,6 +27,7 @@ const struct verb *const verbs[] = {
     &verb_store_files,
     &verb_move,
     &verb_get,
+    &verb_worklist,
     &verb_hl7,
     &verb_settings,
     &verb_activity,

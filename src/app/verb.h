@@ -87,5 +87,6 @@ extern const struct verb verb_send;
 extern const struct verb verb_serve;
 extern const struct verb verb_settings;
 extern const struct verb verb_store_files;
+extern const struct verb verb_worklist;
 
 #endif

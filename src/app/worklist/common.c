@@ -6,6 +6,7 @@
 #include "app/client_settings.h"
 #include "base/clock.h"
 #include "hl7/types.h"
+#include "service/hl7/intake.h"
 #include "service/job/job_hl7.h"
 #include "store/health.h"
 #include "store/worklist/hl7_node.h"
@@ -75,15 +76,6 @@ messages_each(const char *path, message_fn *fn, void *ctx, struct err *e)
 	return ok;
 }
 
-const char *
-setting_text(const struct settings *s, const char *key)
-{
-	enum setting_id id;
-	struct err e;
-
-	return settings_find(str_from(key), &id, &e) ? s->at[id].text : "";
-}
-
 void
 worklist_rules(const struct settings *s, struct item_rules *out)
 {
@@ -91,6 +83,21 @@ worklist_rules(const struct settings *s, struct item_rules *out)
 	    .uid_for = s->at[SETTING_WORKLIST_UID_FOR].text};
 	(void)str_copy(out->uid_root, sizeof(out->uid_root),
 	    str_from(s->at[SETTING_WORKLIST_UID_ROOT].text));
+}
+
+void
+worklist_intake(const struct settings *s, struct hl7_intake_config *out)
+{
+	const struct setting_value *at = s->at;
+
+	*out = (struct hl7_intake_config){0};
+	worklist_rules(s, &out->rules);
+	(void)str_copy(out->application, sizeof(out->application),
+	    str_from(at[SETTING_HL7_SENDING_APPLICATION].text));
+	(void)str_copy(out->facility, sizeof(out->facility),
+	    str_from(at[SETTING_HL7_SENDING_FACILITY].text));
+	(void)str_copy(out->charset, sizeof(out->charset),
+	    str_from(at[SETTING_HL7_CHARSET].text));
 }
 
 static bool

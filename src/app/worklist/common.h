@@ -28,8 +28,9 @@ bool messages_each(
 
 /* worklist.uid_root and worklist.uid_for; valid while the settings are. */
 void worklist_rules(const struct settings *s, struct item_rules *out);
-/* The value of a setting by its key. */
-const char *setting_text(const struct settings *s, const char *key);
+/* What messages that come go through; valid while the settings are. */
+struct hl7_intake_config;
+void worklist_intake(const struct settings *s, struct hl7_intake_config *out);
 
 /* A host that a word names: HOST:PORT, or an HL7 node of the archive. */
 struct hl7_peer {

@@ -4,12 +4,15 @@
 #include "app/worklist/hl7.h"
 #include "app/worklist/table.h"
 
+#include "service/hl7/file.h"
 #include "store/worklist/journal.h"
 
 #include <inttypes.h>
 
 #define LIST_MAX 50
 #define ARENA    (64 * MIB)
+/* Of failed ones at once. */
+#define REPLAY_MAX 10000
 
 static bool
 list(struct hl7_request *r, struct err *e)
@@ -63,13 +66,13 @@ put_line(const char *name, const char *value)
 static void
 put_message(struct hl7_request *r, struct arena *a, struct str raw)
 {
-	const char *charset = setting_text(&r->settings, "hl7.charset");
+	const char *charset = r->settings.at[SETTING_HL7_CHARSET].text;
 	struct str rest = raw, line;
 	struct er7_message m;
 	struct buf clean;
 	struct err e;
 
-	if (er7_parse(a, raw, charset[0] != '\0' ? charset : "UTF-8", &m, &e))
+	if (er7_parse(a, raw, charset, &m, &e))
 		rest = m.text;
 	buf_init(&clean, 4 * LIMIT_HL7_FRAME);
 	while (str_split(&rest, '\r', &line)) {
@@ -115,6 +118,101 @@ show(struct hl7_request *r, struct err *e)
 	return ok;
 }
 
+/* False: the archive failed; *refused: it was refused once more. */
+static bool
+replay_one(struct hl7_request *r, int64_t id, bool *refused, struct err *e)
+{
+	struct hl7_intake_config c;
+	struct hl7_result result;
+	struct journal_entry j;
+	char words[400];
+	struct arena a;
+	bool ok;
+
+	worklist_intake(&r->settings, &c);
+	c.replay = true;
+	arena_init(&a, ARENA + 8 * LIMIT_HL7_FRAME);
+	ok = journal_find(r->store, id, &a, &j, e);
+	if (ok && j.sent)
+		ok = fail(e, ERR_USAGE,
+		    "journal entry %" PRId64 " was sent by us: 'fileroom hl7 "
+		    "send' sends again",
+		    id);
+	if (ok)
+		hl7_take(r->store, &c, j.source, &j.raw, 1, &a, &result);
+	if (ok && result.journal_id == 0)
+		ok = fail(e, ERR_IO, "journal entry %" PRId64 ": %s", id,
+		    result.problem.text);
+	if (ok) {
+		*refused = result.code != ACK_ACCEPT;
+		hl7_file_words(0, &result, words, sizeof(words));
+		printf("%" PRId64 " again as %" PRId64 ": ", id,
+		    result.journal_id);
+		verb_put(stdout, words);
+		putchar('\n');
+		/* The new entry stands for it, whatever came of it. */
+		ok = journal_replayed(r->store, id, e);
+	}
+	arena_fini(&a);
+	return ok;
+}
+
+/* The oldest first, as they came. */
+static bool
+replay_ids(struct hl7_request *r, const int64_t *ids, size_t n, struct err *e)
+{
+	size_t refused = 0, i;
+	bool again;
+
+	for (i = 0; i < n; i++) {
+		again = false;
+		if (!replay_one(r, ids[i], &again, e))
+			return false;
+		refused += again;
+	}
+	return refused == 0 ||
+	       fail(e, ERR_DENIED, "%zu of %zu were refused again", refused, n);
+}
+
+static bool
+replay_failed(struct hl7_request *r, struct err *e)
+{
+	struct journal_entry *rows;
+	struct arena a;
+	int64_t *ids = NULL;
+	size_t n = 0, i;
+	bool ok;
+
+	arena_init(&a, ARENA);
+	ok = journal_list(r->store, true, 0, REPLAY_MAX, &a, &rows, &n, e);
+	if (ok)
+		ids = arena_array(&a, n + 1, sizeof(*ids));
+	for (i = 0; ids != NULL && i < n; i++)
+		ids[i] = rows[n - 1 - i].id;
+	ok = ok && replay_ids(r, ids, ids != NULL ? n : 0, e);
+	arena_fini(&a);
+	return ok;
+}
+
+static bool
+replay(struct hl7_request *r, struct err *e)
+{
+	size_t n = r->words.n - 2, i;
+	int64_t *ids;
+	bool ok = true;
+
+	if (r->failed != (n == 0))
+		return fail(e, ERR_USAGE,
+		    "'hl7 journal replay' needs numbers, or --failed");
+	ids = must_zalloc((n + 1) * sizeof(*ids));
+	for (i = 0; ok && i < n; i++)
+		ok = take_id("a journal entry", r->words.at[i + 2], &ids[i], e);
+	ok = ok && hl7_need_store(r, e) &&
+	     (r->failed ? replay_failed(r, e) : replay_ids(r, ids, n, e));
+	free(ids);
+	return ok;
+}
+
 bool
 hl7_journal(struct hl7_request *r, struct err *e)
 {
@@ -129,7 +227,9 @@ hl7_journal(struct hl7_request *r, struct err *e)
 		return options_words(&r->words, 2, 2, e) && list(r, e);
 	if (!strcmp(name, "show"))
 		return options_words(&r->words, 3, 3, e) && show(r, e);
+	if (!strcmp(name, "replay"))
+		return replay(r, e);
 	return fail(e, ERR_USAGE,
-	    "hl7 journal: '%s' is not allowed; allowed: list or show",
+	    "hl7 journal: '%s' is not allowed; allowed: list, show or replay",
 	    str_printable(shown, sizeof(shown), str_from(name)));
 }

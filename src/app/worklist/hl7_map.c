@@ -141,15 +141,14 @@ map_one(void *ctx, struct str bytes, size_t number, struct err *e)
 	struct er7_message m;
 	struct mapping mapping;
 	const char *from,
-	    *charset = setting_text(&x->r->settings, "hl7.charset");
+	    *charset = x->r->settings.at[SETTING_HL7_CHARSET].text;
 	struct arena a;
 	size_t n = 0;
 	bool ok;
 
 	arena_init(&a, 8 * LIMIT_HL7_FRAME);
 	printf("%smessage %zu", number > 1 ? "\n" : "", number);
-	ok = er7_parse(
-		 &a, bytes, charset[0] != '\0' ? charset : "UTF-8", &m, e) &&
+	ok = er7_parse(&a, bytes, charset, &m, e) &&
 	     choose_mapping(x, &a, &m, &mapping, &from, e);
 	if (!ok) {
 		putchar('\n');
