@@ -86,19 +86,17 @@ find_in(const struct er7_message *m, size_t from, size_t to, const char *name)
 	return NULL;
 }
 
-const struct er7_segment *
-order_segment(const struct order_reader *r, const struct order_scope *scope,
+static const struct er7_segment *
+search(const struct order_reader *r, const struct order_scope *scope,
     const char *name)
 {
 	const struct er7_segment *found;
 
-	if (strcmp(name, "ORC") == 0)
-		return scope->orc;
-	if (strcmp(name, "IPC") == 0 && scope->ipc != NULL)
-		return scope->ipc;
+	if (strcmp(name, "MSH") == 0)
+		return r->m->segments;
 	found = find_in(r->m, scope->from, scope->to, name);
 	if (found == NULL)
-		found = find_in(r->m, 0, scope->header, name);
+		found = find_in(r->m, scope->patient, scope->header, name);
 	/* A ZDS behind the last order stands for all that lack their own, and
 	 * so do other segments of a site's own making. */
 	if (found == NULL && name[0] == 'Z')
@@ -106,27 +104,81 @@ order_segment(const struct order_reader *r, const struct order_scope *scope,
 	return found;
 }
 
-/* The comments of a group are lines of one text. */
-static struct str
-join_notes(struct order_reader *r, const struct order_scope *scope)
+/* What was found belongs to one scope. */
+static void
+forget(struct order_reader *r, const struct order_scope *scope)
 {
-	size_t i, from = scope->from, to = scope->to;
-	const struct er7_segment *s;
-	struct buf out;
-	struct str text;
+	if (r->seen_from == scope->from && r->seen_to == scope->to)
+		return;
+	r->seen_from = scope->from;
+	r->seen_to = scope->to;
+	r->seen_count = 0;
+	r->noted[0] = r->noted[1] = false;
+}
 
-	buf_init(&out, 1 * MIB);
-	for (i = from; i < to; i++) {
-		s = &r->m->segments[i];
-		if (strcmp(s->name, "NTE") != 0)
-			continue;
-		if (out.n > 0)
-			buf_u8(&out, '\n');
-		buf_add(&out, er7_text(r->arena, r->m, er7_field(s, 3)));
+const struct er7_segment *
+order_segment(
+    struct order_reader *r, const struct order_scope *scope, const char *name)
+{
+	struct order_seen *seen = r->seen;
+
+	if (strcmp(name, "ORC") == 0)
+		return scope->orc;
+	if (strcmp(name, "IPC") == 0 && scope->ipc != NULL)
+		return scope->ipc;
+	forget(r, scope);
+	for (; seen < r->seen + r->seen_count; seen++)
+		if (strcmp(seen->name, name) == 0)
+			return seen->s;
+	if (r->seen_count == ARRAY_LEN(r->seen))
+		return search(r, scope, name);
+	(void)str_copy(seen->name, sizeof(seen->name), str_from(name));
+	seen->s = search(r, scope, name);
+	r->seen_count++;
+	return seen->s;
+}
+
+/* Comments behind PID (and PD1) are about the patient, others about what they
+ * stand behind. */
+static void
+add_notes(struct order_reader *r, size_t from, size_t to, bool patient,
+    struct buf *out)
+{
+	const struct er7_segment *s;
+	bool behind = false;
+
+	for (; from < to; from++) {
+		s = &r->m->segments[from];
+		if (strcmp(s->name, "NTE") != 0) {
+			behind = strcmp(s->name, "PID") == 0 ||
+				 (behind && strcmp(s->name, "PD1") == 0);
+		} else if (behind == patient) {
+			if (out->n > 0)
+				buf_u8(out, '\n');
+			buf_add(out, er7_text(r->arena, r->m, er7_field(s, 3)));
+		}
 	}
-	text = arena_dup(r->arena, buf_str(&out));
+}
+
+/* They are lines of one text. */
+static struct str
+join_notes(
+    struct order_reader *r, const struct order_scope *scope, bool patient)
+{
+	struct buf out;
+
+	forget(r, scope);
+	if (r->noted[patient])
+		return r->notes[patient];
+	buf_init(&out, 1 * MIB);
+	if (patient)
+		add_notes(r, scope->patient, scope->header, true, &out);
+	add_notes(r, scope->from, scope->to, patient, &out);
+	r->over = r->over || out.over;
+	r->notes[patient] = arena_dup(r->arena, buf_str(&out));
+	r->noted[patient] = true;
 	buf_fini(&out);
-	return text;
+	return r->notes[patient];
 }
 
 /* The part of a message a place means, as it stands. */
@@ -150,13 +202,20 @@ bool
 order_fill_from(struct order_reader *r, const struct order_scope *scope,
     enum field f, const struct mapping_place *place, struct order_value *out)
 {
-	const struct er7_segment *s = order_segment(r, scope, place->segment);
+	bool notes = strcmp(place->segment, "NTE") == 0 && place->position == 3;
+	const struct er7_segment *s;
 	struct types_result got = {0};
 	struct str raw;
 
-	if (s == NULL)
-		return false;
-	raw = raw_at(r, s, place);
+	if (notes) {
+		raw = got.text =
+		    join_notes(r, scope, order_is_patient_field(f));
+	} else {
+		s = order_segment(r, scope, place->segment);
+		if (s == NULL)
+			return false;
+		raw = raw_at(r, s, place);
+	}
 	if (str_trim(raw).n == 0)
 		return false;
 	if (er7_is_delete(raw)) {
@@ -164,9 +223,7 @@ order_fill_from(struct order_reader *r, const struct order_scope *scope,
 		*out = (struct order_value){.given = true};
 		return true;
 	}
-	if (strcmp(place->segment, "NTE") == 0 && place->position == 3)
-		got.text = join_notes(r, scope);
-	else
+	if (!notes)
 		got = types_convert(
 		    r->arena, r->m, f, raw, place->component == 0);
 	if (got.text.p == NULL && got.text.n > 0)
@@ -187,6 +244,42 @@ order_fill(struct order_reader *r, const struct order_scope *scope,
 	for (i = 0; i < r->mapping->count[f]; i++)
 		if (order_fill_from(r, scope, f, &r->mapping->at[f][i], out))
 			return;
+}
+
+/* Whether somebody else's place has what ours lacks, for who sets it up. */
+static const char *
+other_id(const struct order_reader *r, enum field f)
+{
+	const struct er7_segment *pid = er7_find(r->m, "PID", NULL);
+
+	if (f != FIELD_PatientID || r->mapping->count[f] == 0 ||
+	    strcmp(r->mapping->at[f][0].segment, "PID") != 0 ||
+	    r->mapping->at[f][0].position != 3)
+		return "";
+	if (str_trim(er7_field(pid, 2)).n > 0)
+		return "; PID-2 has a value, the mapping could take that";
+	if (str_trim(er7_field(pid, 4)).n > 0)
+		return "; PID-4 has a value, the mapping could take that";
+	return "";
+}
+
+bool
+order_lacks(struct order_reader *r, enum field f, const char *what,
+    const char *segment, unsigned field)
+{
+	const struct mapping_place *p = &r->mapping->at[f][0];
+	const char *name = field_info(f)->name;
+
+	if (r->mapping->count[f] == 0)
+		return order_refuse(r, false, 101, segment, field,
+		    "the mapping names no place for %s", name);
+	if (er7_find(r->m, p->segment, NULL) == NULL)
+		return order_refuse(r, false, 100, p->segment, 0,
+		    "there is no %s segment: the %s has no %s", p->segment,
+		    what, name);
+	return order_refuse(r, false, 101, p->segment, p->position,
+	    "%s-%u is empty: the %s has no %s%s", p->segment,
+	    (unsigned)p->position, what, name, other_id(r, f));
 }
 
 bool

@@ -9,9 +9,11 @@
 
 #include "hl7/mapping.h"
 
-/* In an update an absent value changes nothing, "" deletes. */
+/* In an update an absent value changes nothing, "" deletes. A stand-in finds
+ * an item and makes one, but replaces no value an item has. */
 struct order_value {
 	bool given; /* or: leave as it is */
+	bool stand_in;
 	struct str text;
 };
 

@@ -104,12 +104,16 @@ static enum order_status
 status_of(struct str text, enum order_action action)
 {
 	if (str_eq_nocase(text, STR("Cancelled")) ||
+	    str_eq_nocase(text, STR("Canceled")) ||
 	    str_eq_nocase(text, STR("Deleted")) ||
 	    str_eq_nocase(text, STR("Noshow")))
 		return STATUS_CANCELED;
 	if (str_eq_nocase(text, STR("Dc")))
 		return STATUS_DISCONTINUED;
-	if (str_eq_nocase(text, STR("Complete")))
+	if (str_eq_nocase(text, STR("Arrived")))
+		return STATUS_ARRIVED;
+	if (str_eq_nocase(text, STR("Complete")) ||
+	    str_eq_nocase(text, STR("Completed")))
 		return STATUS_COMPLETED;
 	if (str_eq_nocase(text, STR("Started")))
 		return STATUS_STARTED;
@@ -121,6 +125,7 @@ fill_places(struct order_reader *r, const struct order_scope *scope,
     const struct appointment *one, struct order_value *value)
 {
 	struct order_scope service = *scope;
+	static const struct mapping_place procedure = {"AIS", 3, 1, 0, 0};
 	size_t i, at;
 
 	if (one->service != NULL) {
@@ -136,18 +141,43 @@ fill_places(struct order_reader *r, const struct order_scope *scope,
 								: scope,
 		    places[i].field, &places[i].place, &value[places[i].field]);
 	}
+	/* Without a number of its own it is known by what is done. */
+	if (value[FIELD_PlacerOrderNumber].text.n == 0 &&
+	    value[FIELD_FillerOrderNumber].text.n == 0)
+		(void)order_fill_from(r, &service, FIELD_RequestedProcedureID,
+		    &procedure, &value[FIELD_RequestedProcedureID]);
+}
+
+/* Of several services each is a step of its own, but the appointment is called
+ * off as a whole. */
+static void
+name_step(struct order_reader *r, enum order_action action, size_t number,
+    struct order_value *v)
+{
+	struct order_value *id = &v[FIELD_ScheduledProcedureStepID];
+	struct str base = v[FIELD_PlacerOrderNumber].text.n > 0
+			      ? v[FIELD_PlacerOrderNumber].text
+			      : v[FIELD_FillerOrderNumber].text;
+
+	if ((action != ORDER_PUT && action != ORDER_UPDATE) || base.n == 0)
+		return;
+	if (number > 1)
+		base = str_from(
+		    arena_printf(r->arena, "%.*s-%zu", STR_ARG(base), number));
+	*id = (struct order_value){true, true, base};
 }
 
 static void
 stand_in(struct order_value *value, enum field f, enum field other)
 {
 	if (value[f].text.n == 0 && value[other].text.n > 0)
-		value[f] = value[other];
+		value[f] = (struct order_value){true, true, value[other].text};
 }
 
+/* number: of the steps, from 1; 0: there is but one. */
 static bool
 read_one(struct order_reader *r, const struct appointment *one,
-    enum order_action action, size_t header)
+    enum order_action action, size_t header, size_t number)
 {
 	struct order_message *out = r->out;
 	struct order_step *step = &out->steps[out->step_count];
@@ -166,25 +196,27 @@ read_one(struct order_reader *r, const struct appointment *one,
 		    f == FIELD_ReferringPhysicianName || f == FIELD_Modality)
 			order_fill(r, &scope, (enum field)f, &v[f]);
 	fill_places(r, &scope, one, v);
+	if (number > 0)
+		name_step(r, action, number, v);
 	step->status =
 	    status_of(v[FIELD_ScheduledProcedureStepStatus].text, action);
 	out->step_count++;
-	if (action != ORDER_PUT)
+	if (action != ORDER_PUT && action != ORDER_UPDATE)
 		return true;
 	stand_in(v, FIELD_AccessionNumber, FIELD_PlacerOrderNumber);
 	stand_in(v, FIELD_AccessionNumber, FIELD_FillerOrderNumber);
-	stand_in(v, FIELD_RequestedProcedureID, FIELD_AccessionNumber);
-	stand_in(v, FIELD_ScheduledProcedureStepID, FIELD_RequestedProcedureID);
+	order_complete(v);
+	if (action != ORDER_PUT)
+		return true;
 	if (v[FIELD_PatientID].text.n == 0)
-		return order_refuse(r, false, 101, "PID", 3,
-		    "PID-3 is empty: the appointment has no patient ID");
+		return order_lacks(r, FIELD_PatientID, "appointment", "PID", 3);
 	if (v[FIELD_PatientName].text.n == 0)
-		return order_refuse(r, false, 101, "PID", 5,
-		    "PID-5 is empty: the appointment has no patient name");
+		return order_lacks(
+		    r, FIELD_PatientName, "appointment", "PID", 5);
 	if (v[FIELD_RequestedProcedureID].text.n == 0)
 		return order_refuse(r, false, 101, "SCH", 1,
-		    "SCH-1 and SCH-2 are empty: nothing identifies the "
-		    "appointment");
+		    "SCH-1, SCH-2 and AIS-3 are empty: nothing tells which "
+		    "appointment it is");
 	return true;
 }
 
@@ -218,8 +250,8 @@ order_read_appointment(struct order_reader *r)
 		    "the message is too large to be taken in");
 	(void)find_appointments(r->m, list);
 	while (r->out->step_count < n)
-		if (!read_one(
-			r, &list[r->out->step_count], events[i].action, header))
+		if (!read_one(r, &list[r->out->step_count], events[i].action,
+			header, n > 1 ? r->out->step_count + 1 : 0))
 			return false;
 	return true;
 }

@@ -300,7 +300,8 @@ put_record(struct build *b, enum order_status status, struct str usual)
 	for (f = 0; f < FIELD_COUNT; f++) {
 		struct str text = b->value[f];
 
-		if (read != NULL && str_eq(read[f].text, text))
+		if (read != NULL && !read[f].stand_in &&
+		    str_eq(read[f].text, text))
 			continue;
 		buf_printf(b->out, "%s|%u|%s|", RECORD_SEGMENT, ++n,
 		    field_info((enum field)f)->keyword);

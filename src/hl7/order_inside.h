@@ -17,6 +17,16 @@ struct order_reader {
 	size_t trace_count, trace_room;
 	bool tracing;
 	bool over; /* the arena's budget */
+
+	/* What was found for the scope of this place: a message of a thousand
+	 * steps is not searched a hundred thousand times. */
+	size_t seen_from, seen_to, seen_count;
+	struct order_seen {
+		char name[4];
+		const struct er7_segment *s;
+	} seen[32];
+	struct str notes[2]; /* the order's, the patient's */
+	bool noted[2];
 };
 
 /* Where the values of one step may stand: its group's own segments, then what
@@ -24,20 +34,34 @@ struct order_reader {
 struct order_scope {
 	size_t step;
 	size_t from, to;               /* of m->segments: the group */
-	size_t header;                 /* segments before the first group */
+	size_t patient, header;        /* of the patient: before the groups */
 	const struct er7_segment *orc; /* own or inherited; or NULL */
 	const struct er7_segment *ipc; /* of this step; or NULL */
 };
 
 /* The segment a place means for this step; NULL. */
-const struct er7_segment *order_segment(const struct order_reader *r,
-    const struct order_scope *scope, const char *name);
+const struct er7_segment *order_segment(
+    struct order_reader *r, const struct order_scope *scope, const char *name);
 /* Fill a field from its mapped places. */
 void order_fill(struct order_reader *r, const struct order_scope *scope,
     enum field f, struct order_value *out);
 /* From one place; false when nothing usable is there. */
 bool order_fill_from(struct order_reader *r, const struct order_scope *scope,
     enum field f, const struct mapping_place *place, struct order_value *out);
+/* From places where senders put values without telling anybody, for fields
+ * that have none yet. is_new: the order is new; in a change a number might be
+ * somebody else's, and only stands in. */
+void order_look_elsewhere(struct order_reader *r,
+    const struct order_scope *scope, bool is_new, struct order_value *value);
+/* What stands in for the numbers a new item must have, where the message has
+ * others: REQUESTED PROCEDURE ID and SCHEDULED PROCEDURE STEP ID. */
+void order_complete(struct order_value value[FIELD_COUNT]);
+/* Weight and height of OBX segments (IHE RAD TF-2 appendix B). */
+void order_observations(struct order_reader *r, const struct order_scope *scope,
+    struct order_value *value);
+/* Why a field that an order must have has no value. Always false. */
+bool order_lacks(struct order_reader *r, enum field f, const char *what,
+    const char *segment, unsigned field);
 /* All fields of a patient (PID, PV1): for ADT, and as a part of a step. */
 bool order_is_patient_field(enum field f);
 /* Always false; where: segment "" for none. */

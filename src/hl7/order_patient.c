@@ -175,9 +175,9 @@ read_update(struct order_reader *r, bool arrival)
 	for (f = 0; f < FIELD_COUNT; f++)
 		if (order_is_patient_field((enum field)f))
 			order_fill(r, &scope, (enum field)f, &out->patient[f]);
+	order_observations(r, &scope, out->patient);
 	if (out->patient[FIELD_PatientID].text.n == 0)
-		return order_refuse(r, false, 101, "PID", 3,
-		    "PID-3 is empty: the patient has no ID");
+		return order_lacks(r, FIELD_PatientID, "patient", "PID", 3);
 	return true;
 }
 

@@ -54,9 +54,19 @@ take_text(
 {
 	struct str field = er7_field(obx, 5), one;
 	unsigned i, n = er7_repetitions(r->m, field);
+	struct str type = str_trim(er7_field(obx, 2));
+	bool coded = str_eq_nocase(type, STR("CE")) ||
+		     str_eq_nocase(type, STR("CWE")) ||
+		     str_eq_nocase(type, STR("CNE"));
 
 	for (i = 1; i <= n; i++) {
-		one = er7_text(r->arena, r->m, er7_repetition(r->m, field, i));
+		one = er7_repetition(r->m, field, i);
+		/* Of a code its meaning, if it has one. */
+		if (coded && er7_component(r->m, one, 2).n > 0)
+			one = er7_component(r->m, one, 2);
+		else if (coded)
+			one = er7_component(r->m, one, 1);
+		one = er7_text(r->arena, r->m, one);
 		if (out->n > 0)
 			buf_u8(out, '\n');
 		buf_add(out, one);
@@ -86,6 +96,8 @@ fill_identity(struct order_reader *r, const struct order_scope *scope)
 {
 	static const struct mapping_place accession[] = {{"OBR", 18, 1, 0, 0},
 	    {"ORC", 3, 1, 0, 0}, {"OBR", 3, 1, 0, 0}, {"OBR", 2, 1, 0, 0}};
+	static const struct mapping_place study[] = {
+	    {"ZDS", 1, 1, 0, 0}, {"IPC", 3, 1, 0, 0}};
 	struct order_report *report = &r->out->report;
 	struct order_value value = {0};
 	size_t i;
@@ -97,6 +109,9 @@ fill_identity(struct order_reader *r, const struct order_scope *scope)
 	report->accession = value.text;
 	value = (struct order_value){0};
 	order_fill(r, scope, FIELD_StudyInstanceUID, &value);
+	for (i = 0; i < ARRAY_LEN(study) && !value.given; i++)
+		(void)order_fill_from(
+		    r, scope, FIELD_StudyInstanceUID, &study[i], &value);
 	if (report->study.n == 0)
 		report->study = value.text;
 }

@@ -4,7 +4,8 @@
  *
  * An ORC opens a group; an OBR that follows another in the same group opens
  * one that inherits the ORC. Each IPC of a group is a step, without any the
- * OBR is the step.
+ * OBR is the step. A PID ends the group: the orders behind it are those of
+ * another patient.
  */
 #include "hl7/order_inside.h"
 
@@ -17,6 +18,7 @@
 
 struct group {
 	size_t from, to;
+	size_t patient, header; /* what stands before the patient's orders */
 	const struct er7_segment *orc, *obr;
 };
 
@@ -26,41 +28,50 @@ is(const struct er7_segment *s, const char *name)
 	return strcmp(s->name, name) == 0;
 }
 
+static void
+close_group(struct group *now, size_t to, struct group *groups, size_t *n)
+{
+	if (now->from == 0)
+		return;
+	now->to = to;
+	if (groups != NULL)
+		groups[*n] = *now;
+	++*n;
+	now->from = 0;
+}
+
 /* How many groups there are; they are filled in when groups is not NULL. */
 static size_t
 find_groups(const struct er7_message *m, struct group *groups)
 {
 	const struct er7_segment *s, *orc = NULL;
 	struct group now = {0};
-	bool open = false;
 	size_t i, n = 0;
 
 	for (i = 1; i < m->n; i++) {
 		s = &m->segments[i];
+		if (is(s, "PID")) {
+			close_group(&now, i, groups, &n);
+			now.patient = i;
+			now.header = 0;
+			orc = NULL;
+			continue;
+		}
 		if (!is(s, "ORC") && !is(s, "OBR"))
 			continue;
-		if (open && is(s, "OBR") && now.obr == NULL) {
+		if (now.from > 0 && is(s, "OBR") && now.obr == NULL) {
 			now.obr = s;
 			continue;
 		}
-		if (open) {
-			now.to = i;
-			if (groups != NULL)
-				groups[n] = now;
-			n++;
-		}
+		close_group(&now, i, groups, &n);
 		if (is(s, "ORC"))
 			orc = s;
-		now = (struct group){
-		    .from = i, .orc = orc, .obr = is(s, "OBR") ? s : NULL};
-		open = true;
+		now.from = i;
+		now.header = now.header > 0 ? now.header : i;
+		now.orc = orc;
+		now.obr = is(s, "OBR") ? s : NULL;
 	}
-	if (open) {
-		now.to = m->n;
-		if (groups != NULL)
-			groups[n] = now;
-		n++;
-	}
+	close_group(&now, m->n, groups, &n);
 	return n;
 }
 
@@ -101,6 +112,7 @@ static const struct {
     {"HR", ORDER_HOLD},
     {"RL", ORDER_RELEASE},
     {"OE", ORDER_RELEASE},
+    {"OR", ORDER_RELEASE},
     {"SC", ORDER_STATUS},
     {"RE", ORDER_INFORM},
     {"OK", ORDER_INFORM},
@@ -126,7 +138,6 @@ static const struct {
     {"PR", ORDER_INFORM},
     {"CN", ORDER_INFORM},
     {"OF", ORDER_INFORM},
-    {"OR", ORDER_INFORM},
     {"PY", ORDER_INFORM},
 };
 
@@ -170,6 +181,9 @@ order_status_of(struct str text, enum order_action action)
 	for (i = 0; i < ARRAY_LEN(known); i++)
 		if (str_eq_nocase(text, str_from(known[i].code)))
 			return known[i].status;
+	/* An error changes nothing. */
+	if (str_eq_nocase(text, STR("ER")))
+		return STATUS_NONE;
 	/* In process: of a new order, that it is being dealt with; as a change
 	 * of status, that the exam has begun. */
 	if (action == ORDER_STATUS && str_eq_nocase(text, STR("IP")))
@@ -177,56 +191,6 @@ order_status_of(struct str text, enum order_action action)
 	if (action == ORDER_STATUS && str_eq_nocase(text, STR("SC")))
 		return STATUS_SCHEDULED;
 	return action == ORDER_PUT ? STATUS_SCHEDULED : STATUS_NONE;
-}
-
-/* Where a value stands that the mapping did not find: places a sender may use
- * without telling anybody. */
-static const struct {
-	enum field field;
-	struct mapping_place place;
-	bool only_new; /* in a change it might be somebody else's number */
-} elsewhere[] = {
-    {FIELD_PlacerOrderNumber, {"OBR", 2, 1, 0, 0}, false},
-    {FIELD_FillerOrderNumber, {"OBR", 3, 1, 0, 0}, false},
-    {FIELD_AccessionNumber, {"OBR", 2, 1, 0, 0}, true},
-    {FIELD_AccessionNumber, {"ORC", 3, 1, 0, 0}, true},
-    {FIELD_AccessionNumber, {"OBR", 3, 1, 0, 0}, true},
-    {FIELD_RequestedProcedureID, {"OBR", 19, 1, 0, 0}, true},
-    {FIELD_StudyInstanceUID, {"IPC", 3, 1, 0, 0}, false},
-    {FIELD_StudyInstanceUID, {"ZDS", 1, 1, 0, 0}, false},
-    {FIELD_ScheduledProcedureStepStartDate, {"TQ1", 7, 1, 0, 0}, false},
-    {FIELD_ScheduledProcedureStepStartDate, {"ORC", 7, 4, 0, 0}, false},
-    {FIELD_ScheduledProcedureStepStartDate, {"OBR", 27, 4, 0, 0}, false},
-    {FIELD_ScheduledProcedureStepStartDate, {"OBR", 36, 1, 0, 0}, false},
-    {FIELD_ScheduledProcedureStepStartDate, {"OBR", 6, 1, 0, 0}, false},
-    {FIELD_ScheduledProcedureStepStartTime, {"TQ1", 7, 1, 0, 0}, false},
-    {FIELD_ScheduledProcedureStepStartTime, {"ORC", 7, 4, 0, 0}, false},
-    {FIELD_ScheduledProcedureStepStartTime, {"OBR", 27, 4, 0, 0}, false},
-    {FIELD_ScheduledProcedureStepStartTime, {"OBR", 36, 1, 0, 0}, false},
-    {FIELD_ScheduledProcedureStepStartTime, {"OBR", 6, 1, 0, 0}, false},
-};
-
-/* Of a date from one place and a time from another nothing good comes. */
-static bool
-may_look(const struct order_value *value, enum field f, bool dated)
-{
-	if (value[f].given)
-		return false;
-	return f != FIELD_ScheduledProcedureStepStartTime || !dated;
-}
-
-static void
-look_elsewhere(struct order_reader *r, const struct order_scope *scope,
-    bool is_new, struct order_value *value)
-{
-	bool dated = value[FIELD_ScheduledProcedureStepStartDate].given;
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(elsewhere); i++)
-		if ((is_new || !elsewhere[i].only_new) &&
-		    may_look(value, elsewhere[i].field, dated))
-			(void)order_fill_from(r, scope, elsewhere[i].field,
-			    &elsewhere[i].place, &value[elsewhere[i].field]);
 }
 
 static void
@@ -237,12 +201,12 @@ stand_in(
 
 	for (i = 0; i < n && value[f].text.n == 0; i++)
 		if (value[others[i]].text.n > 0)
-			value[f] = value[others[i]];
+			value[f] = (struct order_value){
+			    true, true, value[others[i]].text};
 }
 
-/* What a new order must have. */
-static void
-fill_required(struct order_value *value)
+void
+order_complete(struct order_value value[FIELD_COUNT])
 {
 	static const enum field procedure[] = {FIELD_AccessionNumber,
 	    FIELD_PlacerOrderNumber, FIELD_ScheduledProcedureStepID};
@@ -254,20 +218,6 @@ fill_required(struct order_value *value)
 }
 
 static bool
-lacks(struct order_reader *r, enum field f, const char *segment, unsigned field)
-{
-	const struct mapping_place *p = &r->mapping->at[f][0];
-	const char *name = field_info(f)->name;
-
-	if (r->mapping->count[f] > 0)
-		return order_refuse(r, false, 101, p->segment, p->position,
-		    "%s-%u is empty: the order has no %s", p->segment,
-		    (unsigned)p->position, name);
-	return order_refuse(r, false, 101, segment, field,
-	    "the mapping names no place for %s", name);
-}
-
-static bool
 check_step(struct order_reader *r, const struct order_step *step)
 {
 	const struct order_value *v = step->value;
@@ -275,11 +225,12 @@ check_step(struct order_reader *r, const struct order_step *step)
 	if (step->action != ORDER_PUT)
 		return true;
 	if (v[FIELD_PatientID].text.n == 0)
-		return lacks(r, FIELD_PatientID, "PID", 3);
+		return order_lacks(r, FIELD_PatientID, "order", "PID", 3);
 	if (v[FIELD_PatientName].text.n == 0)
-		return lacks(r, FIELD_PatientName, "PID", 5);
+		return order_lacks(r, FIELD_PatientName, "order", "PID", 5);
 	if (v[FIELD_RequestedProcedureID].text.n == 0)
-		return lacks(r, FIELD_RequestedProcedureID, "OBR", 4);
+		return order_lacks(
+		    r, FIELD_RequestedProcedureID, "order", "OBR", 4);
 	return true;
 }
 
@@ -313,9 +264,53 @@ has_control(const struct order_reader *r, const struct group *groups, size_t n,
 	return false;
 }
 
+static void
+read_values(struct order_reader *r, const struct order_scope *scope,
+    struct order_step *step)
+{
+	bool is_new = step->action == ORDER_PUT;
+	bool changes = step->action == ORDER_UPDATE;
+	size_t f;
+
+	for (f = 0; f < FIELD_COUNT; f++)
+		order_fill(r, scope, (enum field)f, &step->value[f]);
+	order_look_elsewhere(r, scope, is_new, step->value);
+	order_observations(r, scope, step->value);
+	if (is_new || changes)
+		order_complete(step->value);
+	step->status = order_status_of(
+	    step->value[FIELD_ScheduledProcedureStepStatus].text, step->action);
+}
+
+/* Steps of one order are told apart by their own ID: one that a mapping takes
+ * from elsewhere would make one of all. */
+static void
+tell_apart(struct order_reader *r, const struct order_scope *scope,
+    size_t number, struct order_value *value)
+{
+	static const struct mapping_place own = {"IPC", 4, 1, 0, 0};
+	struct order_value *id = &value[FIELD_ScheduledProcedureStepID];
+	const struct mapping *m = r->mapping;
+	char *made;
+	size_t i;
+
+	for (i = 0; i < m->count[FIELD_ScheduledProcedureStepID]; i++)
+		if (strcmp(m->at[FIELD_ScheduledProcedureStepID][i].segment,
+			"IPC") == 0 &&
+		    er7_field(scope->ipc, 4).n > 0)
+			return;
+	if (order_fill_from(
+		r, scope, FIELD_ScheduledProcedureStepID, &own, id) ||
+	    id->text.n == 0 || number < 2)
+		return;
+	made = arena_printf(r->arena, "%.*s-%zu", STR_ARG(id->text), number);
+	id->text = str_from(made);
+}
+
+/* number: of the group's IPC segments, from 1; 0: it has one or none. */
 static bool
 read_step(struct order_reader *r, const struct group *g,
-    const struct er7_segment *ipc, size_t header)
+    const struct er7_segment *ipc, size_t number)
 {
 	struct order_message *out = r->out;
 	struct order_step *step = &out->steps[out->step_count];
@@ -323,25 +318,21 @@ read_step(struct order_reader *r, const struct group *g,
 	    .step = out->step_count,
 	    .from = g->from,
 	    .to = g->to,
-	    .header = header,
+	    .patient = g->patient,
+	    .header = g->header,
 	    .orc = g->orc,
 	    .ipc = ipc,
 	};
 	const struct mapping *mapping = r->mapping;
 	bool record = order_is_record(r, &scope), ok;
-	size_t f;
 
 	if (record)
 		r->mapping = mapping_preset("manual");
 	read_control(r, g, step);
 	step->action = order_action_of(step->control);
-	for (f = 0; f < FIELD_COUNT; f++)
-		order_fill(r, &scope, (enum field)f, &step->value[f]);
-	look_elsewhere(r, &scope, step->action == ORDER_PUT, step->value);
-	if (step->action == ORDER_PUT)
-		fill_required(step->value);
-	step->status = order_status_of(
-	    step->value[FIELD_ScheduledProcedureStepStatus].text, step->action);
+	read_values(r, &scope, step);
+	if (number > 0)
+		tell_apart(r, &scope, number, step->value);
 	if (record)
 		order_take_record(r, &scope, step);
 	ok = check_step(r, step);
@@ -351,31 +342,33 @@ read_step(struct order_reader *r, const struct group *g,
 }
 
 static bool
-read_group(struct order_reader *r, const struct group *g, size_t header)
+read_group(struct order_reader *r, const struct group *g)
 {
+	bool several = count_steps(r->m, g) > 1, any = false;
 	const struct er7_segment *s;
-	bool any = false;
-	size_t i;
+	size_t i, number = 0;
 
 	for (i = g->from; i < g->to; i++) {
 		s = &r->m->segments[i];
 		if (!is(s, "IPC"))
 			continue;
 		any = true;
-		if (!read_step(r, g, s, header))
+		number += several;
+		if (!read_step(r, g, s, number))
 			return false;
 	}
-	return any || read_step(r, g, NULL, header);
+	return any || read_step(r, g, NULL, 0);
 }
 
-/* A replacement: the old order (RP) goes, the new ones (RO) come. */
+/* A replacement: the old order (RP, RU) goes, the new ones (RO) come. */
 static void
 settle_replacements(struct order_message *out, bool replaced)
 {
 	size_t i;
 
 	for (i = 0; i < out->step_count && replaced; i++)
-		if (strcmp(out->steps[i].control, "RP") == 0)
+		if (strcmp(out->steps[i].control, "RP") == 0 ||
+		    strcmp(out->steps[i].control, "RU") == 0)
 			out->steps[i].action = ORDER_CANCEL;
 }
 
@@ -413,7 +406,7 @@ order_read_steps(struct order_reader *r)
 		/* The children are the steps, not their parent. */
 		if (children && strcmp(head.control, "PA") == 0)
 			continue;
-		if (!read_group(r, &groups[i], groups[0].from))
+		if (!read_group(r, &groups[i]))
 			return false;
 	}
 	settle_replacements(r->out, has_control(r, groups, n, "RO"));

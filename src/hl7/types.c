@@ -382,6 +382,28 @@ is_decimal(struct str s)
 	return digits > 0 && dots <= 1 && s.n <= 16;
 }
 
+bool
+types_measure(struct str text, struct str unit, char out[17])
+{
+	static const struct {
+		const char *name;
+		double in;
+	} units[] = {
+	    {"kg", 1}, {"g", 1e-3}, {"m", 1}, {"cm", 1e-2}, {"mm", 1e-3}};
+	char copy[17];
+	size_t i;
+
+	if (!is_decimal(text) || !str_copy(copy, sizeof(copy), text))
+		return false;
+	for (i = 0; i < ARRAY_LEN(units); i++)
+		if (str_eq_nocase(unit, str_from(units[i].name)))
+			break;
+	if (i == ARRAY_LEN(units))
+		return false;
+	snprintf(out, 17, "%.6g", strtod(copy, NULL) * units[i].in);
+	return true;
+}
+
 static void
 convert_sex(struct types_result *r)
 {
@@ -509,6 +531,9 @@ types_convert(struct arena *a, const struct er7_message *m, enum field f,
 	case FIELD_TYPE_PN:
 	case FIELD_TYPE_XCN:
 		r.text = name_of(a, m, raw, info->type == FIELD_TYPE_XCN);
+		if (!whole_field && is_digits(r.text))
+			r.note = "a number, not a name: component 0 would take "
+				 "the name behind it";
 		break;
 	case FIELD_TYPE_CODE:
 		r.text = whole_field ? convert_code(a, m, raw)
@@ -518,6 +543,9 @@ types_convert(struct arena *a, const struct er7_message *m, enum field f,
 	case FIELD_TYPE_ST:
 		r.text = str_trim(
 		    er7_text(a, m, er7_repetition(m, raw, whole_field)));
+		/* Table 0009; in DICOM (PS3.3 C.2.3) 3 is pregnant. */
+		if (f == FIELD_PregnancyStatus && str_eq(r.text, STR("B6")))
+			r.text = STR("3");
 		break;
 	default:
 		r.text = one_line(

@@ -22,6 +22,9 @@ struct types_result types_convert(struct arena *a, const struct er7_message *m,
 /* TS, also dd/mm/yyyy hh:mm and yyyy-mm-dd: date[9] YYYYMMDD, time[14] HHMMSS
  * or less precise or empty. */
 bool types_time(struct str ts, char date[9], char time[14]);
+/* A number with its unit in kilograms or metres, as DS; false when either is
+ * none that is known. */
+bool types_measure(struct str number, struct str unit, char out[17]);
 /* Back: PN to XPN, DA and TM to TS. */
 void types_name_build(
     struct buf *out, const struct er7_delimiters *d, struct str pn);

@@ -2,42 +2,7 @@
  * What messages ask for: orders with their groups and control codes,
  * appointments, patients, reports.
  */
-#include "hl7/order.h"
-
-#include "base/limit.h"
-#include "test.h"
-
-static struct arena arena;
-static struct order_message order;
-static struct order_problem problem;
-static struct order_trace *traces;
-static size_t trace_count;
-
-static bool
-read_with(const char *preset, const char *message)
-{
-	struct er7_message m;
-	struct err e;
-
-	arena_fini(&arena);
-	arena_init(&arena, 16 * MIB);
-	if (!CHECK(er7_parse(&arena, str_from(message), "UTF-8", &m, &e)))
-		return false;
-	return order_read(&arena, &m, mapping_preset(preset), &order, &traces,
-	    &trace_count, &problem);
-}
-
-static struct str
-value(size_t step, enum field f)
-{
-	if (step >= order.step_count)
-		return STR("(no such step)");
-	return order.steps[step].value[f].given
-		   ? order.steps[step].value[f].text
-		   : STR("(none)");
-}
-
-#define HEAD "MSH|^~\\&|APP|FAC|||20190315||"
+#include "order.h"
 
 /* As the manual shows it. */
 TEST(manual_sample_one)
@@ -273,6 +238,278 @@ TEST(patients)
 	CHECK(read_with("manual", HEAD "ADT^A11|1|P|2.5\rPID|||N1\r"));
 	CHECK_EQ(order.kind, ORDER_KIND_NOTHING);
 	CHECK(!read_with("manual", HEAD "ADT^Z99|1|P|2.5\rPID|||N1\r"));
+}
+
+/* A report that names its study where our preset does not look. */
+TEST(reports_of_others)
+{
+	CHECK(read_with("dcm4chee",
+	    HEAD "ORU^R01|1|P|2.5\rPID|||ID||A^B\rOBR|1|P|F|X\r"
+		 "OBX|1|CE|||L1^Left lung^L~R1\rOBX|2|RP|||http://x\r"
+		 "ZDS|1.2.3^^Application^DICOM\r"));
+	CHECK_STR(order.report.text, "Left lung\nR1");
+	CHECK_STR(order.report.study, "1.2.3");
+	CHECK_STR(order.report.title, "X");
+	CHECK(!read_with("manual", HEAD "ORU^R01|1|P|2.5\rPID|||ID||A\r"));
+	CHECK_EQ(problem.code, 100);
+	CHECK(
+	    !read_with("manual", HEAD "ORU^R01|1|P|2.5\rPID|||ID||A\rOBR|1\r"));
+	CHECK(strstr(problem.text, "belongs to no study") != NULL);
+}
+
+/* Every event of the chapter: what it does, or that it does nothing. */
+TEST(patient_events)
+{
+	static const char update[] = "A01 A02 A03 A04 A05 A06 A07 A08 A14 A28 "
+				     "A31";
+	static const char merge[] = "A18 A30 A34 A36 A39 A40 A46 A47";
+	char text[200], event[8];
+	unsigned i;
+
+	for (i = 1; i <= 63; i++) {
+		enum order_kind want = ORDER_KIND_NOTHING;
+
+		snprintf(event, sizeof(event), "A%02u", i);
+		snprintf(text, sizeof(text),
+		    HEAD "ADT^%s|1|P|2.5\rPID|||N1\rMRG|O1\rPID|||N2\r", event);
+		if (!CHECK_EQ(read_with("manual", text), i < 63))
+			printf("%s\n", event);
+		if (strstr(update, event) != NULL || i == 9 || i == 10)
+			want = ORDER_KIND_PATIENT;
+		else if (strstr(merge, event) != NULL || i == 37)
+			want = ORDER_KIND_MERGE;
+		if (i < 63 && !CHECK_EQ(order.kind, want))
+			printf("%s\n", event);
+		if (want == ORDER_KIND_PATIENT)
+			CHECK_EQ(order.patient_status,
+			    i == 9 || i == 10 ? STATUS_ARRIVED : STATUS_NONE);
+	}
+	CHECK_EQ(problem.code, 201);
+	CHECK(problem.reject);
+}
+
+TEST(kinds)
+{
+	static const struct {
+		const char *type;
+		enum order_kind kind;
+	} cases[] = {
+	    {"ACK", ORDER_KIND_ACK},
+	    {"ACK^O01", ORDER_KIND_ACK},
+	    {"ORR^O02", ORDER_KIND_ACK},
+	    {"ORG^O20", ORDER_KIND_ACK},
+	    {"ORI^O24", ORDER_KIND_ACK},
+	    {"DFT^P03", ORDER_KIND_NOTHING},
+	    {"BAR^P01", ORDER_KIND_NOTHING},
+	    {"MFN^M01", ORDER_KIND_NOTHING},
+	    {"MDM^T02", ORDER_KIND_NOTHING},
+	    {"orm^o01", ORDER_KIND_STEPS},
+	    {"OMG^O19^OMG_O19", ORDER_KIND_STEPS},
+	    {"OMI^O23", ORDER_KIND_STEPS},
+	    /* It does not say what it is, but there is an order in it. */
+	    {"", ORDER_KIND_STEPS},
+	};
+	char text[200];
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		snprintf(text, sizeof(text),
+		    HEAD "%s|7|P|2.5\rPID|||N1||A\rORC|NW|1\r", cases[i].type);
+		CHECK(read_with("manual", text));
+		if (!CHECK_EQ(order.kind, cases[i].kind))
+			printf("%s\n", cases[i].type);
+		CHECK_STR(order.control_id, "7");
+		CHECK_STR(order.application, "APP");
+		CHECK_STR(order.facility, "FAC");
+	}
+	CHECK(!read_with("manual", HEAD "|7|P|2.5\rPID|||N1||A\r"));
+	CHECK(problem.reject && problem.code == 200);
+	CHECK(strstr(problem.text, "MSH-9") != NULL);
+	CHECK(!read_with("manual", HEAD "OML^O21|7|P|2.5\r"));
+	CHECK(strstr(problem.text, "'OML'") != NULL);
+	CHECK(!read_with("manual", HEAD "Q\x1b[31m\"|7|P|2.5\r"));
+	CHECK(strchr(problem.text, 0x1b) == NULL);
+}
+
+/* In words, and with what the sender or the mapping could do. */
+TEST(words)
+{
+	static const struct {
+		const char *message, *text;
+		unsigned code;
+	} cases[] = {
+	    {"ORM^O01|1|P|2.3\rORC|NW|1\rOBR|1|||X\r",
+		"there is no PID segment: the order has no PATIENT ID", 100},
+	    {"ORM^O01|1|P|2.3\rPID||E1|||A\rORC|NW|1\r",
+		"PID-3 is empty: the order has no PATIENT ID; PID-2 has a "
+		"value, the mapping could take that",
+		101},
+	    {"ORM^O01|1|P|2.3\rPID||||E1|A\rORC|NW|1\r",
+		"PID-3 is empty: the order has no PATIENT ID; PID-4 has a "
+		"value, the mapping could take that",
+		101},
+	    {"ORM^O01|1|P|2.3\rPID|||1||\rORC|NW|1\r",
+		"PID-5 is empty: the order has no PATIENT NAME", 101},
+	    {"ORM^O01|1|P|2.3\rPID|||1||\"\"\rORC|NW|1\r",
+		"PID-5 is empty: the order has no PATIENT NAME", 101},
+	    {"ORM^O01|1|P|2.3\rPID|||1||A\rORC|NW\rOBR|1\r",
+		"OBR-4 is empty: the order has no REQUESTED PROCEDURE ID", 101},
+	    {"ORM^O01|1|P|2.3\rPID|||1||A\rORC|NW\r",
+		"there is no OBR segment: the order has no REQUESTED "
+		"PROCEDURE ID",
+		100},
+	    {"ADT^A08|1|P|2.3\rPID|||\r",
+		"PID-3 is empty: the patient has no PATIENT ID", 101},
+	    {"ADT^A40|1|P|2.3\rMRG|O\r",
+		"an MRG segment without a PID segment before it", 100},
+	    {"ADT^A40|1|P|2.3\rPID|||N\rMRG|\r",
+		"MRG-1 is empty: the patient to be merged has no ID", 101},
+	    {"SIU^S12|1|P|2.3\rSCH|1\rPID|||1\r",
+		"PID-5 is empty: the appointment has no PATIENT NAME", 101},
+	    {"SIU^S12|1|P|2.3\rPID|||1||A\r",
+		"SCH-1, SCH-2 and AIS-3 are empty: nothing tells which "
+		"appointment it is",
+		101},
+	};
+	char text[300];
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		snprintf(text, sizeof(text), HEAD "%s", cases[i].message);
+		CHECK(!read_with("manual", text));
+		CHECK_STR(str_from(problem.text), cases[i].text);
+		CHECK_EQ(problem.code, cases[i].code);
+		CHECK(!problem.reject);
+	}
+}
+
+/* For the mapping of a sender that names no place at all. */
+TEST(mapping_without_places)
+{
+	struct mapping none = {0};
+	struct er7_message m;
+	struct err e;
+
+	arena_fini(&arena);
+	arena_init(&arena, MIB);
+	CHECK(er7_parse(&arena,
+	    STR(HEAD "ORM^O01|1|P|2.3\rPID|||1||A\rORC|NW|1\r"), "UTF-8", &m,
+	    &e));
+	CHECK(!order_read(&arena, &m, &none, &order, NULL, NULL, &problem));
+	CHECK_STR(str_from(problem.text),
+	    "the mapping names no place for PATIENT ID");
+}
+
+/* What a person is told about what was found (A28). */
+TEST(notes)
+{
+	size_t i, numbers = 0, longer = 0, dates = 0;
+
+	CHECK(read_with("manual",
+	    HEAD "ORM^O01|1|P|2.3\rPID|||1||A||Aug 15, 1942\rORC|NW|1\r"
+		 "OBR|1|||12345678901234567^X||||||||||||1173^HOUSE^GREG\r"));
+	CHECK_STR(value(0, FIELD_RequestingPhysician), "1173");
+	CHECK_STR(value(0, FIELD_RequestedProcedureID), "12345678901234567");
+	CHECK_STR(value(0, FIELD_PatientBirthDate), "(none)");
+	for (i = 0; i < trace_count; i++) {
+		if (traces[i].note == NULL)
+			continue;
+		numbers += strstr(traces[i].note, "component 0") != NULL;
+		longer += strstr(traces[i].note, "16 characters") != NULL;
+		dates += strstr(traces[i].note, "no date") != NULL;
+	}
+	CHECK_EQ(numbers, 1);
+	CHECK_EQ(longer, 2);
+	CHECK_EQ(dates, 1);
+	CHECK(read_with("ihe-orm",
+	    HEAD "ORM^O01|1|P|2.3\rPID|||1||A\r"
+		 "PV1||O|||||||||||||B6\rORC|NW|1\r"
+		 "OBR|1|||X||||||||||||1173^HOUSE^GREG^^JR^DR\r"));
+	CHECK_STR(value(0, FIELD_RequestingPhysician), "HOUSE^GREG^^DR^JR");
+	CHECK_STR(value(0, FIELD_PregnancyStatus), "3");
+}
+
+TEST(appointments_of_several_services)
+{
+	static const char message[] =
+	    HEAD "SIU^%s|1|P|2.5\rSCH|A1\rPID|||ID||A^B\r"
+		 "RGS|1\rAIS|1||X^Head|20260102100000\r"
+		 "AIS|2||Y^Neck|20260102110000\rAIG|1||CT1\r"
+		 "RGS|2\rAIS|1||Z^Knee|20260102120000\rAIG|1||MR1\r";
+	char text[400];
+
+	snprintf(text, sizeof(text), message, "S12");
+	CHECK(read_with("manual", text));
+	CHECK_EQ(order.step_count, 3);
+	CHECK_STR(value(0, FIELD_ScheduledProcedureStepID), "A1");
+	CHECK_STR(value(1, FIELD_ScheduledProcedureStepID), "A1-2");
+	CHECK_STR(value(2, FIELD_ScheduledProcedureStepID), "A1-3");
+	CHECK_STR(value(1, FIELD_ScheduledProcedureStepStartTime), "110000");
+	CHECK_STR(value(1, FIELD_ScheduledStationAETitle), "CT1");
+	CHECK_STR(value(2, FIELD_ScheduledStationAETitle), "MR1");
+	CHECK_STR(value(2, FIELD_RequestedProcedureDescription), "Knee");
+	snprintf(text, sizeof(text), message, "S14");
+	CHECK(read_with("manual", text));
+	CHECK_EQ(order.steps[1].action, ORDER_UPDATE);
+	CHECK_STR(value(1, FIELD_ScheduledProcedureStepID), "A1-2");
+	/* Called off it is as a whole. */
+	snprintf(text, sizeof(text), message, "S15");
+	CHECK(read_with("manual", text));
+	CHECK_EQ(order.steps[1].action, ORDER_CANCEL);
+	CHECK_STR(value(1, FIELD_ScheduledProcedureStepID), "(none)");
+}
+
+TEST(appointment_without_number)
+{
+	CHECK(read_with("manual",
+	    HEAD "SIU^S12|1|P|2.5\rPID|||ID||A^B\r"
+		 "AIS|1|A|34^SEPTO^T|20201023083000\rAIL|1|A|UCI^R1\r"));
+	CHECK_STR(value(0, FIELD_RequestedProcedureID), "34");
+	CHECK_STR(value(0, FIELD_ScheduledProcedureStepID), "34");
+	CHECK_STR(value(0, FIELD_ScheduledProcedureStepLocation), "UCI");
+	CHECK(read_with("manual", HEAD "SIU^S15|1|P|2.5\rPID|||ID||A^B\r"
+				       "AIS|1|A|34^SEPTO^T|20201023083000\r"));
+	CHECK_STR(value(0, FIELD_RequestedProcedureID), "34");
+}
+
+TEST(appointment_events)
+{
+	static const struct {
+		const char *event, *code;
+		enum order_action action;
+		enum order_status status;
+	} cases[] = {
+	    {"S12", "Booked", ORDER_PUT, STATUS_SCHEDULED},
+	    {"S13", "", ORDER_UPDATE, STATUS_NONE},
+	    {"S14", "Started", ORDER_UPDATE, STATUS_STARTED},
+	    {"S14", "Arrived", ORDER_UPDATE, STATUS_ARRIVED},
+	    {"S14", "Complete", ORDER_UPDATE, STATUS_COMPLETED},
+	    {"S14", "CANCELLED", ORDER_UPDATE, STATUS_CANCELED},
+	    {"S15", "", ORDER_CANCEL, STATUS_NONE},
+	    {"S16", "Dc", ORDER_DISCONTINUE, STATUS_DISCONTINUED},
+	    {"S17", "Deleted", ORDER_DELETE, STATUS_CANCELED},
+	    {"S18", "", ORDER_UPDATE, STATUS_NONE},
+	    {"S19", "", ORDER_UPDATE, STATUS_NONE},
+	    {"S20", "", ORDER_UPDATE, STATUS_NONE},
+	    {"S21", "", ORDER_UPDATE, STATUS_NONE},
+	    {"S22", "", ORDER_UPDATE, STATUS_NONE},
+	    {"S23", "", ORDER_INFORM, STATUS_NONE},
+	    {"S24", "", ORDER_INFORM, STATUS_NONE},
+	    {"S26", "Noshow", ORDER_CANCEL, STATUS_CANCELED},
+	};
+	char text[300];
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		snprintf(text, sizeof(text),
+		    HEAD "SIU^%s|1|P|2.5\rSCH|A1||||||||||"
+			 "||||||||||||||%s\rPID|||ID||A^B\r",
+		    cases[i].event, cases[i].code);
+		CHECK(read_with("manual", text));
+		if (!CHECK_EQ(order.steps[0].action, cases[i].action) ||
+		    !CHECK_EQ(order.steps[0].status, cases[i].status))
+			printf("%s\n", cases[i].event);
+	}
 }
 
 TEST(reports)

@@ -178,7 +178,7 @@ take_values(struct item *item, const struct order_value *v)
 	size_t f;
 
 	for (f = 0; f < FIELD_COUNT; f++) {
-		if (!v[f].given)
+		if (!v[f].given || (v[f].stand_in && item->value[f].n > 0))
 			continue;
 		/* What an item cannot be without is not deleted; the study
 		 * may have been begun under its UID. */
@@ -243,9 +243,6 @@ create(struct item_effect *x, const struct order_step *step, struct err *e)
 	int64_t id;
 
 	take_values(&item, step->value);
-	if (item.value[FIELD_ScheduledProcedureStepID].n == 0)
-		item.value[FIELD_ScheduledProcedureStepID] =
-		    item.value[FIELD_RequestedProcedureID];
 	f = item_lacks(&item);
 	if (f != FIELD_COUNT)
 		return item_refuse(x, step->action == ORDER_PUT ? 101 : 204,
