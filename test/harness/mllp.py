@@ -20,7 +20,7 @@ def order(control, *, placer=None, patient="P1", name="DOE^JANE", ack="",
         f"{control}|P|{version}|||{ack or '|'}||{charset}",
         f"PID|||{patient}||{name}||19510224|F",
         f"ORC|NW|{placer}|||IP||^^^20260102080000||20260101||||||20260102",
-        f"OBR|1|{placer}||21100^CT HEAD|||||||||||||||CT|||CTAWP1",
+        f"OBR|1|{placer}||21100^CT HEAD||||||||||||||CT|||CTAWP1",
         *more]
     return "".join(s + "\r" for s in segments).encode()
 

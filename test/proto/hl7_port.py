@@ -2,8 +2,8 @@
 who may send, TLS, and what is no HL7 at all."""
 
 import os
+import re
 import socket
-import ssl
 import sys
 import threading
 import time
@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import tls
 from harness.mllp import (END, START, Mllp, code, fields, frame, items,
-                          journal, order, rows)
+                          journal, order)
 from harness.runner import equal, main, raises
 from harness.server import Server, wait_for
 
@@ -241,6 +241,243 @@ def t_charsets():
                   .decode().encode("cp932"))
         equal([i["PatientName"] for i in items(server)],
               ["MÜLLER^EVA", "Ωμέγα", "山田^太郎", "ソ連^能"])
+
+
+def refused(server):
+    return server.verb("node", "refused")
+
+
+def quiet_end(port, sent, host="127.0.0.1"):
+    """What comes back before the server closes."""
+    with Mllp(port, host) as c:
+        c.send(sent)
+        return c.rest()
+
+
+def t_other_protocols():
+    with serve() as server:
+        answer = quiet_end(server.hl7_port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 400 ") and b"MLLP" in answer
+        equal(quiet_end(server.hl7_port, b"\1\0\0\0\0\xcd" + bytes(205)), b"")
+        equal(quiet_end(server.hl7_port, b"x" * 5000), b"")
+        raises(OSError, tls.context().wrap_socket,
+               socket.create_connection(("127.0.0.1", server.hl7_port), 20))
+        server.wait_log("hl7.tls is false")
+        wait_for(lambda: refused(server).count(" to HL7: ") == 4)
+        text = refused(server)
+        for words in ("an HTTP request came to the HL7 port",
+                      "DICOM came to the HL7 port",
+                      "no HL7 message begins within 4096 bytes",
+                      "hl7.tls is false"):
+            assert words in text, text
+        equal(journal(server), [])
+
+
+def t_too_large():
+    with serve() as server:
+        with Mllp(server.hl7_port) as c:
+            head = order("7")
+            threading.Thread(target=push, daemon=True, args=(
+                c, START + head + b"NTE|" + b"x" * (33 << 20))).start()
+            equal(fields(c.receive(), "MSA")[1:3], ["AR", "7"])
+            equal(c.receive(), None)
+        (entry,) = journal(server)
+        equal(entry["outcome"], "rejected")
+        equal(bytes(entry["raw"])[:len(head)], head)
+        assert len(entry["raw"]) <= 65536
+        with Mllp(server.hl7_port) as c:
+            equal(code(c.ask(order("8"))), "AA")
+
+
+def push(c, data):
+    try:
+        c.send(data)
+    except OSError:
+        pass
+
+
+def t_large_report():
+    """What is large is not too large: 8 MiB of a PDF."""
+    report = (order("1", kind="ORU^R01").replace(b"ORC|", b"ZZZ|")
+              + b"OBX|1|ED|PDF||^application^pdf^Base64^"
+              + b"QUJD" * (2 << 20) + b"\r")
+    with serve() as server:
+        with Mllp(server.hl7_port) as c:
+            c.send(frame(report) + frame(order("2")))
+            equal(fields(c.receive(), "MSA")[2], "1")
+            equal(fields(c.receive(), "MSA")[1:3], ["AA", "2"])
+        equal(len(journal(server)[0]["raw"]), len(report))
+
+
+def t_tls():
+    with serve(tls="true") as server:
+        context = tls.context()
+        with Mllp(server.hl7_port, tls=context) as c:
+            equal(code(c.ask(order("1"))), "AA")
+            c.send(b"".join(frame(order(str(i))) for i in range(500)))
+            for i in range(500):
+                equal(fields(c.receive(), "MSA")[1:3], ["AA", str(i)])
+        # Those that do not begin so go on as before.
+        with Mllp(server.hl7_port) as c:
+            equal(code(c.ask(order("501"))), "AA")
+        equal(len(items(server)), 501)
+        answer = quiet_end(server.hl7_port, b"\x16" + b"x" * 300)
+        assert b"\x15\x03" in answer[:2] or answer == b"", answer
+        with Mllp(server.hl7_port, tls=context) as c:
+            c.send(b"GET / HTTP/1.0\r\n\r\n")
+            assert b"400" in c.rest()
+
+
+def t_tls_may_be_switched():
+    with serve() as server:
+        def speaks_tls():
+            try:
+                with Mllp(server.hl7_port, tls=tls.context()) as c:
+                    return code(c.ask(order("1"))) == "AA"
+            except OSError:
+                return False
+
+        del server.settings["hl7.port"]
+        server.stop()
+        port = free_port()
+        server.settings["hl7.port"] = str(port)
+        server.start()
+        assert not speaks_tls()
+        server.verb("settings", "set", "hl7.tls", "true")
+        wait_for(speaks_tls)
+        server.verb("settings", "set", "hl7.tls", "false")
+        wait_for(lambda: not speaks_tls())
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        return s.getsockname()[1]
+
+
+def t_port_follows_the_setting():
+    with Server(settings={"hl7.port": None}, start=False) as server:
+        server.verb("settings", "set", "hl7.port", "0")
+        server.verb("settings", "set", "hl7.bind", "127.0.0.1")
+        server.start()
+        equal(list(server.ports), ["dicom"])
+        server.verb("settings", "set", "hl7.port", "auto")
+        server.wait_log("HL7 listens on 127.0.0.1:")
+        line = [x for x in server.log().splitlines()
+                if "HL7 listens" in x][-1]
+        port = int(line.split("127.0.0.1:")[1].split()[0])
+        with Mllp(port) as c:
+            equal(code(c.ask(order("1"))), "AA")
+            server.verb("settings", "set", "hl7.port", "0")
+            server.wait_log("HL7 listens on no port now")
+            # What stands, stands.
+            equal(code(c.ask(order("2"))), "AA")
+        raises(ConnectionRefusedError, Mllp, port)
+
+
+def t_mapping_of_the_sender():
+    """Taken up without a restart; the most telling one counts."""
+    with serve() as server:
+        server.verb("hl7", "mapping", "preset", "ihe-orm", "--for", "IHE")
+        with Mllp(server.hl7_port) as c:
+            c.ask(order("1", placer="P1", app="IHE"))
+            c.ask(order("2", placer="P2"))
+            got = {i["PlacerOrderNumber"] or i["AccessionNumber"]:
+                   i["AccessionNumber"] for i in items(server)}
+            # OBR-18 there, ORC-2 here.
+            equal(got, {"P1": "CT", "P2": "P2"})
+            server.verb("hl7", "mapping", "preset", "ihe-orm")
+            c.ask(order("3", placer="P3"))
+        equal(items(server)[-1]["AccessionNumber"], "CT")
+
+
+def t_activity():
+    with serve() as server:
+        with Mllp(server.hl7_port) as c:
+            c.ask(order("1"))
+            c.ask(order("2", kind="XYZ^Z01"))
+            c.send(b"\x10nobody\r")
+            equal(c.socket.recv(10), b"\x10\r")
+        with Mllp(server.hl7_port):
+            pass
+        wait_for(lambda: "hl7" in server.verb("activity", "list", "--all"))
+        (line,) = server.verb("activity", "list", "--all").splitlines()
+        assert "HIS 127.0.0.1 > CLINIC" in line, line
+        assert " stores=2 failed=1 finds=1 " in line, line
+        # Of patients nothing is logged.
+        assert "DOE" not in server.log()
+
+
+def t_idle_connections_cost_nothing():
+    count = 5000
+    with serve() as server:
+        threads = len(os.listdir(f"/proc/{server.pid}/task"))
+        before = resident(server)
+        held = [Mllp(server.hl7_port) for _ in range(count)]
+        for c in held[:1000]:
+            c.send(frame(order("1")))
+        for c in held[:1000]:
+            equal(code(c.receive()), "AA")
+        started = time.monotonic()
+        with Mllp(server.hl7_port) as c:
+            equal(code(c.ask(order("2"))), "AA")
+        assert time.monotonic() - started < 2
+        wait_for(lambda: len(os.listdir(f"/proc/{server.pid}/task"))
+                 < threads + 70)
+        # Sanitizers keep memory back, and want more of it.
+        if not re.search("asan|tsan", os.path.realpath(server.program)):
+            assert resident(server) - before < 16 << 10, resident(server)
+        for c in held:
+            c.socket.close()
+
+
+def resident(server):
+    """In KiB."""
+    with open(f"/proc/{server.pid}/status", encoding="ascii") as f:
+        return int(f.read().split("VmRSS:")[1].split()[0])
+
+
+def t_who_does_not_read():
+    """Sends and never takes an answer: the others go on, a stop ends it."""
+    with serve() as server:
+        with Mllp(server.hl7_port) as stubborn:
+            stubborn.socket.settimeout(1)
+            one = b"".join(frame(order(str(i))) for i in range(1000))
+            with_timeouts = 0
+            while with_timeouts == 0:
+                try:
+                    stubborn.send(one)
+                except TimeoutError:
+                    with_timeouts += 1
+            with Mllp(server.hl7_port) as c:
+                equal(code(c.ask(order("x"))), "AA")
+
+
+def t_stop_in_the_middle():
+    """What was acknowledged before the stop is there after it."""
+    with serve() as server:
+        got = []
+        with Mllp(server.hl7_port) as c:
+            done = threading.Event()
+
+            def sender():
+                try:
+                    for i in range(100000):
+                        ack = c.ask(order(str(i)))
+                        if ack is None:
+                            return
+                        got.append(fields(ack, "MSA")[2])
+                except OSError:
+                    pass
+                finally:
+                    done.set()
+
+            threading.Thread(target=sender, daemon=True).start()
+            wait_for(lambda: len(got) > 50)
+            server.stop()
+            assert done.wait(10)
+        server.start()
+        there = {i["AccessionNumber"] for i in items(server)}
+        assert {"A" + i for i in got} <= there
 
 
 if __name__ == "__main__":

@@ -46,6 +46,8 @@ sign_of(const struct refusal *r)
 	if (strstr(r->reason, "address is not") != NULL ||
 	    strstr(r->reason, "host name does not resolve") != NULL)
 		return SIGN_REFUSED_ADDRESS;
+	if (strstr(r->reason, "no HL7 node") != NULL)
+		return SIGN_REFUSED_HL7;
 	if (!strncmp(r->reason, "called AE title", 15))
 		return SIGN_REFUSED_CALLED;
 	return SIGN_REFUSED_OTHER;
@@ -57,6 +59,9 @@ say_command(struct doctor *d, enum sign sign, const struct refusal *r)
 	const char *ae = doctor_quote(d, r->calling);
 	const char *address = doctor_quote(d, r->address);
 
+	if (sign == SIGN_REFUSED_HL7)
+		doctor_command(d, "fileroom hl7 node add %s %s 0",
+		    r->calling[0] != '\0' ? ae : address, address);
 	if (r->calling[0] == '\0')
 		return;
 	if (sign == SIGN_REFUSED_UNKNOWN)

@@ -368,6 +368,19 @@ take_query(struct turn *x)
 		write_out(x);
 }
 
+/* MSH-3 of what he sent, for the operator who may make a node of him. */
+static void
+name_stranger(struct turn *x, struct str frame)
+{
+	struct er7_message m;
+	struct err e;
+
+	if (!er7_parse(&x->work, frame, x->rules->intake.charset, &m, &e))
+		return;
+	(void)str_printable(x->talk->application, sizeof(x->talk->application),
+	    er7_get(&x->work, &m, "MSH", 3, 1));
+}
+
 /* Somebody who may not do this is told so once, and it is over. */
 static void
 turn_away(struct turn *x, const struct frame *f)
@@ -380,6 +393,7 @@ turn_away(struct turn *x, const struct frame *f)
 	struct err e;
 
 	x->talk->refused++;
+	name_stranger(x, f->bytes);
 	if (f->query) {
 		/* The form has no other words for no. */
 		buf_text(&x->out, "\x10\r");
@@ -481,7 +495,7 @@ record_refused(const struct talk *t, const struct conn *c, struct store *store,
 	(void)str_copy(r.calling, sizeof(r.calling), str_from(t->application));
 	(void)str_copy(r.called, sizeof(r.called), STR("HL7"));
 	(void)str_copy(r.address, sizeof(r.address), str_from(c->peer.address));
-	snprintf(r.reason, sizeof(r.reason), "HL7: %.150s", why->text);
+	(void)str_copy(r.reason, sizeof(r.reason), str_from(why->text));
 	r.first_ms = r.last_ms = clock_utc_ms();
 	refusal_record(store, &r);
 }
