@@ -32,6 +32,7 @@ empty_index(struct upsert *u, void *ctx, struct err *e)
 	    "DELETE FROM series",
 	    "DELETE FROM study",
 	    "DELETE FROM patient",
+	    "DELETE FROM patient_said",
 	    "DELETE FROM name_key",
 	};
 	const struct store *s = ctx;

@@ -16,8 +16,9 @@
  * an ID are not one.
  *
  * What the files do not hold is in tables of its own (node, setting, refusal,
- * activity, job, tombstone, writer, missing), which a rebuild of the index
- * keeps.
+ * activity, job, tombstone, writer, missing, item, hl7_journal and others),
+ * which a rebuild of the index keeps. Merges and corrections of patients are
+ * among them: index/person.h.
  *
  *   quarantine  files set aside: second arrivals that differ, torn files,
  *               what another was accepted instead of
@@ -318,6 +319,39 @@ static const char *const version_8[] = {
     NULL,
 };
 
+/* Merges and corrections of patients: see index/person.h. */
+static const char *const version_9[] = {
+    "CREATE TABLE patient_alias (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " prior_id TEXT NOT NULL, prior_issuer TEXT NOT NULL,"
+    " PatientID TEXT NOT NULL, IssuerOfPatientID TEXT NOT NULL,"
+    " ended_by INTEGER NOT NULL, at INTEGER NOT NULL,"
+    " journal INTEGER NOT NULL) STRICT",
+    "CREATE INDEX patient_alias_prior ON patient_alias (prior_id,"
+    " prior_issuer, id)",
+    "CREATE INDEX patient_alias_into ON patient_alias (PatientID,"
+    " IssuerOfPatientID)",
+    "CREATE INDEX patient_alias_ended ON patient_alias (ended_by)"
+    " WHERE ended_by <> 0",
+    "CREATE TABLE patient_edit (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " PatientID TEXT NOT NULL, IssuerOfPatientID TEXT NOT NULL,"
+    " given INTEGER NOT NULL, PatientName TEXT NOT NULL,"
+    " PatientBirthDate TEXT NOT NULL, PatientSex TEXT NOT NULL,"
+    " at INTEGER NOT NULL, journal INTEGER NOT NULL,"
+    " UNIQUE (PatientID, IssuerOfPatientID)) STRICT",
+    "CREATE TABLE patient_said (id INTEGER PRIMARY KEY,"
+    " PatientID TEXT NOT NULL, IssuerOfPatientID TEXT NOT NULL,"
+    " PatientName TEXT NOT NULL, PatientBirthDate TEXT NOT NULL,"
+    " PatientSex TEXT NOT NULL, UNIQUE (PatientID, IssuerOfPatientID))"
+    " STRICT",
+    "ALTER TABLE study ADD COLUMN said INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX study_said ON study (said) WHERE said <> 0",
+    /* Under which ID an item came, where that was merged into another. */
+    "ALTER TABLE item ADD COLUMN said_id TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE item ADD COLUMN said_issuer TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX item_said ON item (said_id) WHERE said_id <> ''",
+    NULL,
+};
+
 static const struct schema_step steps[] = {
     {version_1},
     {version_2},
@@ -327,6 +361,7 @@ static const struct schema_step steps[] = {
     {version_6},
     {version_7},
     {version_8},
+    {version_9},
 };
 
 const struct schema schema_current = {

@@ -199,7 +199,24 @@ TEST(batch_and_journal)
 	CHECK_EQ(list[0].id, m[1].journal_id);
 	CHECK(journal_find(t.store, m[1].journal_id, &t.arena, &one, &t.e));
 	CHECK_STR(one.raw, texts[1]);
-	CHECK(journal_replayed(t.store, one.id, &t.e));
+	/* A replay that fails again takes its place in the list. */
+	m[1].replays = one.id;
+	CHECK(item_take(t.store, &rules, &m[1], 1, &t.e));
+	CHECK_EQ(m[1].outcome, ITEM_REFUSED);
+	CHECK(journal_list(t.store, true, 0, 100, &t.arena, &list, &n, &t.e));
+	CHECK(n == 1 && list[0].id == m[1].journal_id);
+	/* The mapping has been mended. */
+	order[1].steps[1].value[FIELD_PatientName] =
+	    order[1].steps[0].value[FIELD_PatientName];
+	order[1].steps[1].value[FIELD_RequestedProcedureID] =
+	    order[1].steps[0].value[FIELD_RequestedProcedureID];
+	m[1].replays = list[0].id;
+	CHECK(item_take(t.store, &rules, &m[1], 1, &t.e));
+	CHECK_EQ(m[1].outcome, ITEM_APPLIED);
+	CHECK(journal_find(t.store, list[0].id, &t.arena, &one, &t.e));
+	CHECK_STR(str_from(one.outcome), "replayed");
+	CHECK(journal_find(t.store, m[1].journal_id, &t.arena, &one, &t.e));
+	CHECK_STR(str_from(one.outcome), "applied");
 	CHECK(journal_list(t.store, true, 0, 100, &t.arena, &list, &n, &t.e));
 	CHECK_EQ(n, 0);
 	CHECK(journal_expire(t.store, INT64_MAX, &t.e));

@@ -3,7 +3,8 @@
  *
  * Specific Character Set (0008,0005) stands before every text, but is applied
  * at the end only, so that its place does not matter. Of each value at most
- * LIMIT_INDEX_VALUE bytes are kept while parsing, and TEXT_MAX in the index.
+ * LIMIT_INDEX_VALUE bytes are kept while parsing, and ATTRIBUTE_TEXT_MAX in the
+ * index.
  */
 #include "store/index/attribute.h"
 
@@ -13,11 +14,6 @@
 #include "dicom/value.h"
 
 #include <inttypes.h>
-
-/* A PN has three groups of 64 characters, of four bytes at most (PS3.5 6.2);
- * longer values are not conformant, and a page of 500 rows must stay within
- * the memory of an exchange. */
-#define TEXT_MAX 1024
 
 #define CHARSET COLUMN_COUNT
 
@@ -143,7 +139,8 @@ decoded(struct arena *a, const struct capture *c, enum column column,
 		return STR("");
 	buf_clear(scratch);
 	charset_decode(charset, text, kind == COLUMN_KIND_NAME, scratch, NULL);
-	text = str_trim(utf8_cut(str_trim(buf_str(scratch)), TEXT_MAX));
+	text =
+	    str_trim(utf8_cut(str_trim(buf_str(scratch)), ATTRIBUTE_TEXT_MAX));
 	return index_text(a, kind, arena_dup(a, text));
 }
 
@@ -231,9 +228,7 @@ complete_series(struct arena *a, struct str *v)
 		    derived_from(a, "series", what, ARRAY_LEN(what));
 }
 
-/* The folded values of a name, each followed by a line end: folding leaves
- * none in them. */
-static struct str
+struct str
 name_keys(struct arena *a, struct str name)
 {
 	struct str part, key;
@@ -335,6 +330,7 @@ row_make(const struct row_input *in, struct arena *a, struct row *out,
 	complete_patient(a, out);
 	out->time_key[0] = time_key(a, out->value[COLUMN_StudyTime]);
 	out->time_key[1] = time_key(a, out->value[COLUMN_SeriesTime]);
-	/* The budget is far above what values of TEXT_MAX can take. */
+	/* The budget is far above what values of ATTRIBUTE_TEXT_MAX can take.
+	 */
 	must(!a->over);
 }

@@ -51,6 +51,14 @@ struct row_mismatch {
 void row_make(const struct row_input *in, struct arena *a, struct row *out,
     struct row_mismatch *mismatch);
 
+/* A PN has three groups of 64 characters, of four bytes at most (PS3.5 6.2);
+ * longer values are not conformant, and a page of 500 rows must stay within
+ * the memory of an exchange. */
+#define ATTRIBUTE_TEXT_MAX 1024
+/* The folded values of a name, each followed by a line end: folding leaves
+ * none in them. */
+struct str name_keys(struct arena *a, struct str name);
+
 /* How values are written in the index, also for conditions: dates as YYYYMMDD,
  * integers without signs and zeros that mean nothing, others as they are. */
 struct str index_text(struct arena *a, enum column_kind kind, struct str utf8);

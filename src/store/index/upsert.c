@@ -11,18 +11,19 @@
 #include "base/limit.h"
 #include "base/log.h"
 #include "base/map.h"
-#include "store/index/word.h"
+#include "store/index/person_inside.h"
 
 /* Entries of a kind; all are forgotten when there are more. */
 #define ENTRIES 4096
 
 struct patient_entry {
 	int64_t id;
+	int64_t said;   /* of table patient_said, or 0 (person.h) */
 	unsigned empty; /* bits by place in patient_fills */
 };
 
 struct study_entry {
-	int64_t id, patient;
+	int64_t id, patient, said;
 	unsigned empty;
 	bool warned;
 	char *modalities, *classes; /* sorted, separated by backslashes */
@@ -43,6 +44,8 @@ struct series_entry {
 struct upsert {
 	struct db *db;
 	int64_t version;
+	/* Merges or corrections: are there any (person.h)? */
+	enum { PERSONS_UNKNOWN, PERSONS_NONE, PERSONS_SOME } persons;
 	struct map patients, studies, series;
 	struct study_entry *dirty_studies;
 	struct series_entry *dirty_series;
@@ -63,6 +66,11 @@ static const struct fill patient_fills[] = {
     FILL("patient", PatientName),
     FILL("patient", PatientBirthDate),
     FILL("patient", PatientSex),
+};
+static const struct fill said_fills[] = {
+    FILL("patient_said", PatientName),
+    FILL("patient_said", PatientBirthDate),
+    FILL("patient_said", PatientSex),
 };
 static const struct fill study_fills[] = {
     FILL("study", StudyID),
@@ -87,10 +95,13 @@ static const struct fill series_fills[] = {
 #define PATIENT_SELECT                                                         \
 	"SELECT id, PatientName, PatientBirthDate, PatientSex FROM patient"    \
 	" WHERE PatientID = ? AND IssuerOfPatientID = ? AND identity = ?"
+#define SAID_SELECT                                                            \
+	"SELECT id, PatientName, PatientBirthDate, PatientSex"                 \
+	" FROM patient_said WHERE PatientID = ? AND IssuerOfPatientID = ?"
 #define STUDY_SELECT                                                           \
 	"SELECT id, StudyID, StudyDate, StudyTime, AccessionNumber,"           \
 	" StudyDescription, ReferringPhysicianName, InstitutionName, patient," \
-	" ModalitiesInStudy, SOPClassesInStudy FROM study"                     \
+	" ModalitiesInStudy, SOPClassesInStudy, said FROM study"               \
 	" WHERE StudyInstanceUID = ?"
 #define SERIES_SELECT                                                          \
 	"SELECT id, SeriesNumber, Modality, SeriesDate, SeriesTime,"           \
@@ -138,8 +149,16 @@ upsert_forget(struct upsert *u)
 	map_clear(&u->patients);
 	map_clear(&u->studies);
 	map_clear(&u->series);
+	u->persons = PERSONS_UNKNOWN;
 	u->dirty_studies = NULL;
 	u->dirty_series = NULL;
+}
+
+void
+upsert_renew(struct upsert *u)
+{
+	must(u->dirty_studies == NULL && u->dirty_series == NULL);
+	upsert_forget(u);
 }
 
 void
@@ -295,9 +314,9 @@ copy(struct str s)
 }
 
 /* keys: folded values, each with a line end; groups separated by '='. */
-static bool
-add_names(struct upsert *u, enum word_kind kind, int64_t owner, struct str keys,
-    struct err *e)
+bool
+upsert_add_names(struct db *db, enum word_kind kind, int64_t owner,
+    struct str keys, struct err *e)
 {
 	struct str value, group;
 
@@ -305,13 +324,13 @@ add_names(struct upsert *u, enum word_kind kind, int64_t owner, struct str keys,
 		while (str_split(&value, '=', &group)) {
 			if (group.n == 0)
 				continue;
-			if (!db_exec(u->db,
+			if (!db_exec(db,
 				"INSERT OR IGNORE INTO name_key"
 				" (kind, value, owner) VALUES (?, ?, ?)",
 				DB_ARGS(
 				    db_int(kind), db_str(group), db_int(owner)),
 				e) ||
-			    !word_add(u->db, kind, group, e))
+			    !word_add(db, kind, group, e))
 				return false;
 		}
 	}
@@ -344,8 +363,8 @@ empty_values(const struct row *row, const struct fill *fills, size_t n)
 
 /* What belongs to a column besides itself. */
 static bool
-fill_more(struct upsert *u, const struct row *row, enum column column,
-    int64_t id, struct err *e)
+fill_more(struct upsert *u, const struct row *row, const struct fill *fills,
+    enum column column, int64_t id, struct err *e)
 {
 	switch (column) {
 	case COLUMN_StudyDescription:
@@ -353,10 +372,13 @@ fill_more(struct upsert *u, const struct row *row, enum column column,
 		return word_add(
 		    u->db, word_kind_of(column), row->value[column], e);
 	case COLUMN_PatientName:
-		return add_names(u, WORD_PATIENT_NAME, id, row->patient_key, e);
+		/* Of a row of patient_said: none (person.h). */
+		return fills != patient_fills ||
+		       upsert_add_names(
+			   u->db, WORD_PATIENT_NAME, id, row->patient_key, e);
 	case COLUMN_ReferringPhysicianName:
-		return add_names(
-		    u, WORD_REFERRING_NAME, id, row->referring_key, e);
+		return upsert_add_names(
+		    u->db, WORD_REFERRING_NAME, id, row->referring_key, e);
 	case COLUMN_StudyTime:
 		return db_exec(u->db,
 		    "UPDATE study SET StudyTime_key = ? WHERE id = ?",
@@ -385,7 +407,7 @@ fill(struct upsert *u, const struct row *row, const struct fill *fills,
 			DB_ARGS(
 			    db_str(row->value[fills[i].column]), db_int(id)),
 			e) ||
-		    !fill_more(u, row, fills[i].column, id, e))
+		    !fill_more(u, row, fills, fills[i].column, id, e))
 			return false;
 		*empty &= ~(1U << i);
 	}
@@ -411,7 +433,125 @@ insert_patient(
 		return false;
 	*id = db_last_id(u->db);
 	return word_add(u->db, WORD_PATIENT_ID, v[COLUMN_PatientID], e) &&
-	       add_names(u, WORD_PATIENT_NAME, *id, row->patient_key, e);
+	       upsert_add_names(
+		   u->db, WORD_PATIENT_NAME, *id, row->patient_key, e);
+}
+
+/* What the row's patient is in the table; *there false when there is none and
+ * none is to be made. */
+static bool
+load_patient(struct upsert *u, const struct row *row, bool make,
+    struct patient_entry *found, bool *there, struct err *e)
+{
+	const struct str *v = row->value;
+	struct db_stmt *q;
+	enum db_step step;
+
+	if (!db_query(u->db, PATIENT_SELECT,
+		DB_ARGS(db_str(v[COLUMN_PatientID]),
+		    db_str(v[COLUMN_IssuerOfPatientID]), db_str(row->identity)),
+		&q, e))
+		return false;
+	step = db_step(q, e);
+	*there = step == DB_STEP_ROW || make;
+	if (step == DB_STEP_FAILED)
+		return false;
+	if (step == DB_STEP_ROW) {
+		found->id = db_column_int(q, 0);
+		found->empty = empty_columns(q, ARRAY_LEN(patient_fills));
+		db_reset(q);
+		return true;
+	}
+	found->empty =
+	    empty_values(row, patient_fills, ARRAY_LEN(patient_fills));
+	return !make || insert_patient(u, row, &found->id, e);
+}
+
+/* Whether the patient's row is made from what the files say and from what is
+ * known besides (person.h). */
+static bool
+is_known(struct upsert *u, const struct row *row, bool *known, struct err *e)
+{
+	bool any;
+
+	*known = false;
+	if (u->persons == PERSONS_UNKNOWN) {
+		if (!person_any(u->db, &any, e))
+			return false;
+		u->persons = any ? PERSONS_SOME : PERSONS_NONE;
+	}
+	return u->persons == PERSONS_NONE ||
+	       person_known(u->db, row->value[COLUMN_PatientID], known, e);
+}
+
+static bool
+insert_said(struct upsert *u, const struct row *row, int64_t *id, struct err *e)
+{
+	const struct str *v = row->value;
+
+	if (!db_exec(u->db,
+		"INSERT INTO patient_said (PatientID, IssuerOfPatientID,"
+		" PatientName, PatientBirthDate, PatientSex)"
+		" VALUES (?, ?, ?, ?, ?)",
+		DB_ARGS(db_str(v[COLUMN_PatientID]),
+		    db_str(v[COLUMN_IssuerOfPatientID]),
+		    db_str(v[COLUMN_PatientName]),
+		    db_str(v[COLUMN_PatientBirthDate]),
+		    db_str(v[COLUMN_PatientSex])),
+		e))
+		return false;
+	*id = db_last_id(u->db);
+	return true;
+}
+
+/* The row that the studies of the row's patient belong to, with all that is
+ * known now. */
+static bool
+row_of(struct upsert *u, const struct row *row, int64_t *patient, struct err *e)
+{
+	struct person p = {
+	    row->value[COLUMN_PatientID], row->value[COLUMN_IssuerOfPatientID]};
+	struct person root;
+	struct arena a;
+	bool ok;
+
+	arena_init(&a, LIMIT_EXCHANGE);
+	ok = person_resolve(u->db, &a, &p, &root, e) &&
+	     person_row(u->db, &a, &root, patient, e);
+	arena_fini(&a);
+	return ok;
+}
+
+static bool
+load_said(struct upsert *u, const struct row *row, bool make,
+    struct patient_entry *found, bool *there, struct err *e)
+{
+	const struct str *v = row->value;
+	struct db_stmt *q;
+	enum db_step step;
+
+	if (!db_query(u->db, SAID_SELECT,
+		DB_ARGS(db_str(v[COLUMN_PatientID]),
+		    db_str(v[COLUMN_IssuerOfPatientID])),
+		&q, e))
+		return false;
+	step = db_step(q, e);
+	*there = step == DB_STEP_ROW || make;
+	if (step == DB_STEP_FAILED)
+		return false;
+	if (step == DB_STEP_ROW) {
+		found->said = db_column_int(q, 0);
+		found->empty = empty_columns(q, ARRAY_LEN(said_fills));
+		db_reset(q);
+	} else if (make) {
+		if (!insert_said(u, row, &found->said, e))
+			return false;
+		found->empty =
+		    empty_values(row, said_fills, ARRAY_LEN(said_fills));
+	} else {
+		return true;
+	}
+	return row_of(u, row, &found->id, e);
 }
 
 /* The entry of the row's patient; *out NULL when there is none and it is not
@@ -422,8 +562,7 @@ get_patient(struct upsert *u, const struct row *row, bool make,
 {
 	const struct str *v = row->value;
 	struct patient_entry found = {0};
-	struct db_stmt *q;
-	enum db_step step;
+	bool known, there = false, ok = true;
 	struct buf key;
 
 	buf_init(&key, 64 * KIB);
@@ -433,42 +572,36 @@ get_patient(struct upsert *u, const struct row *row, bool make,
 	buf_u8(&key, 0);
 	buf_add(&key, row->identity);
 	*out = map_get(&u->patients, buf_str(&key));
-	if (*out != NULL)
-		goto done;
-	if (!db_query(u->db, PATIENT_SELECT,
-		DB_ARGS(db_str(v[COLUMN_PatientID]),
-		    db_str(v[COLUMN_IssuerOfPatientID]), db_str(row->identity)),
-		&q, e))
-		goto failed;
-	step = db_step(q, e);
-	if (step == DB_STEP_FAILED)
-		goto failed;
-	if (step == DB_STEP_ROW) {
-		found.id = db_column_int(q, 0);
-		found.empty = empty_columns(q, ARRAY_LEN(patient_fills));
-		db_reset(q);
-	} else if (make) {
-		if (!insert_patient(u, row, &found.id, e))
-			goto failed;
-		found.empty =
-		    empty_values(row, patient_fills, ARRAY_LEN(patient_fills));
-	} else {
-		goto done;
+	if (*out == NULL)
+		ok = is_known(u, row, &known, e) &&
+		     (known ? load_said(u, row, make, &found, &there, e)
+			    : load_patient(u, row, make, &found, &there, e));
+	if (ok && there) {
+		*out = must_alloc(sizeof(found));
+		**out = found;
+		map_put(&u->patients, buf_str(&key), *out);
 	}
-	*out = must_alloc(sizeof(found));
-	**out = found;
-	map_put(&u->patients, buf_str(&key), *out);
-done:
 	buf_fini(&key);
-	return true;
-failed:
-	buf_fini(&key);
-	return false;
+	return ok;
 }
 
 static bool
-insert_study(struct upsert *u, const struct row *row, int64_t patient,
-    int64_t *id, struct err *e)
+fill_patient(struct upsert *u, const struct row *row,
+    struct patient_entry *patient, struct err *e)
+{
+	unsigned before = patient->empty;
+
+	if (patient->said == 0)
+		return fill(u, row, patient_fills, ARRAY_LEN(patient_fills),
+		    &patient->empty, patient->id, e);
+	return fill(u, row, said_fills, ARRAY_LEN(said_fills), &patient->empty,
+		   patient->said, e) &&
+	       (patient->empty == before || row_of(u, row, &patient->id, e));
+}
+
+static bool
+insert_study(struct upsert *u, const struct row *row,
+    const struct patient_entry *patient, int64_t *id, struct err *e)
 {
 	const struct str *v = row->value;
 
@@ -478,22 +611,23 @@ insert_study(struct upsert *u, const struct row *row, int64_t patient,
 		" StudyDescription, ReferringPhysicianName, InstitutionName,"
 		" ModalitiesInStudy, SOPClassesInStudy,"
 		" NumberOfStudyRelatedSeries, NumberOfStudyRelatedInstances,"
-		" bytes, changed)"
-		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '', 0, 0, 0, 0)",
-		DB_ARGS(db_int(patient), db_str(v[COLUMN_StudyInstanceUID]),
+		" bytes, changed, said)"
+		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '', 0, 0, 0, 0, ?)",
+		DB_ARGS(db_int(patient->id), db_str(v[COLUMN_StudyInstanceUID]),
 		    db_str(v[COLUMN_StudyID]), db_str(v[COLUMN_StudyDate]),
 		    db_str(v[COLUMN_StudyTime]), db_str(row->time_key[0]),
 		    db_str(v[COLUMN_AccessionNumber]),
 		    db_str(v[COLUMN_StudyDescription]),
 		    db_str(v[COLUMN_ReferringPhysicianName]),
-		    db_str(v[COLUMN_InstitutionName])),
+		    db_str(v[COLUMN_InstitutionName]), db_int(patient->said)),
 		e))
 		return false;
 	*id = db_last_id(u->db);
 	return word_add(
 		   u->db, WORD_DESCRIPTION, v[COLUMN_StudyDescription], e) &&
 	       word_add(u->db, WORD_ACCESSION, v[COLUMN_AccessionNumber], e) &&
-	       add_names(u, WORD_REFERRING_NAME, *id, row->referring_key, e);
+	       upsert_add_names(
+		   u->db, WORD_REFERRING_NAME, *id, row->referring_key, e);
 }
 
 static bool
@@ -518,12 +652,14 @@ load_study(struct upsert *u, const struct row *row, struct study_entry **out,
 		found.patient = db_column_int(q, first);
 		found.modalities = copy(db_column(q, first + 1));
 		found.classes = copy(db_column(q, first + 2));
+		found.said = db_column_int(q, first + 3);
 		db_reset(q);
 	} else {
 		if (!get_patient(u, row, true, &patient, e) ||
-		    !insert_study(u, row, patient->id, &found.id, e))
+		    !insert_study(u, row, patient, &found.id, e))
 			return false;
 		found.patient = patient->id;
+		found.said = patient->said;
 		found.empty =
 		    empty_values(row, study_fills, ARRAY_LEN(study_fills));
 		found.modalities = must_strdup("");
@@ -550,9 +686,12 @@ get_study(struct upsert *u, const struct row *row, struct study_entry **out,
 		e) ||
 	    !get_patient(u, row, false, &patient, e))
 		return false;
-	if (patient != NULL && patient->id == s->patient)
-		return fill(u, row, patient_fills, ARRAY_LEN(patient_fills),
-		    &patient->empty, patient->id, e);
+	if (patient != NULL && patient->id == s->patient) {
+		/* Another one who was merged into the first says nothing. */
+		if (patient->said != s->said)
+			return true;
+		return fill_patient(u, row, patient, e);
+	}
 	if (!s->warned)
 		log_warning("store",
 		    "a study has instances of more than one patient; it stays "

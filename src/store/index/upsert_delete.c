@@ -5,10 +5,10 @@
 
 #include "base/limit.h"
 #include "base/buf.h"
-#include "store/index/word.h"
+#include "store/index/person_inside.h"
 
 struct owners {
-	int64_t series, study, patient, size;
+	int64_t series, study, patient, said, size;
 };
 
 static bool
@@ -19,7 +19,8 @@ find_owners(struct db *db, int64_t instance, struct owners *o, struct err *e)
 
 	*o = (struct owners){0};
 	if (!db_query(db,
-		"SELECT i.series, e.study, s.patient, i.size FROM instance i"
+		"SELECT i.series, e.study, s.patient, i.size, s.said"
+		" FROM instance i"
 		" JOIN series e ON e.id = i.series"
 		" JOIN study s ON s.id = e.study WHERE i.id = ?",
 		DB_ARGS(db_int(instance)), &q, e))
@@ -33,6 +34,7 @@ find_owners(struct db *db, int64_t instance, struct owners *o, struct err *e)
 	o->study = db_column_int(q, 1);
 	o->patient = db_column_int(q, 2);
 	o->size = db_column_int(q, 3);
+	o->said = db_column_int(q, 4);
 	db_reset(q);
 	return true;
 }
@@ -147,27 +149,54 @@ static const struct going study_going = {
     "DELETE FROM study WHERE id = ?",
 };
 
+/* Words go when no row has them any more. */
+static bool
+drop_words(struct db *db, const struct values *w, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < w->n; i++)
+		if (!word_drop(db, w->v[i].kind, w->v[i].value, e))
+			return false;
+	return true;
+}
+
 static bool
 delete_row(struct db *db, const struct going *what, int64_t id, struct err *e)
 {
 	struct values w = {.n = 0};
 	bool ok;
-	size_t i;
 
 	arena_init(&w.arena, LIMIT_EXCHANGE);
 	ok = values_read(&w, db, what->values, id, e) &&
 	     db_exec(db, what->names, DB_ARGS(db_int(id)), e) &&
-	     db_exec(db, what->row, DB_ARGS(db_int(id)), e);
-	for (i = 0; i < w.n && ok; i++)
-		ok = word_drop(db, w.v[i].kind, w.v[i].value, e);
+	     db_exec(db, what->row, DB_ARGS(db_int(id)), e) &&
+	     drop_words(db, &w, e);
 	free(w.v);
 	arena_fini(&w.arena);
 	return ok;
 }
 
-/* Delete the patient if it has no study any more. */
-static bool
-prune_patient(struct db *db, int64_t patient, struct err *e)
+bool
+upsert_drop_names(struct db *db, int64_t patient, struct err *e)
+{
+	struct values w = {.n = 0};
+	bool ok;
+
+	arena_init(&w.arena, LIMIT_EXCHANGE);
+	ok = values_read(&w, db,
+		 "SELECT kind, value FROM name_key WHERE kind = 0"
+		 " AND owner = ?",
+		 patient, e) &&
+	     db_exec(db, patient_going.names, DB_ARGS(db_int(patient)), e) &&
+	     drop_words(db, &w, e);
+	free(w.v);
+	arena_fini(&w.arena);
+	return ok;
+}
+
+bool
+upsert_prune_patient(struct db *db, int64_t patient, struct err *e)
 {
 	int64_t id;
 	bool found;
@@ -190,7 +219,8 @@ prune_study(struct db *db, const struct owners *o, struct err *e)
 	if (found)
 		return renew_lists(db, o->study, e);
 	return delete_row(db, &study_going, o->study, e) &&
-	       prune_patient(db, o->patient, e);
+	       (o->said != 0 ? person_unsaid(db, o->said, e)
+			     : upsert_prune_patient(db, o->patient, e));
 }
 
 static bool

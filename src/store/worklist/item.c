@@ -290,7 +290,14 @@ edit_row(struct upsert *u, void *ctx, struct err *e)
 	struct item item = *h->item;
 
 	item.changed_ms = clock_utc_ms();
-	return item_update(upsert_db(u), &item, e);
+	/* Another patient by hand: no undoing of a merge changes that. */
+	return db_exec(upsert_db(u),
+		   "UPDATE item SET said_id = '', said_issuer = '' WHERE id = ?"
+		   " AND (PatientID <> ? OR IssuerOfPatientID <> ?)",
+		   DB_ARGS(db_int(item.id), db_str(item.value[FIELD_PatientID]),
+		       db_str(item.value[FIELD_IssuerOfPatientID])),
+		   e) &&
+	       item_update(upsert_db(u), &item, e);
 }
 
 bool

@@ -32,6 +32,9 @@ struct item_message {
 	const struct order_message *order;
 	const struct order_problem *problem; /* why it is refused; or NULL */
 	bool replay; /* takes effect though the same has come before */
+	/* As replay, of this entry of the journal (0: none): it is "replayed"
+	 * from then on, and the new entry says what came of it. */
+	int64_t replays;
 	/* Out: */
 	enum { ITEM_APPLIED, ITEM_REPEATED, ITEM_REFUSED } outcome;
 	struct order_problem refused; /* for ITEM_REFUSED */
@@ -43,7 +46,8 @@ struct item_message {
  * ITEM_REPEATED: no second effect. False: nothing was taken, tell the peer to
  * come again (AR). Orders find their item by the identity key (placer and
  * filler number with facility, accession, requested procedure id: needs 4.7);
- * patients are updated in worklist and archive; merges are kept and undone. */
+ * patients are updated in worklist and archive (index/person.h); merges are
+ * kept and undone (merge.h), reports are kept with their study (report.h). */
 bool item_take(struct store *, const struct item_rules *rules,
     struct item_message *messages, size_t n, struct err *e) MUST_USE;
 

@@ -5,7 +5,7 @@
 #ifndef STORE_WORKLIST_ITEM_INSIDE_H
 #define STORE_WORKLIST_ITEM_INSIDE_H
 
-#include "store/db.h"
+#include "store/index/person.h"
 #include "store/worklist/item.h"
 
 /* Values are copied into the arena. *found false: there is no such row. */
@@ -25,6 +25,7 @@ bool item_study_uid(struct db *db, const struct item_rules *rules,
 
 /* One message that takes effect. */
 struct item_effect {
+	struct upsert *upsert; /* for patients: nothing is pending there */
 	struct db *db;
 	const struct item_rules *rules;
 	const struct order_message *order;
@@ -37,6 +38,17 @@ struct item_effect {
  * function does that met no error of the database. */
 bool item_refuse(struct item_effect *x, unsigned code, const char *segment,
     unsigned field, const char *format, ...) PRINTF(5, 6);
+
+/* Under whom the worklist and the archive have somebody: where merges lead. */
+bool item_patient(struct item_effect *x, struct str id, struct str issuer,
+    struct person *out, struct err *e) MUST_USE;
+/* Items follow what was merged into this one, and whoever no longer is goes
+ * back under the ID he came with. */
+bool item_follow(struct db *db, struct arena *a, const struct person *root,
+    struct err *e) MUST_USE;
+/* The item came under this ID. */
+bool item_came_as(struct db *db, int64_t id, struct str patient,
+    struct str issuer, struct err *e) MUST_USE;
 
 /* False: the database failed. */
 bool item_apply_steps(struct item_effect *x, struct err *e) MUST_USE;

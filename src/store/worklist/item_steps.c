@@ -229,7 +229,8 @@ next_status(
 }
 
 static bool
-create(struct item_effect *x, const struct order_step *step, struct err *e)
+create(struct item_effect *x, const struct order_step *step,
+    const struct person *came, struct err *e)
 {
 	struct item item = {
 	    .status =
@@ -251,7 +252,9 @@ create(struct item_effect *x, const struct order_step *step, struct err *e)
 		    "made anew",
 		    field_info(f)->name);
 	return item_study_uid(x->db, x->rules, x->arena, &item, e) &&
-	       item_insert(x->db, &item, &id, e);
+	       item_insert(x->db, &item, &id, e) &&
+	       (came->id.n == 0 ||
+		   item_came_as(x->db, id, came->id, came->issuer, e));
 }
 
 static bool
@@ -272,7 +275,7 @@ change(struct item_effect *x, const struct order_step *step, struct item *item,
 /* New and changed orders are about one step. */
 static bool
 put_step(struct item_effect *x, const struct order_step *step,
-    struct candidates *c, struct err *e)
+    const struct person *came, struct candidates *c, struct err *e)
 {
 	size_t n = narrow(c, step->value[FIELD_ScheduledProcedureStepID].text);
 
@@ -280,7 +283,7 @@ put_step(struct item_effect *x, const struct order_step *step,
 	if (n == 0 && c->n == 1 && step->action == ORDER_UPDATE)
 		n = 1;
 	if (n == 0)
-		return create(x, step, e);
+		return create(x, step, came, e);
 	return change(x, step, &c->items[0], true, e);
 }
 
@@ -300,18 +303,41 @@ change_steps(struct item_effect *x, const struct order_step *step,
 	return true;
 }
 
+/* An order under the ID of one who was merged is about whom he was merged
+ * into. */
 static bool
-apply(struct item_effect *x, const struct order_step *step, struct err *e)
+lead(struct item_effect *x, struct order_step *step, struct person *came,
+    struct err *e)
 {
-	struct candidates c = {0};
+	struct order_value *id = &step->value[FIELD_PatientID];
+	struct order_value *issuer = &step->value[FIELD_IssuerOfPatientID];
+	struct person is;
 
-	if (step->action == ORDER_INFORM)
-		return true;
-	if (!find_order(x, step->value, &c, e))
+	*came = (struct person){{0}, {0}};
+	if (!item_patient(x, id->text, issuer->text, &is, e))
 		return false;
-	if (step->action == ORDER_PUT || step->action == ORDER_UPDATE)
-		return put_step(x, step, &c, e);
-	return change_steps(x, step, &c, e);
+	if (str_eq(is.id, id->text) && str_eq(is.issuer, issuer->text))
+		return true;
+	*came = (struct person){id->text, issuer->text};
+	id->text = is.id;
+	issuer->text = is.issuer;
+	return true;
+}
+
+static bool
+apply(struct item_effect *x, const struct order_step *as_sent, struct err *e)
+{
+	struct order_step step = *as_sent;
+	struct candidates c = {0};
+	struct person came;
+
+	if (step.action == ORDER_INFORM)
+		return true;
+	if (!lead(x, &step, &came, e) || !find_order(x, step.value, &c, e))
+		return false;
+	if (step.action == ORDER_PUT || step.action == ORDER_UPDATE)
+		return put_step(x, &step, &came, &c, e);
+	return change_steps(x, &step, &c, e);
 }
 
 bool

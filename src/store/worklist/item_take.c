@@ -66,7 +66,7 @@ is_repeated(struct db *db, const struct item_message *m, const uint8_t *hash,
 	int64_t id;
 
 	*repeated = false;
-	if (m->replay || m->problem != NULL)
+	if (m->replay || m->replays != 0 || m->problem != NULL)
 		return true;
 	return db_get_int(db,
 	    "SELECT id FROM hl7_journal WHERE hash = ? AND control = ?"
@@ -88,8 +88,9 @@ outcome_text(const struct item_message *m)
 	return m->refused.reject ? "rejected" : "refused";
 }
 
+/* As if it took effect; corrected when it does not. */
 static bool
-journal(struct db *db, struct item_message *m, const uint8_t *hash,
+enter(struct db *db, struct item_message *m, const uint8_t *hash,
     int64_t now_ms, struct err *e)
 {
 	struct str type = m->order != NULL ? m->order->type : STR("");
@@ -103,17 +104,26 @@ journal(struct db *db, struct item_message *m, const uint8_t *hash,
 	if (!db_exec(db,
 		"INSERT INTO hl7_journal (sent, at, source, application,"
 		" facility, control, type, outcome, reason, hash, raw)"
-		" VALUES (0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		" VALUES (0, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)",
 		DB_ARGS(db_int(now_ms), db_text(m->source),
 		    db_str(application_of(m)), db_str(facility_of(m)),
 		    db_str(control_of(m)), db_text(name),
-		    db_text(outcome_text(m)),
-		    db_text(m->outcome == ITEM_REFUSED ? m->refused.text : ""),
-		    db_blob(str_of(hash, HASH)), db_blob(m->raw)),
+		    db_text(outcome_text(m)), db_blob(str_of(hash, HASH)),
+		    db_blob(m->raw)),
 		e))
 		return false;
 	m->journal_id = db_last_id(db);
 	return true;
+}
+
+static bool
+enter_refusal(struct db *db, const struct item_message *m, struct err *e)
+{
+	return db_exec(db,
+	    "UPDATE hl7_journal SET outcome = ?, reason = ? WHERE id = ?",
+	    DB_ARGS(db_text(outcome_text(m)), db_text(m->refused.text),
+		db_int(m->journal_id)),
+	    e);
 }
 
 static bool
@@ -135,11 +145,13 @@ take_effect(struct item_effect *x, struct err *e)
 	return true;
 }
 
-/* In a savepoint, which is undone when the message is refused. */
+/* In a savepoint, which is undone when the message is refused: what is counted
+ * in memory is not to be undone with it. */
 static bool
 try_effect(struct item_effect *x, struct err *e)
 {
-	if (!db_exec(x->db, "SAVEPOINT message", DB_NO_ARGS, e))
+	if (!upsert_end(x->upsert, e) ||
+	    !db_exec(x->db, "SAVEPOINT message", DB_NO_ARGS, e))
 		return false;
 	if (!take_effect(x, e)) {
 		/* It would come again and again, and the others with it. */
@@ -152,36 +164,57 @@ try_effect(struct item_effect *x, struct err *e)
 	return db_exec(x->db, "RELEASE message", DB_NO_ARGS, e);
 }
 
+/* What has been journalled takes effect, unless it is a repetition. */
 static bool
-take_one(struct db *db, const struct batch *b, size_t i, struct arena *a,
-    struct err *e)
+effect(struct upsert *u, const struct batch *b, struct item_message *m,
+    struct arena *a, int64_t now_ms, struct err *e)
 {
-	struct item_message *m = &b->messages[i];
-	int64_t now_ms = clock_utc_ms();
 	struct item_effect x = {
-	    .db = db,
+	    .upsert = u,
+	    .db = upsert_db(u),
 	    .rules = b->rules,
 	    .order = m->order,
 	    .arena = a,
 	    .problem = &m->refused,
 	    .now_ms = now_ms,
+	    .journal_id = m->journal_id,
 	};
+
+	if (m->outcome == ITEM_REPEATED)
+		return true;
+	if (m->problem != NULL) {
+		x.refused = true;
+		m->refused = *m->problem;
+	} else if (!try_effect(&x, e)) {
+		return false;
+	}
+	if (!x.refused)
+		return true;
+	m->outcome = ITEM_REFUSED;
+	return enter_refusal(x.db, m, e);
+}
+
+static bool
+take_one(struct upsert *u, const struct batch *b, size_t i, struct arena *a,
+    struct err *e)
+{
+	struct item_message *m = &b->messages[i];
+	int64_t now_ms = clock_utc_ms();
 	bool repeated;
 
 	m->refused = (struct order_problem){0};
-	if (!is_repeated(db, m, b->hashes[i], now_ms, &repeated, e))
+	if (!is_repeated(upsert_db(u), m, b->hashes[i], now_ms, &repeated, e))
 		return false;
-	if (m->problem != NULL) {
-		m->outcome = ITEM_REFUSED;
-		m->refused = *m->problem;
-	} else if (repeated) {
-		m->outcome = ITEM_REPEATED;
-	} else {
-		if (!try_effect(&x, e))
-			return false;
-		m->outcome = x.refused ? ITEM_REFUSED : ITEM_APPLIED;
-	}
-	return journal(db, m, b->hashes[i], now_ms, e);
+	m->outcome = repeated ? ITEM_REPEATED : ITEM_APPLIED;
+	if (!enter(upsert_db(u), m, b->hashes[i], now_ms, e) ||
+	    !effect(u, b, m, a, now_ms, e))
+		return false;
+	/* What came of it stands in the new entry. */
+	return m->replays == 0 ||
+	       db_exec(upsert_db(u),
+		   "UPDATE hl7_journal SET outcome = 'replayed' WHERE id = ?"
+		   " AND outcome IN ('refused', 'rejected')",
+		   DB_ARGS(db_int(m->replays)), e);
 }
 
 static bool
@@ -195,7 +228,7 @@ take_all(struct upsert *u, void *ctx, struct err *e)
 	arena_init(&a, MESSAGE_ARENA);
 	for (i = 0; i < b->n && ok; i++) {
 		arena_reset(&a);
-		ok = take_one(upsert_db(u), b, i, &a, e);
+		ok = take_one(u, b, i, &a, e);
 	}
 	arena_fini(&a);
 	return ok;
