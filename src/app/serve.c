@@ -55,6 +55,25 @@ port_of(const struct setting_value *v, uint16_t *port, bool *automatic)
 	*port = *automatic ? 0 : (uint16_t)v->number;
 }
 
+static void
+copy_text(char *out, size_t room, const struct settings *s, enum setting_id id)
+{
+	(void)str_copy(out, room, str_from(s->at[id].text));
+}
+
+static void
+worklist_config_of(const struct settings *s, struct arrival_config *c)
+{
+	c->then = (enum arrival_then)s->at[SETTING_WORKLIST_ON_IMAGES].number;
+	c->quiet_s = (int)s->at[SETTING_WORKLIST_IMAGES_QUIET_S].number;
+	copy_text(
+	    c->notify.to, sizeof(c->notify.to), s, SETTING_WORKLIST_NOTIFY);
+	copy_text(c->notify.application, sizeof(c->notify.application), s,
+	    SETTING_HL7_SENDING_APPLICATION);
+	copy_text(c->notify.facility, sizeof(c->notify.facility), s,
+	    SETTING_HL7_SENDING_FACILITY);
+}
+
 /* Until client_fini(&c->client). */
 static bool
 scp_config_of(const struct settings *s, struct store *store, struct tls *tls,
@@ -75,15 +94,10 @@ scp_config_of(const struct settings *s, struct store *store, struct tls *tls,
 	c->service.debug = at[SETTING_DICOM_DEBUG].number != 0;
 	port_of(&at[SETTING_DICOM_PORT], &c->port, &c->port_auto);
 	port_of(&at[SETTING_DICOM_TLS_PORT], &c->tls_port, &c->tls_port_auto);
+	worklist_config_of(s, &c->service.arrival);
 	c->tls = tls;
 	c->max_outgoing = (unsigned)at[SETTING_DICOM_MAX_OUTGOING].number;
 	return client_settings(s, store_folder(store), &c->client, e);
-}
-
-static void
-copy_text(char *out, size_t room, const struct settings *s, enum setting_id id)
-{
-	(void)str_copy(out, room, str_from(s->at[id].text));
 }
 
 static struct hl7_config

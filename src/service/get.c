@@ -13,7 +13,7 @@
 #include "service/retrieve.h"
 
 /* One sub-operation, made ready. */
-struct item {
+struct get_item {
 	const struct assoc_context *context; /* NULL: none serves */
 	struct object_file file;             /* fd -1: not open */
 	char sop_class[65], sop_instance[65];
@@ -43,12 +43,12 @@ serves(struct str abstract)
 
 /* Open the file and have its bytes on their way into memory. */
 static void
-prepare(struct get *g, const struct index_row *row, struct item *item)
+prepare(struct get *g, const struct index_row *row, struct get_item *item)
 {
 	const struct session *s = g->session;
 	struct err e;
 
-	*item = (struct item){.file = {.fd = -1}};
+	*item = (struct get_item){.file = {.fd = -1}};
 	(void)str_copy(item->sop_class, sizeof(item->sop_class),
 	    row->value[COLUMN_SOPClassUID]);
 	(void)str_copy(item->sop_instance, sizeof(item->sop_instance),
@@ -71,7 +71,7 @@ prepare(struct get *g, const struct index_row *row, struct item *item)
 }
 
 static void
-close_item(struct item *item)
+close_item(struct get_item *item)
 {
 	if (item->file.fd >= 0)
 		object_close(&item->file);
@@ -79,7 +79,8 @@ close_item(struct item *item)
 }
 
 static bool
-send_item(struct get *g, const struct item *item, uint16_t id, struct err *e)
+send_item(
+    struct get *g, const struct get_item *item, uint16_t id, struct err *e)
 {
 	struct assoc *a = g->session->assoc;
 	struct dimse m = {.message_id = id, .priority = g->rq->priority};
@@ -120,7 +121,8 @@ meanwhile(struct get *g, const struct dimse *m, struct err *e)
 }
 
 static bool
-await_answer(struct get *g, const struct item *item, uint16_t id, struct err *e)
+await_answer(
+    struct get *g, const struct get_item *item, uint16_t id, struct err *e)
 {
 	struct dimse m;
 
@@ -145,7 +147,7 @@ static bool
 send_rows(struct get *g, const struct index_row *rows, size_t n, struct err *e)
 {
 	struct assoc *a = g->session->assoc;
-	struct item now = {.file = {.fd = -1}}, next = now;
+	struct get_item now = {.file = {.fd = -1}}, next = now;
 	bool ok = true;
 	uint16_t id;
 	size_t i;

@@ -8,6 +8,7 @@
 
 #include "net/dimse.h"
 #include "service/client/client.h"
+#include "service/worklist/arrival.h"
 #include "store/table/activity.h"
 #include "store/object.h"
 #include "store/store.h"
@@ -19,6 +20,7 @@ struct service_config {
 	bool check_called_ae;
 	int timeout_ms; /* dicom.timeout_s */
 	bool debug;
+	struct arrival_config arrival;
 };
 
 /* What the peer is still to be told: service/commitment/report.h. */
@@ -40,6 +42,7 @@ struct session {
 	/* How we call other nodes, by the settings of now; client_fini(). */
 	void (*client)(struct session *s, struct client *out);
 	struct session_report report;
+	struct arrival_seen arrived;
 };
 
 /* Where a request is served. POOL_MOVE: in line with others that have the same

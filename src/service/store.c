@@ -99,7 +99,12 @@ serve(struct session *s, const struct dimse *rq, struct err *e)
 	s->activity.instances_in++;
 	log_debug("dicom", "stored %s (%llu bytes)", r.result.sop_instance,
 	    (unsigned long long)r.result.size);
-	return service_answer(s, rq, r.status, r.comment, e);
+	if (!service_answer(s, rq, r.status, r.comment, e))
+		return false;
+	if (r.result.outcome == OBJECT_STORED)
+		arrival_note(
+		    s->store, &s->config.arrival, &s->arrived, r.result.study);
+	return true;
 }
 
 const struct service service_store = {

@@ -17,7 +17,7 @@ create(const char *uid, const char *patient, struct mpps_step step)
 	    .step_count = 1};
 
 	(void)str_copy(m.uid, sizeof(m.uid), str_from(uid));
-	return mpps_create(t.store, &m, &outcome, &t.e);
+	return mpps_create(t.store, &m, NULL, &outcome, &t.e);
 }
 
 static bool
@@ -29,7 +29,7 @@ end(const char *uid, enum mpps_state state, bool wrong)
 		return false;
 	m.state = state;
 	m.wrong_entry = wrong;
-	return mpps_update(t.store, &m, &outcome, &t.e);
+	return mpps_update(t.store, &m, NULL, &outcome, &t.e);
 }
 
 #define OBR "OBR|1|P1||X^Head||||||||||||||A1|R1|S1||||CT\r"
@@ -94,8 +94,8 @@ TEST(conflicts)
 	CHECK_EQ(t.e.code, ERR_CONFLICT);
 	CHECK(mpps_find(t.store, "1.1", &t.arena, &a, &t.e));
 	CHECK(mpps_find(t.store, "1.1", &t.arena, &b, &t.e));
-	CHECK(mpps_update(t.store, &a, &outcome, &t.e));
-	CHECK(!mpps_update(t.store, &b, &outcome, &t.e));
+	CHECK(mpps_update(t.store, &a, NULL, &outcome, &t.e));
+	CHECK(!mpps_update(t.store, &b, NULL, &outcome, &t.e));
 	CHECK_EQ(t.e.code, ERR_CONFLICT);
 	CHECK(end("1.1", MPPS_DISCONTINUED, false));
 	CHECK(!end("1.1", MPPS_COMPLETED, false));

@@ -25,7 +25,6 @@
 /* A message of a job is held in memory more than once; those with embedded
  * documents of real reports stay under this. */
 #define MESSAGE_MAX (2 * MIB)
-#define DETAIL_MAX  (7 * MIB)
 
 bool
 job_hl7_node(
@@ -125,28 +124,37 @@ put_detail(struct buf *out, const struct job_hl7 *what)
 }
 
 bool
+job_hl7_make(const struct job_hl7 *what, struct buf *detail, struct job *out,
+    struct err *e)
+{
+	*out = (struct job){.kind = "hl7"};
+	if (what->message.n > MESSAGE_MAX)
+		return fail(e, ERR_LIMIT,
+		    "a message of more than %lu MiB cannot be queued",
+		    MESSAGE_MAX / MIB);
+	label(what, out->node);
+	put_detail(detail, what);
+	out->detail = buf_str(detail);
+	if (detail->over)
+		return fail(e, ERR_LIMIT, "the message is too large for a job");
+	return true;
+}
+
+bool
 job_hl7_add(
     struct store *s, const struct job_hl7 *what, int64_t *id, struct err *e)
 {
-	struct job j = {.kind = "hl7"};
 	struct hl7_node node;
 	struct buf detail;
+	struct job j;
 	bool ok;
 
 	*id = 0;
 	if (what->node != NULL && !job_hl7_node(s, what->node, &node, e))
 		return false;
-	if (what->message.n > MESSAGE_MAX)
-		return fail(e, ERR_LIMIT,
-		    "a message of more than %lu MiB cannot be queued",
-		    MESSAGE_MAX / MIB);
-	label(what, j.node);
-	buf_init(&detail, DETAIL_MAX);
-	put_detail(&detail, what);
-	j.detail = buf_str(&detail);
-	ok = detail.over
-		 ? fail(e, ERR_LIMIT, "the message is too large for a job")
-		 : job_add(s, &j, NULL, 0, id, e);
+	buf_init(&detail, JOB_HL7_DETAIL);
+	ok = job_hl7_make(what, &detail, &j, e) &&
+	     job_add(s, &j, NULL, 0, id, e);
 	buf_fini(&detail);
 	return ok;
 }

@@ -9,6 +9,7 @@
 #ifndef SERVICE_JOB_JOB_HL7_H
 #define SERVICE_JOB_JOB_HL7_H
 
+#include "base/buf.h"
 #include "store/store.h"
 
 struct job_hl7 {
@@ -24,6 +25,13 @@ struct job_hl7 {
 /* ERR_MISSING, ERR_USAGE: there is no such node, or it does not listen. */
 bool job_hl7_add(struct store *, const struct job_hl7 *what, int64_t *id,
     struct err *e) MUST_USE;
+
+/* The job alone, for job_insert(); detail, whose cap is JOB_HL7_DETAIL, holds
+ * what it points to. The node is not looked up. */
+#define JOB_HL7_DETAIL (7 * 1024 * 1024UL)
+struct job;
+bool job_hl7_make(const struct job_hl7 *what, struct buf *detail,
+    struct job *out, struct err *e) MUST_USE;
 
 /* An HL7 node by its name; ERR_MISSING says how to add it. */
 struct hl7_node;

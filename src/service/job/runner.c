@@ -34,6 +34,7 @@ static const struct job_kind *const all_kinds[] = {
     &job_kind_report,
     &job_kind_commit,
     &job_kind_hl7,
+    &job_kind_settle,
     NULL,
 };
 

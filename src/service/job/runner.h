@@ -51,7 +51,7 @@ struct job_kind {
 	unsigned attempts;
 };
 extern const struct job_kind job_kind_send, job_kind_fetch, job_kind_report,
-    job_kind_commit, job_kind_hl7;
+    job_kind_commit, job_kind_hl7, job_kind_settle;
 
 /* What was running when the last server ended waits again. */
 bool runner_open(struct runner **, struct store *, const struct runner_config *,

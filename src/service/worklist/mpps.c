@@ -132,6 +132,7 @@ create(struct session *s, const struct dimse *rq, struct str bytes,
 {
 	const struct assoc_context *context =
 	    assoc_context(s->assoc, rq->context);
+	struct item_watch watch = notify_watch(&s->config.arrival.notify);
 	struct mpps_outcome outcome;
 	struct mpps m;
 	struct err why;
@@ -143,7 +144,7 @@ create(struct session *s, const struct dimse *rq, struct str bytes,
 		uid_new(rsp->sop_instance);
 	memcpy(m.uid, rsp->sop_instance, sizeof(m.uid));
 	(void)str_copy(m.ae, sizeof(m.ae), str_from(s->assoc->calling));
-	if (mpps_create(s->store, &m, &outcome, &why))
+	if (mpps_create(s->store, &m, &watch, &outcome, &why))
 		say(s, &m, &outcome);
 	else
 		refuse_because(rsp, &why);
@@ -158,6 +159,7 @@ set_once(struct session *s, const struct dimse *rq, struct str bytes,
 {
 	const struct assoc_context *context =
 	    assoc_context(s->assoc, rq->context);
+	struct item_watch watch = notify_watch(&s->config.arrival.notify);
 	struct mpps_outcome outcome;
 	struct mpps m;
 
@@ -173,7 +175,7 @@ set_once(struct session *s, const struct dimse *rq, struct str bytes,
 	}
 	if (!performed_set(a, &m, bytes, context->layout, rsp))
 		return true;
-	if (mpps_update(s->store, &m, &outcome, why)) {
+	if (mpps_update(s->store, &m, &watch, &outcome, why)) {
 		if (m.state != MPPS_IN_PROGRESS)
 			say(s, &m, &outcome);
 		return true;

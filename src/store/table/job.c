@@ -94,12 +94,9 @@ add_items(struct db *db, const struct adding *a, struct err *e)
 	    DB_ARGS(db_int(seq - first), db_int(a->id)), e);
 }
 
-static bool
-add(struct upsert *u, void *ctx, struct err *e)
+bool
+job_insert(struct db *db, const struct job *j, int64_t *id, struct err *e)
 {
-	struct db *db = upsert_db(u);
-	struct adding *a = ctx;
-	const struct job *j = a->job;
 	int64_t now = clock_utc_ms();
 
 	if (!db_exec(db,
@@ -111,8 +108,17 @@ add(struct upsert *u, void *ctx, struct err *e)
 		    db_int(j->next_ms != 0 ? j->next_ms : now)),
 		e))
 		return false;
-	a->id = db_last_id(db);
-	return add_items(db, a, e) && count_change(db, e);
+	*id = db_last_id(db);
+	return count_change(db, e);
+}
+
+static bool
+add(struct upsert *u, void *ctx, struct err *e)
+{
+	struct db *db = upsert_db(u);
+	struct adding *a = ctx;
+
+	return job_insert(db, a->job, &a->id, e) && add_items(db, a, e);
 }
 
 bool
@@ -127,6 +133,45 @@ job_add(struct store *s, const struct job *j, const struct job_item *items,
 		return fail_in(e, "cannot add the job");
 	*id = a.id;
 	return true;
+}
+
+/* One that runs may be past what it would see. */
+static bool
+is_there(struct db *db, const struct job *j, bool *found, struct err *e)
+{
+	int64_t id;
+
+	return db_get_int(db,
+	    "SELECT id FROM job WHERE state = 0 AND node = ? AND +kind = ?"
+	    " AND +detail = ? LIMIT 1",
+	    DB_ARGS(db_text(j->node), db_text(j->kind), db_str(j->detail)), &id,
+	    found, e);
+}
+
+static bool
+add_once(struct upsert *u, void *ctx, struct err *e)
+{
+	struct adding *a = ctx;
+	bool found;
+
+	return is_there(upsert_db(u), a->job, &found, e) &&
+	       (found || add(u, ctx, e));
+}
+
+bool
+job_add_once(struct store *s, const struct job *j, struct err *e)
+{
+	struct db *db = store_reader(s, e);
+	struct adding a = {.job = j};
+	bool found, ok;
+
+	if (db == NULL)
+		return false;
+	ok = is_there(db, j, &found, e);
+	store_reader_done(s, db);
+	if (ok && !found)
+		ok = run(s, true, add_once, &a, e);
+	return ok || fail_in(e, "cannot add the job");
 }
 
 static bool

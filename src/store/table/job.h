@@ -58,6 +58,13 @@ const char *job_state_name(enum job_state state);
  * and job_start() lets it begin. */
 bool job_add(struct store *, const struct job *, const struct job_item *items,
     size_t n, int64_t *id, struct err *e) MUST_USE;
+/* The same, without items, within a transaction of commit.h: what is to be done
+ * is queued if, and only if, what asks for it is kept. */
+struct db;
+bool job_insert(
+    struct db *, const struct job *, int64_t *id, struct err *e) MUST_USE;
+/* Without items, unless one of the same kind, node and detail waits. */
+bool job_add_once(struct store *, const struct job *, struct err *e) MUST_USE;
 /* Items more, flushed; those that are there already stay as they are. */
 bool job_add_items(struct store *, int64_t id, const struct job_item *items,
     size_t n, struct err *e) MUST_USE;

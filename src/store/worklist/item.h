@@ -18,6 +18,15 @@ struct item {
 	int64_t created_ms, changed_ms;   /* UTC */
 };
 
+/* Told of items whose status changed, each as it is now, in the transaction
+ * that changes it; *now lives as long as the call. False undoes the change. */
+struct db;
+struct item_watch {
+	bool (*changed)(
+	    void *ctx, struct db *db, const struct item *now, struct err *e);
+	void *ctx;
+};
+
 /* Rules of the site, from the settings. */
 struct item_rules {
 	char uid_root[65];   /* worklist.uid_root */

@@ -23,6 +23,15 @@ enum field item_lacks(const struct item *item);
 bool item_study_uid(struct db *db, const struct item_rules *rules,
     struct arena *a, struct item *item, struct err *e) MUST_USE;
 
+/* Accession numbers and step IDs come back from modalities cut to the 16
+ * characters of an SH: the values that one may stand for are those from it up
+ * to this. room: for a longer text than value. */
+#define ITEM_SH_ROOM 65
+struct str item_sh_end(struct str value, uint8_t room[ITEM_SH_ROOM]);
+/* Tell the watch (NULL: nobody) of an item. */
+bool item_tell(struct db *db, int64_t id, const struct item_watch *watch,
+    struct err *e) MUST_USE;
+
 /* One message that takes effect. */
 struct item_effect {
 	struct upsert *upsert; /* for patients: nothing is pending there */

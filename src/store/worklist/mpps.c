@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "store/inside.h"
-#include "store/worklist/item.h"
+#include "store/worklist/item_inside.h"
 
 #define DAY_MS (24 * 3600 * INT64_C(1000))
 /* For reports and reconciliation; the item itself goes by its own rules. */
@@ -24,6 +24,7 @@
 
 struct change {
 	const struct mpps *m;
+	const struct item_watch *watch;
 	struct mpps_outcome *out;
 	int64_t id, now_ms;
 };
@@ -50,16 +51,32 @@ collect(struct db *db, const char *sql, const struct db_value *args,
 	return step != DB_STEP_FAILED;
 }
 
-/* Up to where values begin with this one, which may have been cut; else the
- * value itself. */
-static struct str
-upper_end(struct str value, uint8_t *room)
+/* Such characters are up to four bytes long. */
+struct str
+item_sh_end(struct str value, uint8_t room[ITEM_SH_ROOM])
 {
-	if (value.n < SH_BYTES || value.n > 4 * SH_BYTES)
+	if (value.n < SH_BYTES || value.n >= ITEM_SH_ROOM)
 		return value;
 	memcpy(room, value.p, value.n);
 	room[value.n] = 0xff;
 	return str_of(room, value.n + 1);
+}
+
+bool
+item_tell(
+    struct db *db, int64_t id, const struct item_watch *watch, struct err *e)
+{
+	struct item item;
+	struct arena a;
+	bool found, ok;
+
+	if (watch == NULL || watch->changed == NULL)
+		return true;
+	arena_init(&a, 4 * MIB);
+	ok = item_fetch(db, id, &a, &item, &found, e) &&
+	     (!found || watch->changed(watch->ctx, db, &item, e));
+	arena_fini(&a);
+	return ok;
 }
 
 /* With a step ID. */
@@ -67,7 +84,7 @@ static bool
 find_step(struct db *db, const struct mpps_step *s, struct str patient,
     struct found *out, struct err *e)
 {
-	uint8_t room[4 * SH_BYTES + 1];
+	uint8_t room[ITEM_SH_ROOM];
 
 	out->n = 0;
 	if (s->study.n > 0 &&
@@ -84,7 +101,7 @@ find_step(struct db *db, const struct mpps_step *s, struct str patient,
 		" substr(ScheduledProcedureStepID, 1, " SH_ROOM ") ="
 		" substr(?, 1, " SH_ROOM ") AND (? = '' OR +PatientID = ?)",
 		DB_ARGS(db_str(s->accession),
-		    db_str(upper_end(s->accession, room)), db_str(s->step_id),
+		    db_str(item_sh_end(s->accession, room)), db_str(s->step_id),
 		    db_str(patient), db_str(patient)),
 		out, e))
 		return false;
@@ -107,7 +124,7 @@ static bool
 find_all(struct db *db, const struct mpps_step *s, struct str patient,
     bool only, struct found *out, struct err *e)
 {
-	uint8_t room[4 * SH_BYTES + 1];
+	uint8_t room[ITEM_SH_ROOM];
 
 	out->n = 0;
 	if (s->study.n > 0 &&
@@ -119,7 +136,7 @@ find_all(struct db *db, const struct mpps_step *s, struct str patient,
 		"SELECT id FROM item WHERE AccessionNumber >= ? AND"
 		" AccessionNumber <= ? AND (? = '' OR +PatientID = ?)",
 		DB_ARGS(db_str(s->accession),
-		    db_str(upper_end(s->accession, room)), db_str(patient),
+		    db_str(item_sh_end(s->accession, room)), db_str(patient),
 		    db_str(patient)),
 		out, e))
 		return false;
@@ -188,8 +205,8 @@ status_of(struct db *db, int64_t item, enum order_status *out, struct err *e)
 }
 
 static bool
-settle_item(
-    struct db *db, int64_t item, struct mpps_outcome *out, struct err *e)
+settle_item(struct db *db, int64_t item, const struct item_watch *watch,
+    struct mpps_outcome *out, struct err *e)
 {
 	enum order_status to;
 
@@ -205,24 +222,22 @@ settle_item(
 	out->linked++;
 	if (db_changes(db) == 0)
 		return true;
-	if (out->changed < MPPS_CHANGES)
-		out->items[out->changed] = item;
 	out->changed++;
-	return true;
+	return item_tell(db, item, watch, e);
 }
 
 static bool
-settle(struct db *db, int64_t id, struct mpps_outcome *out, struct err *e)
+settle(struct db *db, const struct change *c, struct err *e)
 {
 	struct found found;
 	size_t i;
 
-	*out = (struct mpps_outcome){0};
+	*c->out = (struct mpps_outcome){0};
 	if (!collect(db, "SELECT item FROM mpps_item WHERE mpps = ?",
-		DB_ARGS(db_int(id)), &found, e))
+		DB_ARGS(db_int(c->id)), &found, e))
 		return false;
 	for (i = 0; i < found.n; i++)
-		if (!settle_item(db, found.ids[i], out, e))
+		if (!settle_item(db, found.ids[i], c->watch, c->out, e))
 			return false;
 	return true;
 }
@@ -303,14 +318,14 @@ create(struct upsert *u, void *ctx, struct err *e)
 		    !link_step(db, c->id, (int64_t)i, &c->m->steps[i],
 			c->m->patient_id, e))
 			return false;
-	return settle(db, c->id, c->out, e);
+	return settle(db, c, e);
 }
 
 bool
-mpps_create(struct store *s, const struct mpps *m, struct mpps_outcome *out,
-    struct err *e)
+mpps_create(struct store *s, const struct mpps *m,
+    const struct item_watch *watch, struct mpps_outcome *out, struct err *e)
 {
-	struct change c = {.m = m, .out = out};
+	struct change c = {.m = m, .watch = watch, .out = out};
 
 	return store_room(s, m->data.n, e) &&
 	       commit_run(s->commit, true, create, &c, e) == COMMIT_DONE;
@@ -338,14 +353,14 @@ update(struct upsert *u, void *ctx, struct err *e)
 		    "the procedure step was changed at the same time");
 	return db_get_int(db, "SELECT id FROM mpps WHERE SOPInstanceUID = ?",
 		   DB_ARGS(db_text(m->uid)), &c->id, &found, e) &&
-	       settle(db, c->id, c->out, e);
+	       settle(db, c, e);
 }
 
 bool
-mpps_update(struct store *s, const struct mpps *m, struct mpps_outcome *out,
-    struct err *e)
+mpps_update(struct store *s, const struct mpps *m,
+    const struct item_watch *watch, struct mpps_outcome *out, struct err *e)
 {
-	struct change c = {.m = m, .out = out};
+	struct change c = {.m = m, .watch = watch, .out = out};
 
 	return store_room(s, m->data.n, e) &&
 	       commit_run(s->commit, true, update, &c, e) == COMMIT_DONE;
@@ -508,5 +523,5 @@ mpps_adopt(struct db *db, int64_t id, const struct item *item, struct err *e)
 		return ok;
 	return db_get_int(db, "SELECT mpps FROM mpps_item WHERE item = ?",
 		   DB_ARGS(db_int(id)), &one, &linked, e) &&
-	       (!linked || settle_item(db, id, &ignored, e));
+	       (!linked || settle_item(db, id, NULL, &ignored, e));
 }

@@ -47,23 +47,23 @@ struct mpps {
 	int64_t created_ms, changed_ms;
 };
 
-/* Items whose status an exam changed. */
-#define MPPS_CHANGES 64
 struct mpps_outcome {
-	size_t linked;               /* items it is about; 0: unscheduled */
-	size_t changed;              /* … that have another status now */
-	int64_t items[MPPS_CHANGES]; /* the first of these */
+	size_t linked;  /* items it is about; 0: unscheduled */
+	size_t changed; /* … that have another status now */
 };
+struct item_watch;
 
-/* ERR_CONFLICT: there is one of this UID. */
-bool mpps_create(struct store *, const struct mpps *m, struct mpps_outcome *out,
+/* ERR_CONFLICT: there is one of this UID. watch may be NULL, here and below. */
+bool mpps_create(struct store *, const struct mpps *m,
+    const struct item_watch *watch, struct mpps_outcome *out,
     struct err *e) MUST_USE;
 /* ERR_MISSING. */
 bool mpps_find(struct store *, const char *uid, struct arena *a,
     struct mpps *out, struct err *e) MUST_USE;
 /* state, wrong_entry and data as given, if the row is still the revision that
  * was found and in progress; else ERR_CONFLICT: find it again. */
-bool mpps_update(struct store *, const struct mpps *m, struct mpps_outcome *out,
+bool mpps_update(struct store *, const struct mpps *m,
+    const struct item_watch *watch, struct mpps_outcome *out,
     struct err *e) MUST_USE;
 
 /* Those that found no item in the last days, the newest first; without data

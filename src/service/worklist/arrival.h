@@ -1,0 +1,30 @@
+/*
+ * worklist.on_images: what the arrival of images does to the worklist. After
+ * the answer to a C-STORE; the images of one study of an association are
+ * looked at once.
+ */
+#ifndef SERVICE_WORKLIST_ARRIVAL_H
+#define SERVICE_WORKLIST_ARRIVAL_H
+
+#include "service/worklist/notify.h"
+#include "store/worklist/arrival.h"
+
+struct arrival_config {
+	enum arrival_then then; /* worklist.on_images */
+	int quiet_s;            /* worklist.images_quiet_s */
+	struct notify_config notify;
+};
+
+/* Studies of one association that have been looked at: as many as a sender
+ * takes turns with. */
+struct arrival_seen {
+	char study[4][65];
+	unsigned next;
+};
+
+/* An instance of the study was stored. What fails is logged: the images are
+ * safe. */
+void arrival_note(struct store *s, const struct arrival_config *config,
+    struct arrival_seen *seen, const char *study);
+
+#endif
