@@ -155,6 +155,32 @@ thin(utf8proc_int32_t *c, size_t n)
 	return kept;
 }
 
+/* Most texts: what fold_valid() would make of them, many times faster. */
+static bool
+fold_ascii(struct arena *a, struct str s, struct str *folded)
+{
+	uint8_t *out = arena_array(a, s.n, 1);
+	size_t i, n = 0;
+	bool space = false;
+
+	for (i = 0; out != NULL && i < s.n; i++) {
+		uint8_t c = s.p[i];
+
+		if (c == 0 || c >= 0x80)
+			return false;
+		if (c == ' ' || (c >= 0x09 && c <= 0x0d)) {
+			space = true;
+			continue;
+		}
+		if (space && n > 0)
+			out[n++] = ' ';
+		space = false;
+		out[n++] = c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+	}
+	*folded = str_of(out, n);
+	return true;
+}
+
 static struct str
 fold_valid(struct arena *a, struct str s)
 {
@@ -192,6 +218,8 @@ utf8_fold(struct arena *a, struct str s)
 	}
 	if (s.n == 0)
 		return STR("");
+	if (fold_ascii(a, s, &folded))
+		return folded;
 	if (utf8_valid(s))
 		return fold_valid(a, s);
 	buf_init(&repaired, 3 * s.n);

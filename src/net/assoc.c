@@ -177,6 +177,23 @@ assoc_send(struct assoc *a, const struct buf *pdu, struct err *e)
 	return assoc_unsent(a, e);
 }
 
+void
+assoc_gather(struct assoc *a)
+{
+	conn_hold(a->conn);
+}
+
+bool
+assoc_flush(struct assoc *a, struct err *e)
+{
+	struct err why;
+
+	if (conn_release(a->conn, &why) || a->end != ASSOC_OPEN)
+		return true;
+	*e = why;
+	return assoc_unsent(a, e);
+}
+
 bool
 assoc_read_header(struct assoc *a, struct assoc_header *h, struct err *e)
 {

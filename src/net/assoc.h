@@ -154,6 +154,10 @@ struct assoc_header {
 };
 bool assoc_read_header(
     struct assoc *a, struct assoc_header *h, struct err *e) MUST_USE;
+/* Let what is sent gather and leave together (conn_hold), until the flush,
+ * whose failure is that of what was sent before. Before anything is read. */
+void assoc_gather(struct assoc *a);
+bool assoc_flush(struct assoc *a, struct err *e) MUST_USE;
 /* Write what is in pdu as one; on failure as assoc_unsent(). */
 bool assoc_send(struct assoc *a, const struct buf *pdu, struct err *e) MUST_USE;
 /* Wait for a P-DATA-TF: its length, the body unread. Every other PDU is dealt

@@ -199,6 +199,8 @@ conn_free(struct conn **cp)
 	tls_session_free(&c->tls);
 	os_close(&c->fd);
 	free(c->in);
+	if (c->holds)
+		buf_fini(&c->held);
 	free(c);
 }
 
@@ -596,8 +598,8 @@ write_tls(struct conn *c, struct str a, struct str b, struct err *e)
 	return true;
 }
 
-bool
-conn_write2(struct conn *c, struct str a, struct str b, struct err *e)
+static bool
+write_now(struct conn *c, struct str a, struct str b, struct err *e)
 {
 	struct iovec v[2] = {
 	    {(void *)(uintptr_t)a.p, a.n}, {(void *)(uintptr_t)b.p, b.n}};
@@ -622,6 +624,53 @@ conn_write2(struct conn *c, struct str a, struct str b, struct err *e)
 		}
 	}
 	return true;
+}
+
+static bool
+write_held(struct conn *c, struct err *e)
+{
+	bool ok = c->held.n == 0 || write_now(c, buf_str(&c->held), STR(""), e);
+
+	buf_clear(&c->held);
+	return ok;
+}
+
+bool
+conn_write2(struct conn *c, struct str a, struct str b, struct err *e)
+{
+	int64_t now;
+
+	if (!c->holds)
+		return write_now(c, a, b, e);
+	now = clock_mono_ms();
+	if (c->held.n == 0)
+		c->held_since_ms = now;
+	if (a.n + b.n > CONN_HELD - c->held.n && !write_held(c, e))
+		return false;
+	if (a.n + b.n > CONN_HELD)
+		return write_now(c, a, b, e);
+	buf_add(&c->held, a);
+	buf_add(&c->held, b);
+	return now - c->held_since_ms < CONN_HELD_MS || write_held(c, e);
+}
+
+void
+conn_hold(struct conn *c)
+{
+	must(!c->holds);
+	buf_init(&c->held, CONN_HELD);
+	c->holds = true;
+}
+
+bool
+conn_release(struct conn *c, struct err *e)
+{
+	bool ok = !c->holds || write_held(c, e);
+
+	if (c->holds)
+		buf_fini(&c->held);
+	c->holds = false;
+	return ok;
 }
 
 bool

@@ -49,6 +49,9 @@ struct conn {
 	bool greeted;                 /* it began as TLS does */
 	uint8_t *in;                  /* NULL when idle */
 	size_t in_at, in_n, in_room;  /* in_n bytes from in_at on */
+	struct buf held;              /* written, and not sent yet */
+	bool holds;
+	int64_t held_since_ms;
 };
 
 /* Takes the descriptor (made non-blocking, TCP_NODELAY set). */
@@ -95,6 +98,14 @@ bool conn_write(struct conn *c, struct str s, struct err *e) MUST_USE;
 /* Header and body in one call (writev). */
 bool conn_write2(
     struct conn *c, struct str a, struct str b, struct err *e) MUST_USE;
+/* Let small writes gather and leave together: when there are CONN_HELD bytes,
+ * at the first write CONN_HELD_MS after one that stayed, or at conn_release().
+ * Until then nothing may be awaited from the peer. A write that fails may be
+ * told by a later one, or by the release. */
+#define CONN_HELD    (16 * 1024)
+#define CONN_HELD_MS 20
+void conn_hold(struct conn *c);
+bool conn_release(struct conn *c, struct err *e) MUST_USE;
 /* Bytes are buffered here or in the socket; never blocks. Also true at the
  * end of the stream (a read will tell). */
 bool conn_readable(struct conn *c);

@@ -3,9 +3,9 @@
  * of the retired Patient/Study Only model, as performer.
  *
  * Rows come from the index in batches, by key, with no cursor left open while
- * answers are sent. The answers of a batch leave together (the socket is
- * corked), so a query with one answer is one segment, final response
- * included; between answers a C-CANCEL is looked for. What the index does not
+ * answers are sent. Answers gather and leave together, so a query with one
+ * answer is one segment, final response included; between them a C-CANCEL is
+ * looked for. What the index does not
  * hold comes from the files of the rows that are left, one at a time.
  */
 #include "service/service.h"
@@ -14,12 +14,10 @@
 #include "dicom/build.h"
 #include "service/query/query.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
 /* What one answer may take beside the row it is made from. */
 #define ANSWER_ARENA (24 * MIB)
+/* Answers between two looks for a C-CANCEL: they take some 0.1 ms. */
+#define CANCEL_STEP 16
 
 struct find {
 	struct session *session;
@@ -51,13 +49,12 @@ serves(struct str abstract)
 		   UID_PatientStudyOnlyQueryRetrieveInformationModelFind);
 }
 
-/* Held back writes leave when the cork is drawn, at the latest after 200 ms.
- * Without effect, and without harm, on a socket that is not TCP. */
+/* Files may be long in coming: what is found leaves at once then. */
 static void
-cork(struct session *s, int on)
+gather(struct find *f)
 {
-	(void)setsockopt(
-	    s->assoc->conn->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+	if (!f->query.file)
+		assoc_gather(f->session->assoc);
 }
 
 /* What is answered to a row, but for what its file holds. */
@@ -169,7 +166,8 @@ send_rows(struct find *f, const struct index_row *rows, size_t n, struct err *e)
 		arena_reset(&f->scratch);
 		if (!query_matches(&f->query, &f->scratch, &rows[i]))
 			continue;
-		step = look_for_cancel(f, e);
+		if (f->query.file || f->answered % CANCEL_STEP == 0)
+			step = look_for_cancel(f, e);
 		if (step == STEP_ON)
 			step = answer_row(f, &rows[i], e);
 	}
@@ -195,8 +193,10 @@ send_matches(struct find *f, struct err *e)
 		if (step != STEP_ON || n < LIMIT_ROWS)
 			return step;
 		after_id = rows[n - 1].id;
-		cork(s, 0);
-		cork(s, 1);
+		/* The next ones may be long in coming. */
+		if (!assoc_flush(s->assoc, e))
+			return STEP_GONE;
+		gather(f);
 	}
 }
 
@@ -219,6 +219,8 @@ answer_end(struct find *f, enum step step, struct err *e)
 	case STEP_GONE:
 		break;
 	}
+	if (!assoc_flush(s->assoc, e))
+		return false;
 	return s->assoc->end == ASSOC_OPEN ? service_gone(s, e) : false;
 }
 
@@ -242,9 +244,12 @@ answer(struct session *s, const struct dimse *rq, struct str identifier,
 	arena_init(&f.scratch, ANSWER_ARENA);
 	arena_init(&f.header, QUERY_FILE_ARENA);
 	buf_init(&f.out, LIMIT_IDENTIFIER);
-	cork(s, 1);
+	gather(&f);
 	ok = answer_end(&f, send_matches(&f, e), e);
-	cork(s, 0);
+	if (!assoc_flush(s->assoc, &why)) {
+		*e = why;
+		ok = false;
+	}
 	buf_fini(&f.out);
 	arena_fini(&f.header);
 	arena_fini(&f.scratch);

@@ -241,6 +241,43 @@ bulk_writer(void *arg)
 }
 
 /* Reads, slices and looks of changing sizes see one stream. */
+TEST(held_writes_leave_together)
+{
+	static uint8_t much[CONN_HELD];
+	uint8_t got[2 * CONN_HELD];
+	int peer;
+	struct conn *c = make(&peer);
+	struct err e;
+
+	conn_hold(c);
+	CHECK(conn_write(c, STR("ab"), &e));
+	CHECK(conn_write2(c, STR("cd"), STR("ef"), &e));
+	CHECK(recv(peer, got, sizeof(got), MSG_DONTWAIT) < 0);
+	/* What does not fit sends those before it. */
+	CHECK(conn_write(c, str_of(much, sizeof(much)), &e));
+	CHECK_EQ(recv(peer, got, sizeof(got), MSG_DONTWAIT), 6);
+	CHECK(memcmp(got, "abcdef", 6) == 0);
+	CHECK(conn_write(c, STR("x"), &e));
+	CHECK_EQ(recv(peer, got, sizeof(got), MSG_DONTWAIT), CONN_HELD);
+	CHECK(conn_release(c, &e));
+	CHECK_EQ(recv(peer, got, sizeof(got), MSG_DONTWAIT), 1);
+	CHECK(conn_release(c, &e));
+	CHECK(conn_write(c, STR("y"), &e));
+	CHECK_EQ(recv(peer, got, sizeof(got), MSG_DONTWAIT), 1);
+	CHECK_EQ(c->bytes_out, CONN_HELD + 8);
+	/* Nothing stays for long while others follow. */
+	conn_hold(c);
+	CHECK(conn_write(c, STR("z"), &e));
+	while (recv(peer, got, 1, MSG_DONTWAIT) < 0)
+		CHECK(conn_write(c, STR("z"), &e));
+	/* A peer that left is told of at the release, at the latest. */
+	close(peer);
+	CHECK(conn_write(c, STR("z"), &e));
+	CHECK(!conn_release(c, &e));
+	CHECK_EQ(e.code, ERR_CLOSED);
+	conn_free(&c);
+}
+
 TEST(bulk_in_odd_pieces)
 {
 	size_t at = 0, i, n = 1;

@@ -141,6 +141,10 @@ TEST(fold_keeps_to_the_budget)
 	struct arena a;
 
 	arena_init(&a, 32);
+	CHECK(utf8_fold(&a, STR("\xc3\xa4 name that is longer")).p == NULL);
+	CHECK(a.over);
+	arena_fini(&a);
+	arena_init(&a, 16);
 	CHECK(utf8_fold(&a, STR("a name that is longer")).p == NULL);
 	CHECK(a.over);
 	arena_fini(&a);
