@@ -204,6 +204,19 @@ encoding_decode(
 	iconv_close(cd);
 }
 
+/* Back to ASCII, in sets that shift. */
+static void
+end_shift(iconv_t cd, struct buf *out)
+{
+	size_t room = 16;
+	char *to = (char *)buf_space(out, room);
+
+	if (to == NULL)
+		return;
+	(void)iconv(cd, NULL, NULL, &to, &room);
+	buf_filled(out, 16 - room);
+}
+
 bool
 encoding_back(const char *name, struct str utf8, struct buf *out)
 {
@@ -219,6 +232,7 @@ encoding_back(const char *name, struct str utf8, struct buf *out)
 		return false;
 	while (utf8.n > 0 && ok && !out->over)
 		ok = convert(cd, &utf8, out);
+	end_shift(cd, out);
 	iconv_close(cd);
 	return ok && !out->over;
 }
