@@ -352,6 +352,13 @@ static const char *const version_9[] = {
     NULL,
 };
 
+/* The study is no foreign key: it may go and come back. */
+static const char *const version_10[] = {
+    "CREATE TABLE token (study TEXT PRIMARY KEY, hash BLOB NOT NULL UNIQUE,"
+    " sealed BLOB NOT NULL, issued INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    NULL,
+};
+
 static const struct schema_step steps[] = {
     {version_1},
     {version_2},
@@ -362,6 +369,7 @@ static const struct schema_step steps[] = {
     {version_7},
     {version_8},
     {version_9},
+    {version_10},
 };
 
 const struct schema schema_current = {

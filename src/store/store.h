@@ -6,6 +6,7 @@
  *   DATA/objects/tmp/         files being received
  *   DATA/objects/YYYY/MM/DD/<study key>/<instance key>.dcm
  *   DATA/quarantine/          second arrivals that differ, torn files set aside
+ *   DATA/token.key            under which tokens of studies are kept
  *
  * Everything here may be called from any thread unless it says otherwise.
  */
