@@ -12,7 +12,7 @@
 #define SERVICE_HL7_TOKEN_QUERY_H
 
 #include "base/buf.h"
-#include "store/store.h"
+#include "store/table/token.h"
 
 /* Appends the answer. query: what stands between 0x10 and 0x0D, in the
  * character set that the setting hl7.charset names; descriptions leave in
@@ -20,5 +20,12 @@
  * logged and answered as unknown. Nothing of a token or a patient is logged. */
 void token_query_answer(struct store *, struct str query, bool form_2023,
     const char *charset, struct arena *a, struct buf *out);
+
+/* Its parts, pure. The text of a query as UTF-8; "" when it cannot be one. */
+struct str token_query_text(
+    struct str query, const char *charset, struct arena *a);
+/* The answer for a patient. */
+void token_query_put(struct buf *out, const struct token_study *v, size_t n,
+    bool form_2023, const char *charset);
 
 #endif
