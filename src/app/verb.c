@@ -29,6 +29,7 @@ const struct verb *const verbs[] = {
     &verb_get,
     &verb_worklist,
     &verb_hl7,
+    &verb_token,
     &verb_settings,
     &verb_activity,
     &verb_dump,

@@ -88,5 +88,6 @@ extern const struct verb verb_serve;
 extern const struct verb verb_settings;
 extern const struct verb verb_store_files;
 extern const struct verb verb_worklist;
+extern const struct verb verb_token;
 
 #endif

@@ -1,0 +1,209 @@
+"""Tokens of studies on the command line: made once, shown again, revoked,
+beside a running server; a lost key; never in logs, activity or journal."""
+
+import glob
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+
+from harness import sample  # noqa: E402
+from harness.runner import equal, main  # noqa: E402
+from harness.server import Server, binary  # noqa: E402
+
+TOKEN = re.compile(r"^[0-9A-Za-z]{64}$")
+STUDIES = {name: sample.uid("study", name) for name in "abcd"}
+
+
+def fill(server):
+    """Three studies of P1, one of P2 with the same ID of another issuer."""
+    folder = os.path.join(os.path.dirname(server.data), "in")
+    for name, date, more in (
+            ("a", "20190603", {}), ("b", "20210101", {}),
+            ("c", "", {"StudyDescription": "THORAX\u00c4 \u2028x"}),
+            ("d", "20200101", {"IssuerOfPatientID": "ELSEWHERE"})):
+        sample.study(os.path.join(folder, name), count=1, study=name,
+                     patient="P1", date=date, charset="ISO_IR 192", **more)
+    server.verb("import", folder)
+    shutil.rmtree(folder)
+
+
+def token(server, name):
+    text = server.verb("token", STUDIES[name]).strip()
+    assert TOKEN.match(text), text
+    return text
+
+
+def key(server):
+    return os.path.join(server.data, "token.key")
+
+
+def everything(server):
+    """All bytes there are of the archive and of what was logged."""
+    text = server.log().encode()
+    for path in glob.glob(server.data + "/**", recursive=True):
+        if os.path.isfile(path) and "/objects/" not in path:
+            with open(path, "rb") as f:
+                text += f.read()
+    return text
+
+
+def t_made_shown_revoked():
+    with Server() as server:
+        fill(server)
+        first = token(server, "a")
+        equal(token(server, "a"), first)
+        equal(os.stat(key(server)).st_mode & 0o7777, 0o600)
+        lines = server.verb("token", "--patient", "P1").splitlines()
+        rows = [line.split(None, 2) for line in lines]
+        equal([r[1] for r in rows], [STUDIES[n] for n in "bdac"])
+        equal(rows[2][0], first)
+        equal(rows[0][2].split(), ["20210101", "Study", "b"])
+        assert rows[3][2].strip().startswith("THORAX\u00c4 \\u2028"), rows[3]
+        lines = server.verb("token", "--patient", "P1",
+                            "--issuer", "ELSEWHERE").splitlines()
+        equal([line.split()[1] for line in lines], [STUDIES["d"]])
+        server.restart()
+        equal(token(server, "a"), first)
+        # The list shows whose, not which.
+        listed = server.verb("token", "list")
+        equal(len(listed.splitlines()), 4)
+        assert STUDIES["a"] in listed and first not in listed
+        server.verb("token", "revoke", STUDIES["a"], STUDIES["b"])
+        equal(len(server.verb("token", "list").splitlines()), 2)
+        other = token(server, "a")
+        assert other != first
+        done = server.run("token", "revoke", STUDIES["b"])
+        equal(done.returncode, 1)
+        assert "no token" in done.stderr, done.stderr
+        # Not in what is kept, nor in what was logged.
+        tokens = [first, other] + [r[0] for r in rows]
+        server.verb("activity", "list", "--all")
+        text = everything(server)
+        for one in tokens:
+            assert one.encode() not in text
+        equal(server.verb("activity", "list", "--all").count(first), 0)
+
+
+def t_nobody():
+    with Server() as server:
+        fill(server)
+        for args, words in (
+                (["1.2.99"], "'1.2.99' is not in the archive"),
+                (["--patient", "P9"], "'P9'"),
+                (["--patient", "P1", "--issuer", "X"], "'P1'"),
+                (["--patient", ""], "''"),
+                (["revoke", "1.2.99"], "'1.2.99' has no token")):
+            done = server.run("token", *args)
+            equal((done.returncode, done.stdout), (1, ""), args)
+            assert words in done.stderr, done.stderr
+        equal(server.verb("token", "list"), "")
+        assert not os.path.exists(key(server))
+        for args, words in (
+                ([], "missing"), (["1.2", "1.3"], "'1.3'"),
+                (["revoke"], "missing"), (["list", "x"], "'x'"),
+                (["list", "--patient", "P"], "--patient"),
+                (["1.2", "--issuer", "X"], "--issuer"),
+                (["1.2", "--patient", "P"], "'1.2'"),
+                (["1.2", "--all"], "'--all'")):
+            done = server.run("token", *args)
+            equal(done.returncode, 2, args)
+            assert words in done.stderr, (args, done.stderr)
+
+
+def t_no_archive_is_made():
+    with Server(start=False) as server:
+        done = server.run("token", "1.2.3")
+        equal(done.returncode, 1)
+        assert not os.path.exists(server.data)
+
+
+def t_a_lost_key():
+    with Server() as server:
+        fill(server)
+        first = token(server, "a")
+        done = server.run("token", "new-key")
+        equal(done.returncode, 1)
+        assert "in force" in done.stderr or "no other" in done.stderr
+        with open(key(server), encoding="ascii") as f:
+            old = f.read()
+        os.remove(key(server))
+        for name in "ab":
+            done = server.run("token", STUDIES[name])
+            equal((done.returncode, done.stdout), (1, ""))
+            for word in ("token.key", "new-key", "missing"):
+                assert word in done.stderr, done.stderr
+        with open(key(server), "w", encoding="ascii") as f:
+            f.write(old)
+        equal(token(server, "a"), first)
+        os.remove(key(server))
+        server.verb("token", "new-key")
+        equal(os.stat(key(server)).st_mode & 0o7777, 0o600)
+        second = token(server, "b")
+        done = server.run("token", "--patient", "P1")
+        equal(done.returncode, 1)
+        equal(len(done.stdout.splitlines()), 3)
+        assert second in done.stdout and first not in done.stdout
+        assert "1 of 4 tokens were made with another key" in done.stderr
+
+
+def t_processes_at_once():
+    """The key and the token of a study are made by one of them."""
+    with Server() as server:
+        fill(server)
+        asked = [subprocess.Popen(
+            [binary(), "token", STUDIES[name], "--data", server.data],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            for name in "aabbaabb"]
+        told = []
+        for process in asked:
+            out, err = process.communicate(timeout=60)
+            equal(process.returncode, 0, err)
+            told.append(out.strip())
+        equal(len(set(told)), 2)
+        equal(told, [told[0], told[0], told[2], told[2]] * 2)
+        assert not glob.glob(server.data + "/token.key.*")
+
+
+def t_killed_after_the_answer():
+    """What was printed is there after kill -9 of the process and of the
+    server, and the write-ahead log is all that holds it."""
+    with Server() as server:
+        fill(server)
+        process = subprocess.Popen(
+            [binary(), "token", STUDIES["a"], "--data", server.data],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        told = process.stdout.readline().strip()
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        server.kill()
+        server.start()
+        assert TOKEN.match(told)
+        equal(token(server, "a"), told)
+
+
+def t_a_full_disk_gives_no_token():
+    """A database that cannot be written: an error, and nothing on stdout."""
+    with Server() as server:
+        fill(server)
+        with sqlite3.connect(server.data + "/fileroom.db") as db:
+            db.execute("CREATE TRIGGER full BEFORE INSERT ON token BEGIN"
+                       " SELECT raise(ABORT, 'no room'); END")
+        began = time.monotonic()
+        done = server.run("token", STUDIES["a"])
+        equal((done.returncode, done.stdout), (1, ""))
+        assert "cannot make a token" in done.stderr, done.stderr
+        assert time.monotonic() - began < 30
+        with sqlite3.connect(server.data + "/fileroom.db") as db:
+            db.execute("DROP TRIGGER full")
+        token(server, "a")
+
+
+if __name__ == "__main__":
+    main()
