@@ -1,18 +1,22 @@
-"""Tokens of studies on the command line: made once, shown again, revoked,
-beside a running server; a lost key; never in logs, activity or journal."""
+"""Tokens of studies on the command line and on the HL7 port: made once, shown
+again, revoked, beside a running server; a lost key; queries byte for byte as
+the manuals show; never in logs, activity or journal."""
 
 import glob
 import os
 import re
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import sample  # noqa: E402
+from harness.mllp import Mllp, code, order  # noqa: E402
 from harness.runner import equal, main  # noqa: E402
 from harness.server import Server, binary  # noqa: E402
 
@@ -203,6 +207,154 @@ def t_a_full_disk_gives_no_token():
         with sqlite3.connect(server.data + "/fileroom.db") as db:
             db.execute("DROP TRIGGER full")
         token(server, "a")
+
+
+# The HL7 port.
+
+
+def ask(port, *parts, until=None):
+    """The bytes that answer, up to the end of the stream or of 'until'."""
+    with socket.create_connection(("127.0.0.1", port), 30) as s:
+        for part in parts:
+            s.sendall(part)
+        if until is None:
+            s.shutdown(socket.SHUT_WR)
+        got = b""
+        while until is None or len(got) < until:
+            part = s.recv(65536)
+            if not part:
+                break
+            got += part
+        return got
+
+
+def manual(server):
+    """The studies of the manuals' example; their tokens."""
+    folder = os.path.join(os.path.dirname(server.data), "in")
+    uids = ["1.2.840.113619.2.55.3.2831173124.78.1375418120.%d" % n
+            for n in (812, 813, 814)]
+    for uid in uids:
+        sample.write(sample.image(
+            study=uid, StudyInstanceUID=uid, patient="200631zw609",
+            AccessionNumber="",
+            date="20190603", StudyDescription="THORAX"),
+            os.path.join(folder, uid))
+        server.verb("import", folder)
+    shutil.rmtree(folder)
+    return [(uid.encode(), server.verb("token", uid).strip().encode())
+            for uid in uids]
+
+
+def port(**settings):
+    return Server(settings={"hl7.port": "auto", **{
+        "hl7." + k: v for k, v in settings.items()}})
+
+
+def t_port_as_the_manuals_show():
+    with port() as server:
+        studies = manual(server)
+        uid, token_ = studies[1]
+        equal(ask(server.hl7_port, b"\x10" + uid + b"\r"),
+              b"\x10" + token_ + b"\r")
+        want = b"\x10" + b"".join(
+            u + b"\r20190603\rTHORAX\r" + t + b"\r"
+            for u, t in studies) + b"\r"
+        for query in (b"200631zw609", b"ID200631zw609"):
+            equal(ask(server.hl7_port, b"\x10" + query + b"\r"), want)
+        for query in (b"1.2.3", b"ID2", b"ID", b"", b"*", b"a\nb", b"\xff"):
+            equal(ask(server.hl7_port, b"\x10" + query + b"\r"), b"\x10\r",
+                  query)
+    with port(token_answer="2023") as server:
+        studies = manual(server)
+        equal(ask(server.hl7_port, b"\x10ID200631zw609\r"),
+              b"\x10" + b"".join(
+                  u + b"\r" + t + b"\r" for u, t in studies) + b"\r")
+        equal(ask(server.hl7_port, b"\x10" + studies[0][0] + b"\r"),
+              b"\x10" + studies[0][1] + b"\r")
+
+
+def t_port_pipelined_cut_and_mixed():
+    with port() as server:
+        studies = manual(server)
+        queries = b"".join(b"\x10" + u + b"\r" for u, _ in studies) * 20
+        want = b"".join(b"\x10" + t + b"\r" for _, t in studies) * 20
+        equal(ask(server.hl7_port, queries), want)
+        one, answer = queries[:55], want[:66]
+        one = one[:one.index(b"\r") + 1]
+        for at in range(1, len(one)):
+            equal(ask(server.hl7_port, one[:at], one[at:]), answer, at)
+        with Mllp(server.hl7_port) as c:
+            for number in range(3):
+                equal(code(c.ask(order(str(number)))), "AA")
+                c.socket.sendall(one)
+                got = b""
+                while len(got) < 66:
+                    got += c.socket.recv(66 - len(got))
+                equal(got, answer)
+        # Studies that come later are asked for on the same connection.
+        with socket.create_connection(
+                ("127.0.0.1", server.hl7_port), 30) as s:
+            s.sendall(b"\x10" + STUDIES["a"].encode() + b"\r")
+            equal(s.recv(100), b"\x10\r")
+            fill(server)
+            s.sendall(b"\x10" + STUDIES["a"].encode() + b"\r")
+            got = s.recv(100)
+            equal(got, b"\x10" + token(server, "a").encode() + b"\r")
+
+
+def t_port_character_set():
+    with port(charset="8859/1") as server:
+        fill(server)
+        answer = ask(server.hl7_port, b"\x10P1\r")
+        assert b"THORAX\xc4  x\r" in answer, answer
+        equal(answer.count(b"\r"), 4 * 4 + 1)
+
+
+def t_port_answer_outlives_a_kill():
+    with port() as server:
+        fill(server)
+        told = {}
+        for name in "abcd":
+            told[name] = ask(server.hl7_port, b"\x10"
+                             + STUDIES[name].encode() + b"\r", until=66)
+        server.kill()
+        server.start()
+        for name, answer in told.items():
+            equal(answer, b"\x10" + token(server, name).encode() + b"\r")
+
+
+def t_port_many_at_once():
+    """One token a study, whoever asks first."""
+    with port() as server:
+        fill(server)
+        answers = []
+
+        def many():
+            answers.append(ask(server.hl7_port, b"\x10P1\r" * 20))
+
+        threads = [threading.Thread(target=many) for _ in range(8)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        equal(len(answers), 8)
+        equal(len(set(answers)), 1)
+        equal(len(re.findall(rb"\r([0-9A-Za-z]{64})\r", answers[0])), 80)
+
+
+def t_port_says_nothing_elsewhere():
+    """No token in the log, the activity or the journal."""
+    with port() as server:
+        studies = manual(server)
+        ask(server.hl7_port, b"\x10200631zw609\r\x10" + studies[0][0] + b"\r")
+        ask(server.hl7_port, b"\x10" + studies[0][1] + b"\r")
+        server.wait_log("token query: 3 studies")
+        told = server.verb("activity", "list", "--all").encode()
+        told += server.verb("hl7", "journal", "list").encode()
+        told += everything(server)
+        for uid, token_ in studies:
+            assert token_ not in told
+        assert b"200631zw609" not in server.log().encode()
 
 
 if __name__ == "__main__":

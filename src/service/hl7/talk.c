@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/limit.h"
 #include "base/log.h"
+#include "service/hl7/token_query.h"
 #include "store/table/activity.h"
 #include "store/table/node.h"
 
@@ -358,11 +359,12 @@ take_frame(struct turn *x, const struct frame *f)
 }
 
 static void
-take_query(struct turn *x)
+take_query(struct turn *x, const struct frame *f)
 {
 	take_chunk(x);
 	x->talk->queries++;
-	buf_text(&x->out, "\x10\r");
+	token_query_answer(x->rules->store, f->bytes, x->rules->form_2023,
+	    x->rules->intake.charset, &x->work, &x->out);
 	arena_reset(&x->work);
 	if (x->out.n >= WRITE_AT)
 		write_out(x);
@@ -421,7 +423,7 @@ take_frames(struct turn *x)
 			return;
 		}
 		if (f->query)
-			take_query(x);
+			take_query(x, f);
 		else
 			take_frame(x, f);
 	}
