@@ -18,6 +18,8 @@ const struct verb *const verbs[] = {
     &verb_fetch,
     &verb_jobs,
     &verb_check,
+    &verb_backup,
+    &verb_restore,
     &verb_doctor,
     &verb_quarantine,
     &verb_reindex,

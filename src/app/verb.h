@@ -68,6 +68,7 @@ bool verb_store(struct store **store, const char *data, bool create,
     struct err *e) MUST_USE;
 
 extern const struct verb verb_activity;
+extern const struct verb verb_backup;
 extern const struct verb verb_check;
 extern const struct verb verb_doctor;
 extern const struct verb verb_dump;
@@ -83,6 +84,7 @@ extern const struct verb verb_move;
 extern const struct verb verb_node;
 extern const struct verb verb_quarantine;
 extern const struct verb verb_reindex;
+extern const struct verb verb_restore;
 extern const struct verb verb_send;
 extern const struct verb verb_serve;
 extern const struct verb verb_settings;

@@ -235,8 +235,7 @@ def manual(server):
             for n in (812, 813, 814)]
     for uid in uids:
         sample.write(sample.image(
-            study=uid, StudyInstanceUID=uid, patient="200631zw609",
-            AccessionNumber="",
+            study=uid[-3:], StudyInstanceUID=uid, patient="200631zw609",
             date="20190603", StudyDescription="THORAX"),
             os.path.join(folder, uid))
         server.verb("import", folder)
