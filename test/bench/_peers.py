@@ -155,8 +155,10 @@ class Fileroom(Server):
     name = "fileroom"
     promise = "bytes, name and index row durable"
     called = "FILEROOM"
-    can = frozenset(("store", "get", "move", "find", "hold", "start"))
+    can = frozenset(("store", "get", "move", "find", "hold", "start",
+                     "orders"))
     ready_seconds = 0.0
+    hl7_port = 0
 
     @classmethod
     def available(cls, bench):
@@ -165,7 +167,8 @@ class Fileroom(Server):
     def command(self):
         return [self.bench.server_program, "serve", "--data", self.folder,
                 "--set", "dicom.port=auto", "--set", "dicom.bind=127.0.0.1",
-                "--set", "store.reserve=0"]
+                "--set", "dicom.tls_port=0", "--set", "hl7.port=auto",
+                "--set", "hl7.bind=127.0.0.1", "--set", "store.reserve=0"]
 
     def start(self, folder):
         new = not os.path.exists(folder)
@@ -179,10 +182,11 @@ class Fileroom(Server):
         self.spawn(subprocess.PIPE)
         line = self.process.stdout.readline().decode(errors="replace")
         self.ready_seconds = time.monotonic() - begun
-        for word in line.split():
-            if line.startswith("ready") and word.startswith("dicom="):
-                self.port = int(word.rpartition(":")[2])
-                return self
+        ports = {word.partition("=")[0]: int(word.rpartition(":")[2])
+                 for word in line.split() if "=" in word}
+        if line.startswith("ready") and "dicom" in ports:
+            self.port, self.hl7_port = ports["dicom"], ports.get("hl7", 0)
+            return self
         self.kill()
         raise Failed("fileroom does not start: " + read(self.log)[-500:])
 

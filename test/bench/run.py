@@ -30,6 +30,8 @@ Scenarios, with their names for --only (a name chooses all that begin so):
     hold    10,000 silent connections and 1,000 idle associations at once:
             resident memory under 100 MB, C-ECHO beside them under 100 ms
             (99th percentile, whole association)
+    orders  HL7 orders, durable when acknowledged, pipelined over one connection
+            and over 8, and as changes of those orders: 2,000 a second
     start   ready in under a second on an index of 100,000 instances, after a
             clean stop and after kill -9
 
@@ -683,6 +685,39 @@ def judge_hold(bench, wanted, held, after, echo, rss):
                 "p99 under 100 ms", p99 < 100)
 
 
+# Orders
+
+def orders_once(bench, server, conns, seed, again=0):
+    count = scaled(40000)
+    words = {"port": server.hl7_port, "count": count, "conns": conns,
+             "window": 1000 // conns, "seed": seed, "again": again}
+    result, error = bench.client(
+        ["hl7load"] + [f"{k}={v}" for k, v in words.items()], CLIENT_SECONDS)
+    if result["failures"] or result["orders"] != count:
+        raise _peers.Failed(f"orders: {result}: {error}")
+    return count / (result["wall_us"] / 1e6)
+
+
+def orders_scenario(bench, fs):
+    if not bench.kinds_for("orders"):
+        bench.judge("orders", "no fileroom", "-", None)
+        return
+    log("orders: over HL7")
+    server = bench.start(_peers.Fileroom, fs)
+    rates = {"1": [], "8": [], "again": []}
+    for number in range(bench.rounds):
+        one, eight = bench.new_seed() % 10**8, bench.new_seed() % 10**8
+        rates["1"].append(orders_once(bench, server, 1, one))
+        rates["8"].append(orders_once(bench, server, 8, eight))
+        rates["again"].append(orders_once(bench, server, 8, one, 1))
+        log(f"  round {number + 1}: " + ", ".join(
+            f"{name}: {rate[-1]:.0f}/s" for name, rate in rates.items()))
+    bench.end(server)
+    for name, rate in medians(rates).items():
+        bench.judge(f"orders-{name}", f"{rate:.0f} orders/s",
+                    "2,000/s", rate >= 2000)
+
+
 # Starting
 
 def start_scenario(bench, fs):
@@ -721,6 +756,7 @@ def disk_scenarios(bench, fs):
                            ("find", find_scenario),
                            ("scale", scale_scenario),
                            ("hold", hold_scenario),
+                           ("orders", orders_scenario),
                            ("start", start_scenario)):
         if not bench.wants(name):
             continue
@@ -756,7 +792,7 @@ def main():
     parser.add_argument("--only", action="append")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--servers")
-    parser.add_argument("--programs", help="folder of load, rawloop and hold")
+    parser.add_argument("--programs", help="folder of load, hl7load, rawloop and hold")
     bench = Bench(parser.parse_args())
     work = os.path.join(os.environ.get("BENCH_DIR") or
                         os.path.join(ROOT, "build"), f"bench-{os.getpid()}")
