@@ -113,6 +113,10 @@ put_value(struct build *b, const struct cell *cell)
 	struct str text = b->value[cell->field];
 	bool whole = cell->at.component == 0;
 
+	if (cell->field == FIELD_ScheduledProcedureStepStatus)
+		text = b->status;
+	if (text.n == 0)
+		return;
 	switch (field_info(cell->field)->type) {
 	case FIELD_TYPE_DT_DATE:
 		put_start(b);
@@ -125,9 +129,7 @@ put_value(struct build *b, const struct cell *cell)
 	default:
 		break;
 	}
-	if (cell->field == FIELD_ScheduledProcedureStepStatus)
-		er7_escape(b->out, &er7_usual, b->status);
-	else if (!whole || er7_is_delete(text))
+	if (!whole || er7_is_delete(text))
 		er7_escape(b->out, &er7_usual, text);
 	else if (field_info(cell->field)->type == FIELD_TYPE_PN)
 		types_name_build(b->out, &er7_usual, text);
