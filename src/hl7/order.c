@@ -198,12 +198,30 @@ raw_at(const struct order_reader *r, const struct er7_segment *s,
 	return field;
 }
 
+/* The value at a place; of a code the component is where it begins. */
+static struct types_result
+convert(struct order_reader *r, enum field f, const struct er7_segment *s,
+    const struct mapping_place *place, struct str raw)
+{
+	struct types_result got = {0};
+	struct str field = er7_field(s, place->position);
+
+	if (field_info(f)->type != FIELD_TYPE_CODE || place->component == 0 ||
+	    place->subcomponent > 0)
+		return types_convert(
+		    r->arena, r->m, f, raw, place->component == 0);
+	if (place->repetition > 0)
+		field = er7_repetition(r->m, field, place->repetition);
+	got.text = types_code(r->arena, r->m, field, place->component);
+	return got;
+}
+
 bool
 order_fill_from(struct order_reader *r, const struct order_scope *scope,
     enum field f, const struct mapping_place *place, struct order_value *out)
 {
 	bool notes = strcmp(place->segment, "NTE") == 0 && place->position == 3;
-	const struct er7_segment *s;
+	const struct er7_segment *s = NULL;
 	struct types_result got = {0};
 	struct str raw;
 
@@ -224,8 +242,7 @@ order_fill_from(struct order_reader *r, const struct order_scope *scope,
 		return true;
 	}
 	if (!notes)
-		got = types_convert(
-		    r->arena, r->m, f, raw, place->component == 0);
+		got = convert(r, f, s, place, raw);
 	if (got.text.p == NULL && got.text.n > 0)
 		r->over = true;
 	order_trace_add(r, scope, f, place, raw, got.text, got.note);

@@ -29,6 +29,7 @@ struct cell {
 /* Of two fields in one place the first that has a value is written. */
 static const struct cell cells[] = {
     {FIELD_RequestedProcedureID, {"OBR", 4, 1, 0, 0}},
+    {FIELD_RequestedProcedurePriority, {"OBR", 27, 1, 0, 0}},
 #define FIELD(id, name, type, room, segment, position, component)              \
 	{FIELD_##id, {segment, position, component, 0, 0}},
 #include "hl7/fields.def"

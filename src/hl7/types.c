@@ -438,9 +438,9 @@ convert_priority(struct arena *a, struct types_result *r)
 		}
 }
 
-/* One part of a code: its dividers may not stand in it. */
-static struct str
-convert_code(struct arena *a, const struct er7_message *m, struct str field)
+struct str
+types_code(struct arena *a, const struct er7_message *m, struct str field,
+    unsigned first)
 {
 	unsigned r, c, count = er7_repetitions(m, field);
 	struct str text;
@@ -452,14 +452,17 @@ convert_code(struct arena *a, const struct er7_message *m, struct str field)
 		if (out.n > 0)
 			buf_u8(&out, '\\');
 		begin = out.n;
-		for (c = 1; c <= 3; c++) {
-			if (c > 1)
+		for (c = 0; c < 3; c++) {
+			if (c > 0)
 				buf_u8(&out, '^');
 			add_part(a, m,
-			    er7_component(m, er7_repetition(m, field, r), c),
+			    er7_component(
+				m, er7_repetition(m, field, r), first + c),
 			    &out);
 		}
 		drop_carets(&out, begin);
+		if (out.n == begin && begin > 0)
+			out.n--; /* no code, no divider */
 	}
 	text = arena_dup(a, buf_str(&out));
 	buf_fini(&out);
@@ -536,7 +539,7 @@ types_convert(struct arena *a, const struct er7_message *m, enum field f,
 				 "the name behind it";
 		break;
 	case FIELD_TYPE_CODE:
-		r.text = whole_field ? convert_code(a, m, raw)
+		r.text = whole_field ? types_code(a, m, raw, 1)
 				     : one_line(a, er7_text(a, m, raw));
 		break;
 	case FIELD_TYPE_LT:

@@ -19,6 +19,10 @@ struct types_result {
 struct types_result types_convert(struct arena *a, const struct er7_message *m,
     enum field f, struct str raw, bool whole_field);
 
+/* A code whose parts begin at a component: code, meaning, scheme; of all
+ * repetitions. */
+struct str types_code(struct arena *a, const struct er7_message *m,
+    struct str field, unsigned first);
 /* TS, also dd/mm/yyyy hh:mm and yyyy-mm-dd: date[9] YYYYMMDD, time[14] HHMMSS
  * or less precise or empty. */
 bool types_time(struct str ts, char date[9], char time[14]);

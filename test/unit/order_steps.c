@@ -221,6 +221,30 @@ TEST(deletions)
 	CHECK_EQ(order.steps[0].status, STATUS_NONE);
 }
 
+/* OBR-4 has the code of the procedure, and that of the step behind it. */
+TEST(codes)
+{
+	CHECK(read_with("ihe-orm",
+	    HEAD "ORM^O01|1|P|2.3\r" PATIENT "ORC|NW|P1\r"
+		 "OBR|1|||P5^Head CT^L^X1^Axial^L~^^^X2^Coronal^M\r"
+		 "ORC|NW|P2\rOBR|1|||P5^Head CT^L^^Axial\r"));
+	CHECK_STR(value(0, FIELD_RequestedProcedureCode), "P5^Head CT^L");
+	CHECK_STR(
+	    value(0, FIELD_ScheduledProtocolCode), "X1^Axial^L\\X2^Coronal^M");
+	CHECK_STR(value(0, FIELD_ScheduledProcedureStepDescription), "Axial");
+	CHECK_STR(value(1, FIELD_ScheduledProtocolCode), "P5^Head CT^L");
+}
+
+/* REQUESTED TIMING shows what stands where the priority is read. */
+TEST(timing)
+{
+	CHECK(read_with("manual",
+	    HEAD "ORM^O01|1|P|2.3\r" PATIENT
+		 "ORC|NW|P1\rOBR|1|||X|||||||||||||||||||||||S\r"));
+	CHECK_STR(value(0, FIELD_RequestedProcedurePriority), "STAT");
+	CHECK_STR(value(0, FIELD_RequestedTiming), "S");
+}
+
 /* The date and the time are of one place. */
 TEST(start_of_one_place)
 {
