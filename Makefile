@@ -9,7 +9,8 @@ PREFIX ?= /usr/local
 PYTHON ?= /usr/bin/python3
 RUN_ARGS ?=
 
-LIBS   := sqlite3 gnutls zlib libdeflate libarchive libutf8proc
+LIBS   := sqlite3 gnutls zlib libdeflate libarchive libutf8proc \
+	libmicrohttpd libsodium
 PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS))
 PKG_LIBS   = $(shell pkg-config --libs $(LIBS))
 
@@ -112,7 +113,7 @@ deps-test:
 run: deps
 	@$(MAKE) -s --no-print-directory -j$$(nproc) bin
 	@build/fileroom serve --data data --set dicom.bind=127.0.0.1 \
-		--set hl7.bind=127.0.0.1 $(RUN_ARGS)
+		--set hl7.bind=127.0.0.1 --set http.bind=127.0.0.1 $(RUN_ARGS)
 
 check: deps-test
 	@test/run check

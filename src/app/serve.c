@@ -3,8 +3,8 @@
  * port; runs in the foreground until a signal ends it.
  *
  * stdout gets exactly one line, "ready dicom=HOST:PORT dicom-tls=HOST:PORT
- * hl7=HOST:PORT", once everything listens (closed ports are left out). The log
- * goes to stderr.
+ * hl7=HOST:PORT http=HOST:PORT", once everything listens (closed ports are left
+ * out). The log goes to stderr.
  * SIGTERM and SIGINT stop cleanly, a second one at once. Settings changed by
  * other processes take effect within about a second; pinned ones stay.
  */
@@ -12,6 +12,7 @@
 #include "app/dicom_tls.h"
 #include "app/settings.h"
 #include "app/verb.h"
+#include "app/web_settings.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "service/hl7/port.h"
@@ -37,6 +38,7 @@ struct server {
 	struct scp *scp;
 	struct hl7_port *hl7;
 	struct runner *runner;
+	struct web *web;
 	struct settings settings;
 	struct dicom_tls tls;
 	int64_t version; /* of the stored settings in effect */
@@ -219,6 +221,7 @@ take_settings(struct server *s, struct err *e)
 	struct runner_config jobs;
 	struct scp_config config;
 	struct hl7_config hl7;
+	struct web_config web;
 	bool ok;
 
 	if (!settings_load_stored(&next, s->store, e))
@@ -229,8 +232,10 @@ take_settings(struct server *s, struct err *e)
 	    !scp_config_of(&next, s->store, s->tls.tls, &config, e))
 		return false;
 	hl7 = hl7_config_of(&next, s->tls.tls);
+	web_settings(&next, &web);
 	ok = scp_configure(s->scp, &config, e) &&
-	     hl7_port_configure(s->hl7, &hl7, e);
+	     hl7_port_configure(s->hl7, &hl7, e) &&
+	     web_configure(s->web, &web, e);
 	jobs = runner_config_of(&config);
 	if (ok)
 		runner_configure(s->runner, &jobs);
@@ -254,6 +259,7 @@ static void
 follow_settings(struct server *s)
 {
 	char before[300], before_tls[300], before_hl7[300];
+	char before_http[300];
 	int64_t version;
 	struct err e;
 
@@ -267,6 +273,7 @@ follow_settings(struct server *s)
 	snprintf(before_tls, sizeof(before_tls), "%s", scp_tls_address(s->scp));
 	snprintf(
 	    before_hl7, sizeof(before_hl7), "%s", hl7_port_address(s->hl7));
+	snprintf(before_http, sizeof(before_http), "%s", web_address(s->web));
 	if (!take_settings(s, &e)) {
 		trouble(s, &e);
 		return;
@@ -276,6 +283,7 @@ follow_settings(struct server *s)
 	say_moved("DICOM", before, scp_address(s->scp));
 	say_moved("DICOM over TLS", before_tls, scp_tls_address(s->scp));
 	say_moved("HL7", before_hl7, hl7_port_address(s->hl7));
+	say_moved("HTTP", before_http, web_address(s->web));
 }
 
 /* New connections get what the files hold now; if that is no use, what they
@@ -285,11 +293,14 @@ follow_certificates(struct server *s)
 {
 	struct err e;
 
-	if (!dicom_tls_changed(&s->tls))
+	bool dicom = dicom_tls_changed(&s->tls);
+	bool web = web_certificate_changed(s->web);
+
+	if (!dicom && !web)
 		return;
 	if (take_settings(s, &e))
-		log_info("tls", "the certificate in '%s' is in use now",
-		    s->tls.files.cert);
+		log_info("tls", "the certificate %s is in use now",
+		    dicom ? s->tls.files.cert : "of the portal");
 	else
 		log_error("tls",
 		    "%s; connections go on with what was there before", e.text);
@@ -345,6 +356,7 @@ open_server(struct server *s, const char *data, struct err *e)
 	struct runner_config jobs;
 	struct scp_config scp;
 	struct hl7_config hl7;
+	struct web_config web;
 	bool ok;
 
 	if (!store_open(&s->store, &config, e))
@@ -360,8 +372,10 @@ open_server(struct server *s, const char *data, struct err *e)
 		return false;
 	jobs = runner_config_of(&scp);
 	hl7 = hl7_config_of(&s->settings, s->tls.tls);
+	web_settings(&s->settings, &web);
 	ok = scp_open(&s->scp, s->store, &scp, e) &&
 	     hl7_port_open(&s->hl7, s->store, &hl7, e) &&
+	     web_open(&s->web, s->store, &web, e) &&
 	     runner_open(&s->runner, s->store, &jobs, e);
 	client_fini(&scp.client);
 	return ok;
@@ -373,6 +387,7 @@ say_ready(struct server *s)
 	const char *dicom = scp_address(s->scp);
 	const char *tls = scp_tls_address(s->scp);
 	const char *hl7 = hl7_port_address(s->hl7);
+	const char *http = web_address(s->web);
 	const char *why = store_read_only(s->store);
 
 	if (why != NULL)
@@ -385,6 +400,8 @@ say_ready(struct server *s)
 		printf(" dicom-tls=%s", tls);
 	if (hl7[0] != '\0')
 		printf(" hl7=%s", hl7);
+	if (http[0] != '\0')
+		printf(" http=%s", http);
 	putchar('\n');
 	if (fflush(stdout) != 0)
 		log_warning("serve", "nobody reads the ready line");
@@ -415,6 +432,7 @@ serve(const struct serve_options *o, struct server *s)
 	}
 	if (s->runner != NULL)
 		runner_stop(s->runner);
+	web_close(&s->web, WAIT_STOP_MS);
 	hl7_port_close(&s->hl7, WAIT_STOP_MS);
 	if (s->scp != NULL)
 		scp_close(&s->scp, WAIT_STOP_MS);
@@ -460,7 +478,8 @@ const struct verb verb_serve = {
 	     "[--log-format text|json]",
     .help =
 	"Prints one line on standard output once everything listens:\n"
-	"    ready dicom=HOST:PORT dicom-tls=HOST:PORT hl7=HOST:PORT\n"
+	"    ready dicom=HOST:PORT dicom-tls=HOST:PORT hl7=HOST:PORT "
+	"http=HOST:PORT\n"
 	"and its log on standard error. SIGTERM or Ctrl-C stops it cleanly, a\n"
 	"second one at once. Settings changed with 'fileroom settings set' take\n"
 	"effect without a restart.\n\n"

@@ -8,6 +8,7 @@
 #include "dicom/value.h"
 #include "hl7/encoding.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 
 struct unit {
@@ -250,6 +251,39 @@ parse_charset(const struct setting_info *info, struct str value,
 	return encoding_name(value) != NULL && parse_text(info, value, out);
 }
 
+/* "10.0.0.1", "10.0.0.0/8", "::1" */
+static bool
+is_network(struct str s)
+{
+	size_t slash = str_find(s, '/');
+	struct str bits = str_of(s.p + slash, s.n - slash);
+	uint8_t address[16];
+	char text[64];
+	uint64_t n = 0;
+
+	if (!str_copy(text, sizeof(text), str_of(s.p, slash)) ||
+	    (bits.n > 0 && !str_u64(str_of(bits.p + 1, bits.n - 1), &n)))
+		return false;
+	return (inet_pton(AF_INET, text, address) == 1 && n <= 32) ||
+	       (inet_pton(AF_INET6, text, address) == 1 && n <= 128);
+}
+
+static bool
+parse_networks(const struct setting_info *info, struct str value,
+    struct setting_value *out)
+{
+	struct str rest = value, part;
+
+	if (value.n > (size_t)info->max)
+		return false;
+	if (str_eq_nocase(value, STR("none")))
+		rest = value = STR("");
+	while (value.n > 0 && str_split(&rest, ',', &part))
+		if (!is_network(str_trim(part)))
+			return false;
+	return str_copy(out->text, sizeof(out->text), value);
+}
+
 static bool
 parse_type(const struct setting_info *info, struct str value,
     struct setting_value *out)
@@ -278,6 +312,8 @@ parse_type(const struct setting_info *info, struct str value,
 		return parse_choice(info, value, out);
 	case SETTING_TYPE_SIZE:
 		return parse_size(info, value, out);
+	case SETTING_TYPE_NETWORKS:
+		return parse_networks(info, value, out);
 	}
 	return false;
 }
@@ -297,6 +333,20 @@ allowed_choices(const char *choices, struct buf *out)
 	}
 }
 
+/* Of types without limits of their own. */
+static const char *const allowed_always[] = {
+    [SETTING_TYPE_ADDRESS] = "a host name, an address, or nothing",
+    [SETTING_TYPE_PATH] = "a path of at most 255 bytes, or nothing",
+    [SETTING_TYPE_AE_LIST] =
+	"all, or AE titles separated by commas, or nothing",
+    [SETTING_TYPE_CHARSET] =
+	"a character set, as in UTF-8, 8859/1, WINDOWS-1252 or GB18030",
+    [SETTING_TYPE_NETWORKS] = "addresses and networks such as 10.0.0.0/8, "
+			      "separated by commas, or none",
+    [SETTING_TYPE_PORT] = "a port from 1 to 65535, 0 (closed) or auto",
+    [SETTING_TYPE_BOOL] = "true or false",
+};
+
 void
 settings_allowed(const struct setting_info *info, struct buf *out)
 {
@@ -309,40 +359,20 @@ settings_allowed(const struct setting_info *info, struct buf *out)
 		    "white space or backslash",
 		    info->max);
 		break;
-	case SETTING_TYPE_ADDRESS:
-		buf_text(out, "a host name, an address, or nothing");
-		break;
-	case SETTING_TYPE_PATH:
-		buf_text(out, "a path of at most 255 bytes, or nothing");
-		break;
 	case SETTING_TYPE_UID_ROOT:
 		buf_printf(out,
 		    "a UID of at most %" PRId64 " characters, such as 2.25 or "
 		    "the root of your institution",
 		    info->max);
 		break;
-	case SETTING_TYPE_AE_LIST:
-		buf_text(out, "all, or AE titles separated by commas, or "
-			      "nothing");
-		break;
 	case SETTING_TYPE_TEXT:
 		buf_printf(out,
 		    "%" PRId64 " to %" PRId64 " bytes of text on one line",
 		    info->min, info->max);
 		break;
-	case SETTING_TYPE_CHARSET:
-		buf_text(out, "a character set, as in UTF-8, 8859/1, "
-			      "WINDOWS-1252 or GB18030");
-		break;
 	case SETTING_TYPE_INT:
 		buf_printf(out, "a whole number from %" PRId64 " to %" PRId64,
 		    info->min, info->max);
-		break;
-	case SETTING_TYPE_PORT:
-		buf_text(out, "a port from 1 to 65535, 0 (closed) or auto");
-		break;
-	case SETTING_TYPE_BOOL:
-		buf_text(out, "true or false");
 		break;
 	case SETTING_TYPE_CHOICE:
 		allowed_choices(info->choices, out);
@@ -353,6 +383,9 @@ settings_allowed(const struct setting_info *info, struct buf *out)
 		    "4096",
 		    size_text((uint64_t)info->min, least),
 		    size_text((uint64_t)info->max, most));
+		break;
+	default:
+		buf_text(out, allowed_always[info->type]);
 		break;
 	}
 }

@@ -102,6 +102,31 @@
 /* Rows fetched at once while a query is answered; no cursor stays open. */
 #define LIMIT_ROWS 500
 
+/* HTTP: the head of a request must fit (cookies of other programs on the same
+ * name among them), and it is what a connection costs. */
+#define LIMIT_HTTP_HEAD (32 * KIB)
+/* A body of JSON that is gathered before it is looked at. */
+#define LIMIT_HTTP_JSON (256 * KIB)
+/* An answer that is put together in memory: a page of a list. */
+#define LIMIT_HTTP_ANSWER (8 * MIB)
+/* HTTP connections; the process keeps descriptors for everything else. A
+ * browser holds six, and thousands may lie idle. */
+#define LIMIT_HTTP_CONNECTIONS 6000
+/* Threads that work for HTTP: on lists and streams, on bodies that come (a slow
+ * client holds one of these), on passwords (64 MiB of memory each). */
+#define LIMIT_WORKERS_HTTP     32
+#define LIMIT_WORKERS_UPLOAD   64
+#define LIMIT_WORKERS_PASSWORD 2
+/* Logins that may wait for those before more are told to come again. */
+#define LIMIT_PASSWORD_QUEUE 64
+/* What a stream holds in memory for one client. */
+#define BLOCK_HTTP (128 * KIB)
+/* The whole head of a request, and a connection without one. */
+#define WAIT_HTTP_HEAD_MS 20000
+#define WAIT_HTTP_IDLE_MS 75000
+/* After this time of a body or an answer LIMIT_RATE_BYTES_S counts. */
+#define WAIT_HTTP_GRACE_MS 10000
+
 /* Block in which data move from socket to disk. */
 #define BLOCK_IO (256 * KIB)
 /* Start write-back each time this much of an object has been written. */

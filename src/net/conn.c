@@ -178,6 +178,19 @@ conn_new(int fd)
 	return c;
 }
 
+int
+conn_give(struct conn **cp)
+{
+	struct conn *c = *cp;
+	int fd = c->fd;
+
+	must(c->tls == NULL && c->in_n == 0);
+	free(c->in);
+	free(c);
+	*cp = NULL;
+	return fd;
+}
+
 void
 conn_free(struct conn **cp)
 {

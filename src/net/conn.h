@@ -58,6 +58,8 @@ struct conn {
 struct conn *conn_new(int fd);
 /* Closes the socket; a lingering reset is avoided for orderly closes. */
 void conn_free(struct conn **);
+/* Gives the socket to the caller and forgets it; nothing may be buffered. */
+int conn_give(struct conn **);
 /* Connect with a deadline, which counts for the name service too; the error
  * says which address and why. The watch (or NULL) stays the connection's. */
 bool conn_open(struct conn **, const char *host, uint16_t port, int timeout_ms,

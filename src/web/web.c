@@ -1,0 +1,175 @@
+/*
+ * The portal as a whole: its port, its servers and pools, its settings.
+ */
+#include "web/web.h"
+
+#include "base/clock.h"
+#include "base/limit.h"
+#include "base/log.h"
+#include "web/http/inside.h"
+
+#include <microhttpd.h>
+#include <unistd.h>
+
+static void
+tick_gone(struct lot_item *item)
+{
+	(void)item;
+}
+
+/* The names by which we are called. */
+static bool
+make_origin(const struct web_config *c, struct origin *o, struct err *e)
+{
+	char name[CALL_HOST] = "";
+
+	*o = (struct origin){0};
+	if (gethostname(name, sizeof(name) - 1) == 0)
+		origin_add_name(o, str_from(name));
+	origin_add_name(o, str_from(c->server_name));
+	origin_add_name(o, str_from(c->outside_address));
+	return origin_set_proxies(o, str_from(c->proxies), e);
+}
+
+static bool
+same_place(const struct web_config *a, const struct web_config *b)
+{
+	return strcmp(a->bind, b->bind) == 0 && a->port == b->port &&
+	       a->port_auto == b->port_auto;
+}
+
+/* The old one goes on when the new one cannot be opened. */
+static bool
+listen_there(struct web *w, const struct web_config *c, struct err *e)
+{
+	struct listener *next = NULL;
+
+	if (c->port != 0 || c->port_auto) {
+		if (!listener_open(
+			&next, w->lot, c->bind, c->port, door_arrived, w, e))
+			return fail_in(e, "http.port");
+	}
+	listener_close(&w->listener);
+	w->listener = next;
+	w->address[0] = '\0';
+	if (next != NULL)
+		(void)str_copy(w->address, sizeof(w->address),
+		    str_from(listener_address(next)));
+	return true;
+}
+
+bool
+web_configure(struct web *w, const struct web_config *c, struct err *e)
+{
+	bool open = c->port != 0 || c->port_auto;
+	struct origin origin;
+
+	if (!make_origin(c, &origin, e))
+		return false;
+	if (open && c->tls &&
+	    (!certificate_take(
+		 &w->certificate, store_folder(w->store), c->cert, c->key, e) ||
+		!door_start(w, true, e)))
+		return false;
+	if (open && !door_start(w, false, e))
+		return false;
+	if ((w->listener == NULL ? open : !same_place(&w->config, c)) &&
+	    !listen_there(w, c, e))
+		return false;
+	mutex_lock(&w->lock);
+	w->config = *c;
+	w->origin = origin;
+	mutex_unlock(&w->lock);
+	return true;
+}
+
+static bool
+open_parts(struct web *w, struct err *e)
+{
+	return lot_open(&w->lot, e) &&
+	       pool_open(&w->workers, "http", LIMIT_WORKERS_HTTP, e) &&
+	       pool_open(&w->uploads, "upload", LIMIT_WORKERS_UPLOAD, e) &&
+	       pool_open(&w->passwords, "password", LIMIT_WORKERS_PASSWORD, e);
+}
+
+bool
+web_open(struct web **out, struct store *store, const struct web_config *c,
+    struct err *e)
+{
+	struct web *w = must_zalloc(sizeof(*w));
+
+	w->store = store;
+	w->started_ms = clock_mono_ms();
+	mutex_init(&w->lock);
+	mutex_init(&w->gate);
+	cond_init(&w->calm);
+	mutex_init(&w->list_lock);
+	certificate_init(&w->certificate);
+	w->tick = (struct lot_item){.fd = -1,
+	    .ready = watch_tick,
+	    .late = watch_tick,
+	    .gone = tick_gone};
+	*out = w;
+	if (open_parts(w, e)) {
+		lot_park(w->lot, &w->tick, clock_mono_ms() + 1000);
+		if (web_configure(w, c, e))
+			return true;
+	}
+	web_close(out, 0);
+	return false;
+}
+
+/* Calls that are under way come to their end, or their time does. */
+static void
+wait_calm(struct web *w, int wait_ms)
+{
+	int64_t deadline = clock_mono_ms() + wait_ms;
+
+	mutex_lock(&w->gate);
+	while (w->running > 0 && cond_wait_until(&w->calm, &w->gate, deadline))
+		;
+	w->closing = true;
+	mutex_unlock(&w->gate);
+}
+
+void
+web_close(struct web **out, int wait_ms)
+{
+	struct web *w = *out;
+
+	if (w == NULL)
+		return;
+	*out = NULL;
+	listener_close(&w->listener);
+	wait_calm(w, wait_ms);
+	watch_end_all(w);
+	/* Visitors that have said nothing yet; then nobody arrives. */
+	if (w->lot != NULL)
+		lot_close(&w->lot);
+	/* What is suspended waits for one of these. */
+	pool_close(&w->passwords);
+	pool_close(&w->workers);
+	pool_close(&w->uploads);
+	if (w->plain != NULL)
+		MHD_stop_daemon(w->plain);
+	if (w->secure != NULL)
+		MHD_stop_daemon(w->secure);
+	certificate_fini(&w->certificate);
+	mutex_fini(&w->list_lock);
+	cond_fini(&w->calm);
+	mutex_fini(&w->gate);
+	mutex_fini(&w->lock);
+	free(w);
+}
+
+bool
+web_certificate_changed(struct web *w)
+{
+	return w->config.tls && certificate_changed(&w->certificate);
+}
+
+const char *
+web_address(struct web *w)
+{
+	return w->address;
+}

@@ -1,0 +1,41 @@
+/*
+ * The portal: HTTP and HTTPS on one port, a JSON API, pages for doctors and
+ * patients.
+ */
+#ifndef WEB_WEB_H
+#define WEB_WEB_H
+
+#include "store/store.h"
+
+struct web;
+
+#define WEB_TEXT_ROOM 256
+
+struct web_config {
+	char bind[WEB_TEXT_ROOM];
+	uint16_t port;  /* 0: closed */
+	bool port_auto; /* take a free port */
+	bool tls;
+	char cert[WEB_TEXT_ROOM], key[WEB_TEXT_ROOM]; /* PEM files, or "" */
+	bool allow_plain;
+	char proxies[WEB_TEXT_ROOM]; /* addresses, separated by commas */
+	char server_name[WEB_TEXT_ROOM];
+	char outside_address[WEB_TEXT_ROOM];
+};
+
+/* Without listening yet when the port is 0. */
+bool web_open(struct web **, struct store *, const struct web_config *,
+    struct err *e) MUST_USE;
+/* Stop listening, let calls finish within wait_ms, end the rest. */
+void web_close(struct web **, int wait_ms);
+/* New settings take effect on new connections and requests; on an error all
+ * stays as it was. Called by the thread that opened it. */
+bool web_configure(
+    struct web *, const struct web_config *, struct err *e) MUST_USE;
+/* Asked every now and then: true once when the certificate's files have
+ * changed and come to rest; then web_configure() reads them anew. */
+bool web_certificate_changed(struct web *);
+/* "127.0.0.1:3000", or "" when closed. */
+const char *web_address(struct web *);
+
+#endif

@@ -1,0 +1,140 @@
+"""HTTP for tests: requests over a socket of one's own, so that everything can
+be sent that no library would.
+
+    with portal() as server:
+        web = Http(server)
+        web.get("/healthz").text
+"""
+
+import base64
+import http.client
+import json
+import re
+import socket
+import ssl
+
+from .server import Server
+
+
+def portal(**settings):
+    """A server with its portal open on loopback."""
+    return Server(settings={"http.port": "auto", "http.bind": "127.0.0.1", **{
+        "http." + key: value for key, value in settings.items()}})
+
+
+def trusting():
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def text(self):
+        return self.body.decode()
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def code(self):
+        """Of an error."""
+        return self.json["error"]["code"]
+
+    def header(self, name):
+        """The only one of this name, or None."""
+        found = [v for k, v in self.headers if k.lower() == name.lower()]
+        assert len(found) <= 1, found
+        return found[0] if found else None
+
+    def all(self, name):
+        return [v for k, v in self.headers if k.lower() == name.lower()]
+
+    def __repr__(self):
+        return f"{self.status} {self.body[:300]!r}"
+
+
+class Http:
+    """One who asks: keeps cookies and the token of its session."""
+
+    def __init__(self, server=None, secure=False, address=None, **headers):
+        self.address = address or server.ports["http"]
+        self.secure = secure
+        self.headers = {k.replace("_", "-"): v for k, v in headers.items()}
+        self.cookies, self.csrf = {}, None
+
+    def ask(self, method, path, body=None, headers=None, timeout=60):
+        kind = http.client.HTTPSConnection if self.secure \
+            else http.client.HTTPConnection
+        more = {"context": trusting()} if self.secure else {}
+        link = kind(*self.address, timeout=timeout, **more)
+        send = dict(self.headers)
+        if self.cookies:
+            send["Cookie"] = "; ".join(
+                f"{k}={v}" for k, v in self.cookies.items())
+        if self.csrf and method not in ("GET", "HEAD"):
+            send["X-Fileroom-Token"] = self.csrf
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+            send["Content-Type"] = "application/json"
+        send.update(headers or {})
+        send = {k: v for k, v in send.items() if v is not None}
+        try:
+            link.request(method, path, body, send)
+            got = link.getresponse()
+            answer = Answer(got.status, got.getheaders(), got.read())
+        finally:
+            link.close()
+        for line in answer.all("Set-Cookie"):
+            name, _, value = line.partition(";")[0].partition("=")
+            if re.search(r"max-age=0\b", line, re.I):
+                self.cookies.pop(name, None)
+            else:
+                self.cookies[name] = value
+        return answer
+
+    def get(self, path, **more):
+        return self.ask("GET", path, **more)
+
+    def post(self, path, body=None, **more):
+        return self.ask("POST", path, body, **more)
+
+    def put(self, path, body=None, **more):
+        return self.ask("PUT", path, body, **more)
+
+    def patch(self, path, body=None, **more):
+        return self.ask("PATCH", path, body, **more)
+
+    def delete(self, path, **more):
+        return self.ask("DELETE", path, **more)
+
+
+def basic(name, password):
+    text = base64.b64encode(f"{name}:{password}".encode()).decode()
+    return {"Authorization": "Basic " + text}
+
+
+def raw(address, data, seconds=30, shut=False):
+    """What comes back for these bytes, until the other side closes."""
+    with socket.create_connection(address, seconds) as s:
+        s.sendall(data)
+        if shut:
+            s.shutdown(socket.SHUT_WR)
+        return until_closed(s)
+
+
+def until_closed(s):
+    got = b""
+    while True:
+        try:
+            part = s.recv(65536)
+        except ConnectionResetError:
+            return got
+        if not part:
+            return got
+        got += part
