@@ -272,6 +272,20 @@ def t_quarantine_and_lost_objects():
         doctor(server.data).no("archive.lost-objects")
 
 
+def t_key_of_tokens():
+    with Server() as server:
+        store(server, "1.2.3.4")
+        doctor(server.data).no("archive.token-key")
+        server.verb("token", "1.2.3")
+        doctor(server.data).no("archive.token-key")
+        os.remove(server.data + "/token.key")
+        found = doctor(server.data)
+        found.one("archive.token-key", "missing")
+        assert not os.path.exists(server.data + "/token.key")
+        server.verb("token", "new-key")
+        doctor(server.data).no("archive.token-key")
+
+
 def t_refused_stores():
     with Server() as server:
         with dicom.Association(server.dicom_port, [

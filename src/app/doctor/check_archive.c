@@ -10,6 +10,7 @@
 #include "base/limit.h"
 #include "store/health.h"
 #include "store/table/activity.h"
+#include "store/table/token.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,8 +36,8 @@ exposed(const struct stat *folder, const struct stat *inside)
 static void
 check_rights(struct doctor *d, const struct stat *folder)
 {
-	static const char *const names[] = {
-	    "objects", "fileroom.db", "fileroom.db-wal", "quarantine"};
+	static const char *const names[] = {"objects", "fileroom.db",
+	    "fileroom.db-wal", "quarantine", "token.key"};
 	struct stat st;
 	size_t i;
 
@@ -206,6 +207,15 @@ check_index(struct doctor *d)
 }
 
 static void
+check_tokens(struct doctor *d)
+{
+	struct err e;
+
+	if (!token_check(d->store, &e))
+		doctor_say(d, SIGN_TOKEN_KEY, "%s", e.text);
+}
+
+static void
 open_archive(struct doctor *d)
 {
 	struct store_config config = {.folder = d->data};
@@ -250,6 +260,7 @@ check_archive(struct doctor *d)
 		say_set_aside(d, &h);
 	else
 		doctor_say(d, SIGN_ARCHIVE_BROKEN, "%s", e.text);
+	check_tokens(d);
 	check_activity(d);
 	if (d->deep)
 		check_index(d);

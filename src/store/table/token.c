@@ -427,3 +427,18 @@ token_new_key(struct store *s, struct err *e)
 {
 	return commit_run(s->commit, true, renew, s, e) == COMMIT_DONE;
 }
+
+bool
+token_check(struct store *s, struct err *e)
+{
+	struct db *db = store_reader(s, e);
+	struct token_key k;
+	bool ok;
+
+	if (db == NULL)
+		return false;
+	ok = token_key_find(s, db, &k, e);
+	token_key_forget(&k);
+	store_reader_done(s, db);
+	return ok;
+}

@@ -45,5 +45,7 @@ bool token_list(struct store *, struct str after, struct arena *a,
 /* Give a lost key up: tokens made with it still resolve, and are not shown any
  * more. ERR_CONFLICT when the file's key is in force. */
 bool token_new_key(struct store *, struct err *e) MUST_USE;
+/* Whether tokens can be shown; fails as token_of_study() would. */
+bool token_check(struct store *, struct err *e) MUST_USE;
 
 #endif
