@@ -424,7 +424,7 @@ TEST(interrupted)
 	t.stop_at = 0;
 	CHECK(restore(&t));
 	CHECK_EQ(t.result.copied, 4);
-	snprintf(path, sizeof(path), "%s/restoring.db", t.data);
+	snprintf(path, sizeof(path), "%s/RESTORING", t.data);
 	CHECK(access(path, F_OK) != 0);
 	check_restored(&t, 8, NULL);
 	end(&t);
@@ -499,6 +499,14 @@ TEST(folders_that_are_not_touched)
 	CHECK(!restore(&t));
 	CHECK_EQ(t.archive.e.code, ERR_CONFLICT);
 	CHECK(unlink(path) == 0);
+	/* Where a disk for the objects was mounted. */
+	snprintf(path, sizeof(path), "%s/objects", t.data);
+	CHECK(mkdir(path, 0700) == 0);
+	snprintf(path, sizeof(path), "%s/objects/2026", t.data);
+	CHECK(mkdir(path, 0700) == 0);
+	CHECK(!restore(&t));
+	CHECK_EQ(t.archive.e.code, ERR_CONFLICT);
+	CHECK(rmdir(path) == 0);
 	restored_is(&t, 2, NULL);
 	end(&t);
 }

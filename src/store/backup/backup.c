@@ -375,6 +375,7 @@ begin(struct backup *b)
 	b->files.to = b->files_dir;
 	b->files.link = false;
 	b->rows = (struct rows){.carry = &b->carry,
+	    .aside_carry = &b->carry,
 	    .progress = b->options->progress,
 	    .gone = gone,
 	    .ctx = b};
@@ -409,7 +410,7 @@ store_backup(struct store *s, const char *folder,
 	out->copied = b.carry.copied;
 	out->linked = b.carry.linked;
 	out->bytes = b.carry.bytes;
-	out->damaged = b.carry.damaged;
+	out->damaged = b.carry.damaged + b.files.damaged;
 	release(&b);
 	return ok;
 }

@@ -96,7 +96,8 @@ carry_settle(struct carry *c, struct err *e)
 {
 	if (!carry_flush(c, e))
 		return false;
-	return syncfs(c->to) == 0 || fail_errno(e, "cannot flush the copies");
+	return (syncfs(c->tmp) == 0 && syncfs(c->to) == 0) ||
+	       fail_errno(e, "cannot flush the copies");
 }
 
 enum copied { COPIED, COPIED_NOT_READ, COPIED_NOT_WRITTEN };

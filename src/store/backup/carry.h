@@ -47,7 +47,8 @@ enum carried carry_file(
 bool carry_flush(struct carry *c, struct err *e) MUST_USE;
 /* Forgets what waits. */
 void carry_fini(struct carry *c);
-/* Everything on the file system of 'to', with its names, is on the disk. */
+/* Everything on the file systems of 'to' and 'tmp', with its names, is on the
+ * disk. */
 bool carry_settle(struct carry *c, struct err *e) MUST_USE;
 
 /* Shared besides: a folder below one, made if there is none; -1 and e. */

@@ -1,7 +1,8 @@
 /*
- * Back from a backup. The database stands under another name until every file
- * is there and flushed: before that there is no archive in the folder. Until
- * then it has a file RESTORING, by which the next run knows that it may go on.
+ * Back from a backup. The database stands in the folder RESTORING until every
+ * file is there and flushed: before that there is no archive. By that folder
+ * the next run knows that it may go on. Objects have temporary names of their
+ * own: 'objects' may be a file system of its own.
  */
 #include "store/backup/backup.h"
 
@@ -15,17 +16,17 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#define MARK          "RESTORING"
-#define DATABASE_PART "restoring.db"
-#define PATH_LONG     4096
+#define MARK      "RESTORING"
+#define PATH_LONG 4096
 
 struct restore {
 	const char *folder, *data;
 	const struct backup_options *options;
 	struct manifest manifest;
-	struct carry carry, files;
+	struct carry carry, aside, files;
 	struct rows rows;
-	int from, from_lock, files_dir, to, objects, tmp, lock;
+	int from, from_lock, files_dir;
+	int to, lock, mark, objects, tmp;
 };
 
 static bool
@@ -77,8 +78,13 @@ open_backup(struct restore *r, struct err *e)
 	return r->files_dir >= 0;
 }
 
+struct empty {
+	int dir;
+	bool full;
+};
+
 static bool
-find_any(void *ctx, const char *name, struct err *e)
+find_inner(void *ctx, const char *name, struct err *e)
 {
 	(void)e;
 	if (strcmp(name, "lost+found") != 0)
@@ -86,28 +92,47 @@ find_any(void *ctx, const char *name, struct err *e)
 	return true;
 }
 
+/* An empty folder 'objects' is where a disk for them was mounted. */
+static bool
+find_any(void *ctx, const char *name, struct err *e)
+{
+	struct empty *x = ctx;
+	bool ok;
+	int fd;
+
+	if (strcmp(name, "lost+found") == 0)
+		return true;
+	if (strcmp(name, FOLDER_OBJECTS) != 0) {
+		x->full = true;
+		return true;
+	}
+	fd = folder_open(x->dir, name, O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		return fail_errno(e, "cannot open '%s'", name);
+	ok = carry_each(fd, find_inner, &x->full, e);
+	os_close(&fd);
+	return ok;
+}
+
 static bool
 mark(struct restore *r, struct err *e)
 {
+	struct empty x = {r->to, false};
 	struct stat st;
-	bool any = false;
-	int fd;
 
 	if (fstatat(r->to, DATABASE, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return fail(e, ERR_CONFLICT,
 		    "there is an archive in '%s' already", r->data);
-	if (fstatat(r->to, MARK, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return true;
-	if (!carry_each(r->to, find_any, &any, e))
-		return false;
-	if (any)
-		return fail(e, ERR_CONFLICT,
-		    "'%s' is not empty: restore into a new folder", r->data);
-	fd = os->openat(r->to, MARK, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return fail_errno(e, "cannot make '%s/" MARK "'", r->data);
-	os_close(&fd);
-	return true;
+	if (fstatat(r->to, MARK, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+		if (!carry_each(r->to, find_any, &x, e))
+			return false;
+		if (x.full)
+			return fail(e, ERR_CONFLICT,
+			    "'%s' is not empty: restore into a new folder",
+			    r->data);
+	}
+	r->mark = carry_folder(r->to, MARK, true, e);
+	return r->mark >= 0;
 }
 
 static bool
@@ -134,38 +159,48 @@ open_data(struct restore *r, struct err *e)
 
 /* Byte for byte what was hashed when it was made. */
 static bool
-copy_database(struct restore *r, struct err *e)
+check_database(struct restore *r, struct err *e)
 {
-	struct carry c = {.from = r->from, .to = r->to, .tmp = r->tmp};
-	enum carried what;
 	char hash[65];
-	bool ok = false;
+	bool ok;
 	int fd;
 
-	carry_sweep(r->tmp, "", NULL);
-	carry_sweep(r->to, DATABASE_PART, NULL);
-	what = carry_file(&c, r->manifest.database, true, e);
-	if (what == CARRIED_GONE)
-		(void)fail(e, ERR_CORRUPT, "'%s/%s' is missing", r->folder,
-		    r->manifest.database);
-	if (what == CARRIED && carry_flush(&c, e)) {
-		ok = renameat(r->to, r->manifest.database, r->to,
-			 DATABASE_PART) == 0 ||
-		     fail_errno(e, "cannot name the database");
-	}
-	carry_fini(&c);
-	if (!ok)
-		return false;
-	fd = os->openat(r->to, DATABASE_PART, O_RDONLY | O_NOFOLLOW, 0);
+	fd =
+	    os->openat(r->mark, r->manifest.database, O_RDONLY | O_NOFOLLOW, 0);
 	if (fd < 0)
 		return fail_errno(e, "cannot open the database");
 	ok = carry_hash(fd, hash, e);
 	os_close(&fd);
-	return ok && (strcmp(hash, r->manifest.hash) == 0 ||
-			 fail(e, ERR_CORRUPT,
-			     "'%s/%s' is not what was written: make the backup "
-			     "again",
-			     r->folder, r->manifest.database));
+	return ok &&
+	       (strcmp(hash, r->manifest.hash) == 0 ||
+		   fail(e, ERR_CORRUPT,
+		       "'%s/%s' is not what was written: make the backup again",
+		       r->folder, r->manifest.database));
+}
+
+static bool
+copy_database(struct restore *r, struct err *e)
+{
+	struct carry c = {.from = r->from,
+	    .to = r->mark,
+	    .tmp = r->mark,
+	    .told = r->options->told,
+	    .ctx = r->options->ctx};
+	enum carried what;
+	bool ok;
+
+	carry_sweep(r->tmp, "", NULL);
+	carry_sweep(r->mark, "", NULL);
+	what = carry_file(&c, r->manifest.database, true, e);
+	if (what == CARRIED_GONE)
+		(void)fail(e, ERR_CORRUPT, "'%s/%s' is missing", r->folder,
+		    r->manifest.database);
+	else if (what == CARRIED_NOT)
+		(void)fail(e, ERR_CORRUPT, "'%s/%s' cannot be read", r->folder,
+		    r->manifest.database);
+	ok = what == CARRIED && carry_flush(&c, e);
+	carry_fini(&c);
+	return ok && check_database(r, e);
 }
 
 static bool
@@ -188,8 +223,8 @@ copy_rows(struct restore *r, struct err *e)
 	char path[PATH_LONG];
 	bool ok;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/" DATABASE_PART,
-		r->data) >= sizeof(path))
+	if ((size_t)snprintf(path, sizeof(path), "%s/" MARK "/%s", r->data,
+		r->manifest.database) >= sizeof(path))
 		return fail(e, ERR_USAGE, "the path of the folder is too long");
 	if (!db_open(&r->rows.db, path, DB_READ, e))
 		return false;
@@ -226,9 +261,10 @@ finish(struct restore *r, struct err *e)
 {
 	if (!carry_settle(&r->carry, e))
 		return false;
-	if (os->rename_new(r->to, DATABASE_PART, r->to, DATABASE) != 0)
+	if (os->rename_new(r->mark, r->manifest.database, r->to, DATABASE) != 0)
 		return fail_errno(e, "cannot name the database");
-	(void)os->unlinkat(r->to, MARK, 0);
+	carry_sweep(r->mark, "", NULL);
+	(void)os->unlinkat(r->to, MARK, AT_REMOVEDIR);
 	return os->fsync(r->to) == 0 ||
 	       fail_errno(e, "cannot flush '%s'", r->data);
 }
@@ -245,9 +281,13 @@ begin(struct restore *r)
 	    .ctx = r->options->ctx};
 
 	r->carry = carry;
-	r->files = carry;
+	r->aside = carry;
+	r->aside.tmp = r->mark;
+	r->files = r->aside;
 	r->files.from = r->files_dir;
+	r->files.link = false;
 	r->rows = (struct rows){.carry = &r->carry,
+	    .aside_carry = &r->aside,
 	    .progress = r->options->progress,
 	    .gone = gone,
 	    .ctx = r};
@@ -257,10 +297,12 @@ static void
 release(struct restore *r)
 {
 	carry_fini(&r->carry);
+	carry_fini(&r->aside);
 	carry_fini(&r->files);
 	manifest_fini(&r->manifest);
 	os_close(&r->tmp);
 	os_close(&r->objects);
+	os_close(&r->mark);
 	os_close(&r->lock);
 	os_close(&r->to);
 	os_close(&r->files_dir);
@@ -280,9 +322,10 @@ store_restore(const char *folder, const char *data,
 	    .from_lock = -1,
 	    .files_dir = -1,
 	    .to = -1,
+	    .lock = -1,
+	    .mark = -1,
 	    .objects = -1,
-	    .tmp = -1,
-	    .lock = -1};
+	    .tmp = -1};
 	bool ok;
 
 	*out = (struct backup_result){.objects = 0};
@@ -295,10 +338,10 @@ store_restore(const char *folder, const char *data,
 	}
 	out->objects = r.rows.objects;
 	out->aside = r.rows.aside;
-	out->copied = r.carry.copied;
+	out->copied = r.carry.copied + r.aside.copied;
 	out->linked = r.carry.linked;
-	out->bytes = r.carry.bytes;
-	out->damaged = r.carry.damaged;
+	out->bytes = r.carry.bytes + r.aside.bytes;
+	out->damaged = r.carry.damaged + r.aside.damaged + r.files.damaged;
 	release(&r);
 	return ok;
 }

@@ -123,12 +123,12 @@ carry_one_aside(struct rows *r, const char *name, struct err *e)
 	snprintf(path, sizeof(path), FOLDER_QUARANTINE "/%s", name);
 	r->aside++;
 	if (!folder_aside_valid(name)) {
-		r->carry->damaged++;
-		r->carry->told(r->carry->ctx, FOLDER_QUARANTINE,
+		r->aside_carry->damaged++;
+		r->aside_carry->told(r->aside_carry->ctx, FOLDER_QUARANTINE,
 		    "the index names no file of ours");
 		return true;
 	}
-	switch (carry_file(r->carry, path, false, e)) {
+	switch (carry_file(r->aside_carry, path, false, e)) {
 	case CARRIED:
 	case CARRIED_NOT:
 		return true;
@@ -163,5 +163,5 @@ rows_carry(struct rows *r, struct err *e)
 {
 	r->objects = r->aside = 0;
 	return carry_objects(r, e) && carry_aside(r, e) &&
-	       carry_flush(r->carry, e);
+	       carry_flush(r->carry, e) && carry_flush(r->aside_carry, e);
 }

@@ -12,7 +12,7 @@ typedef bool rows_gone(void *ctx, const char *sop_instance, const char *name,
     const char *path, struct err *e);
 
 struct rows {
-	struct carry *carry;
+	struct carry *carry, *aside_carry; /* they may be the same */
 	struct db *db;
 	rebuild_progress *progress; /* with the context of carry */
 	rows_gone *gone;
