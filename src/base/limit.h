@@ -36,7 +36,9 @@
 /* C-FIND, C-GET and C-MOVE identifiers with long UID lists. */
 #define LIMIT_IDENTIFIER (4 * MIB)
 /* HL7: one message (embedded PDF reports among them), its parts. */
-#define LIMIT_HL7_FRAME       (32 * MIB)
+#define LIMIT_HL7_FRAME (32 * MIB)
+/* A report's PDF: what fits a frame as Base64. */
+#define LIMIT_REPORT          (24 * MIB)
 #define LIMIT_HL7_SEGMENTS    10000
 #define LIMIT_HL7_FIELDS      1000
 #define LIMIT_HL7_REPETITIONS 1000

@@ -59,6 +59,7 @@ struct order_report {    /* ORU^R01 */
 	struct str text; /* OBX of text, joined by line breaks */
 	struct str pdf;  /* base64 of an ED, as it stands */
 	struct str study, accession, status, title;
+	struct str filler; /* OBR-3, else ORC-3: what it replaces */
 };
 
 enum order_kind {

@@ -149,6 +149,10 @@ order_read_report(struct order_reader *r)
 		if (order_is_patient_field((enum field)f))
 			order_fill(
 			    r, &scope, (enum field)f, &r->out->patient[f]);
+	report->filler = str_trim(er7_text(r->arena, r->m, part(r, obr, 3, 1)));
+	if (report->filler.n == 0 && scope.orc != NULL)
+		report->filler = str_trim(
+		    er7_text(r->arena, r->m, part(r, scope.orc, 3, 1)));
 	fill_identity(r, &scope);
 	if (report->study.n == 0 && report->accession.n == 0)
 		return order_refuse(r, false, 101, "OBR", 18,

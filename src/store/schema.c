@@ -359,6 +359,21 @@ static const char *const version_10[] = {
     NULL,
 };
 
+/* Reports: see worklist/report.h. */
+static const char *const version_11[] = {
+    "CREATE TABLE report (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " StudyInstanceUID TEXT NOT NULL, AccessionNumber TEXT NOT NULL,"
+    " PatientID TEXT NOT NULL, IssuerOfPatientID TEXT NOT NULL,"
+    " application TEXT NOT NULL, facility TEXT NOT NULL,"
+    " filler TEXT NOT NULL, title TEXT NOT NULL, status TEXT NOT NULL,"
+    " at INTEGER NOT NULL, journal INTEGER NOT NULL, text TEXT NOT NULL,"
+    " pdf BLOB NOT NULL) STRICT",
+    "CREATE INDEX report_study ON report (StudyInstanceUID)",
+    "CREATE INDEX report_accession ON report (AccessionNumber)",
+    "CREATE INDEX report_filler ON report (filler)",
+    NULL,
+};
+
 static const struct schema_step steps[] = {
     {version_1},
     {version_2},
@@ -370,6 +385,7 @@ static const struct schema_step steps[] = {
     {version_8},
     {version_9},
     {version_10},
+    {version_11},
 };
 
 const struct schema schema_current = {

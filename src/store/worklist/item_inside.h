@@ -31,6 +31,10 @@ struct str item_sh_end(struct str value, uint8_t room[ITEM_SH_ROOM]);
 /* Tell the watch (NULL: nobody) of an item. */
 bool item_tell(struct db *db, int64_t id, const struct item_watch *watch,
     struct err *e) MUST_USE;
+/* Whether items are to be found by the study rather than by the accession
+ * number: some item has it. */
+bool item_lead(struct db *db, struct str study, struct str accession,
+    bool *by_study, struct err *e) MUST_USE;
 
 /* One message that takes effect. */
 struct item_effect {

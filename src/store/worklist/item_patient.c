@@ -206,10 +206,3 @@ item_apply_patient(struct item_effect *x, struct err *e)
 		   v[FIELD_IssuerOfPatientID].text, &is, e) &&
 	       update_items(x, &is, e);
 }
-
-bool
-item_apply_report(struct item_effect *x, struct err *e)
-{
-	(void)e;
-	return item_refuse(x, 200, "MSH", 9, "reports are not taken here");
-}

@@ -319,8 +319,8 @@ struct progress {
 
 /* Items are found by the Study Instance UID; by the accession number only
  * where no item has that UID: other procedures share it. */
-static bool
-lead_of(struct db *db, struct str study, struct str accession, bool *by_study,
+bool
+item_lead(struct db *db, struct str study, struct str accession, bool *by_study,
     struct err *e)
 {
 	int64_t id;
@@ -342,7 +342,7 @@ move_on(struct upsert *u, void *ctx, struct err *e)
 	struct progress *p = ctx;
 	bool by_study;
 
-	if (!lead_of(upsert_db(u), p->study, p->accession, &by_study, e))
+	if (!item_lead(upsert_db(u), p->study, p->accession, &by_study, e))
 		return false;
 	/* No step back: what is over stays over, what began did arrive. */
 	if (!db_exec(upsert_db(u),
@@ -398,7 +398,7 @@ item_open(struct store *s, struct str study, struct str accession, bool *open,
 	if (db == NULL)
 		return false;
 	ok = study.n + accession.n == 0 ||
-	     (lead_of(db, study, accession, &by_study, e) &&
+	     (item_lead(db, study, accession, &by_study, e) &&
 		 db_get_int(db,
 		     by_study ? "SELECT id FROM item WHERE StudyInstanceUID = ?"
 				" AND status NOT IN (?, ?, ?) LIMIT 1"
