@@ -30,6 +30,7 @@ const struct verb *const verbs[] = {
     &verb_move,
     &verb_get,
     &verb_worklist,
+    &verb_worklist_find,
     &verb_hl7,
     &verb_token,
     &verb_settings,

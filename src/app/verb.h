@@ -91,5 +91,6 @@ extern const struct verb verb_settings;
 extern const struct verb verb_store_files;
 extern const struct verb verb_worklist;
 extern const struct verb verb_token;
+extern const struct verb verb_worklist_find;
 
 #endif

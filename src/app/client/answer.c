@@ -194,13 +194,18 @@ put_row(struct answers *a, char *const *cells)
 static void
 put_head(struct answers *a)
 {
+	struct key_path path;
 	struct buf name;
 	size_t i, r, w;
 
 	buf_init(&name, KIB);
 	for (i = 0; i < a->column_count; i++) {
+		path = a->columns[i];
+		if (a->short_names)
+			path = (struct key_path){
+			    .tags = {path.tags[path.n - 1]}, .n = 1};
 		buf_clear(&name);
-		key_path_text(&a->columns[i], &name);
+		key_path_text(&path, &name);
 		a->widths[i] = name.n;
 		for (r = 0; r < a->rows; r++) {
 			w = utf8_columns(

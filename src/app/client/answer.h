@@ -25,6 +25,9 @@ struct answers {
 	size_t rows;
 	size_t *widths;
 	bool flowing; /* the head of the table is out */
+	/* Heads of the table are keywords, without the sequences they stand in;
+	 * to be set after answers_begin(). */
+	bool short_names;
 	struct buf line;
 };
 
