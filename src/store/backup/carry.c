@@ -49,46 +49,50 @@ make_folders(struct carry *c, const char *path, struct err *e)
 }
 
 static bool
-name_one(struct carry *c, size_t i, struct err *e)
+name_one(struct carry *c, const char *name, const char *path, struct err *e)
 {
-	const char *name = c->waiting[i].name, *path = c->waiting[i].path;
-
-	if (os->fsync(c->waiting[i].fd) != 0)
-		return fail_errno(e, "cannot flush '%s'", path);
 	/* Replaces a damaged or older one. */
 	if (renameat(c->tmp, name, c->to, path) == 0)
 		return true;
-	return errno == ENOENT
-		   ? make_folders(c, path, e) &&
-			 (renameat(c->tmp, name, c->to, path) == 0 ||
-			     fail_errno(e, "cannot name '%s'", path))
-		   : fail_errno(e, "cannot name '%s'", path);
+	if (errno == ENOENT) {
+		if (!make_folders(c, path, e))
+			return false;
+		if (renameat(c->tmp, name, c->to, path) == 0)
+			return true;
+	}
+	return fail_errno(e, "cannot name '%s'", path);
 }
 
 void
 carry_fini(struct carry *c)
 {
-	size_t i;
-
-	for (i = 0; i < c->n; i++) {
-		os_close(&c->waiting[i].fd);
-		(void)os->unlinkat(c->tmp, c->waiting[i].name, 0);
-	}
-	c->n = 0;
+	while (c->n > 0)
+		(void)os->unlinkat(c->tmp, c->waiting[--c->n].name, 0);
 	c->waiting_bytes = 0;
 }
 
 bool
 carry_flush(struct carry *c, struct err *e)
 {
-	bool ok = true;
 	size_t i;
 
-	for (i = 0; i < c->n && ok; i++)
-		ok = name_one(c, i, e);
-	/* What has its name has none in tmp any more. */
-	carry_fini(c);
-	return ok;
+	if (c->n == 0)
+		return true;
+	/* One flush of the file system: that of each file would be a commit of
+	 * the journal each. */
+	if (syncfs(c->tmp) != 0 || os->fsync(c->tmp) != 0) {
+		(void)fail_errno(e, "cannot flush the copies");
+		carry_fini(c);
+		return false;
+	}
+	for (i = 0; i < c->n; i++)
+		if (!name_one(c, c->waiting[i].name, c->waiting[i].path, e)) {
+			carry_fini(c);
+			return false;
+		}
+	c->n = 0;
+	c->waiting_bytes = 0;
+	return true;
 }
 
 bool
@@ -129,8 +133,7 @@ copy_bytes(int fd, int out, off_t data_at, uint8_t digest[32], uint64_t *size)
 			started = at;
 		}
 	}
-	/* All of them allocated, one commit of the journal serves the flushes
-	 * of the others. */
+	/* Begun here, the flush of all is short. */
 	(void)os->sync_range(out, started, at - started);
 	gnutls_hash_deinit(hash, digest);
 	free(block);
@@ -140,29 +143,24 @@ copy_bytes(int fd, int out, off_t data_at, uint8_t digest[32], uint64_t *size)
 	return n == 0 ? COPIED : COPIED_NOT_READ;
 }
 
-/* A place in waiting, with a temporary file. */
-static bool
+/* A place in waiting, with a temporary file: -1 and e. */
+static int
 begin(struct carry *c, const char *path, struct err *e)
 {
+	int fd;
+
 	if ((c->n == CARRY_AT_ONCE || c->waiting_bytes >= BYTES_AT_ONCE) &&
 	    !carry_flush(c, e))
-		return false;
+		return -1;
 	folder_random_name(".part", c->waiting[c->n].name);
 	(void)str_copy(c->waiting[c->n].path, CARRY_PATH, str_from(path));
-	c->waiting[c->n].fd = os->openat(c->tmp, c->waiting[c->n].name,
+	fd = os->openat(c->tmp, c->waiting[c->n].name,
 	    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (c->waiting[c->n].fd < 0)
-		return fail_errno(e, "cannot copy '%s'", path);
-	c->n++;
-	return true;
-}
-
-static void
-drop_last(struct carry *c)
-{
-	c->n--;
-	os_close(&c->waiting[c->n].fd);
-	(void)os->unlinkat(c->tmp, c->waiting[c->n].name, 0);
+	if (fd < 0)
+		(void)fail_errno(e, "cannot copy '%s'", path);
+	else
+		c->n++;
+	return fd;
 }
 
 /* One file that cannot be read is no reason not to copy the others. */
@@ -184,13 +182,15 @@ copy(struct carry *c, int fd, const char *path, const struct object_file *f,
 	uint8_t digest[32];
 	enum copied what;
 	uint64_t size;
+	int out;
 
-	if (!begin(c, path, e)) {
+	out = begin(c, path, e);
+	if (out < 0) {
 		os_close(&fd);
 		return CARRIED_FAILED;
 	}
-	what = copy_bytes(fd, c->waiting[c->n - 1].fd,
-	    f != NULL ? (off_t)f->data_at : 0, digest, &size);
+	what = copy_bytes(
+	    fd, out, f != NULL ? (off_t)f->data_at : 0, digest, &size);
 	if (what == COPIED_NOT_WRITTEN)
 		result = failed(e, path);
 	else if (what == COPIED_NOT_READ)
@@ -199,8 +199,9 @@ copy(struct carry *c, int fd, const char *path, const struct object_file *f,
 		result = damaged(
 		    c, path, "the bytes are not those that were received");
 	os_close(&fd);
+	os_close(&out);
 	if (result != CARRIED) {
-		drop_last(c);
+		(void)os->unlinkat(c->tmp, c->waiting[--c->n].name, 0);
 		return result;
 	}
 	c->waiting_bytes += size;

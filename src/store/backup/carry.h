@@ -12,7 +12,7 @@
 #include "store/backup/backup.h"
 #include "store/folder.h"
 
-#define CARRY_AT_ONCE 64
+#define CARRY_AT_ONCE 256
 #define CARRY_PATH    300
 
 struct carry {
@@ -24,7 +24,6 @@ struct carry {
 	void *ctx;
 	uint64_t copied, linked, bytes, there, damaged;
 	struct {
-		int fd;
 		char name[NAME_ROOM], path[CARRY_PATH];
 	} waiting[CARRY_AT_ONCE];
 	size_t n;
