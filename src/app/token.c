@@ -3,16 +3,20 @@
  * a token shows it; lists, errors and logs do not.
  */
 #include "app/verb.h"
+#include "app/web_settings.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/limit.h"
 #include "store/table/token.h"
+#include "web/link.h"
 
 struct request {
 	const char *data, *patient, *issuer;
 	struct words words;
 	struct store *store;
 	struct arena arena;
+	struct web_config web;
+	bool bare; /* a token was shown without the portal's address */
 };
 
 /* Values of objects on one line. */
@@ -27,6 +31,21 @@ put(struct str text)
 	buf_fini(&clean);
 }
 
+/* The address, where the portal has one. */
+static void
+put_token(struct request *r, const char *token)
+{
+	struct buf link;
+
+	buf_init(&link, 4 * KIB);
+	if (link_token(&r->web, str_from(token), &link))
+		printf("%.*s", STR_ARG(buf_str(&link)));
+	else
+		fputs(token, stdout);
+	r->bare = link.n == 0;
+	buf_fini(&link);
+}
+
 static bool
 show_study(struct request *r, struct err *e)
 {
@@ -34,8 +53,11 @@ show_study(struct request *r, struct err *e)
 	char shown[80];
 
 	if (token_of_study(
-		r->store, str_from(r->words.at[0]), &r->arena, &t, e))
-		return printf("%s\n", t.token) > 0;
+		r->store, str_from(r->words.at[0]), &r->arena, &t, e)) {
+		put_token(r, t.token);
+		putchar('\n');
+		return true;
+	}
 	if (e->code != ERR_MISSING)
 		return false;
 	return fail(e, ERR_MISSING, "study '%s' is not in the archive",
@@ -58,7 +80,8 @@ show_patient(struct request *r, struct err *e)
 			hidden++;
 			continue;
 		}
-		printf("%s  %s  %-8s  ", v[i].token, v[i].study, v[i].date);
+		put_token(r, v[i].token);
+		printf("  %s  %-8s  ", v[i].study, v[i].date);
 		put(v[i].description);
 		putchar('\n');
 	}
@@ -151,6 +174,17 @@ action_of(const struct request *r)
 }
 
 static bool
+read_settings(struct request *r, struct err *e)
+{
+	struct settings s;
+
+	if (!settings_for_verb(&s, r->store, e))
+		return false;
+	web_settings(&s, &r->web);
+	return true;
+}
+
+static bool
 act(struct request *r, struct err *e)
 {
 	const struct action *a = action_of(r);
@@ -165,7 +199,11 @@ act(struct request *r, struct err *e)
 	if (!verb_store(&r->store, verb_data(r->data), false, e))
 		return false;
 	arena_init(&r->arena, LIMIT_EXCHANGE);
-	done = a->run(r, e);
+	done = read_settings(r, e) && a->run(r, e);
+	if (r->bare)
+		fputs("the token alone: the portal's address is known when "
+		      "http.server_name is set\n",
+		    stderr);
 	arena_fini(&r->arena);
 	store_close(&r->store);
 	return done;
@@ -203,6 +241,7 @@ const struct verb verb_token = {
 	"it belongs to. It is made when it is first asked for, here, by a HIS\n"
 	"on the HL7 port or in the portal, and stays the same until it is\n"
 	"revoked; then it opens nothing, and the next one asked for differs.\n"
+	"Where http.server_name is set, the portal's address is shown with it.\n"
 	"A patient's are shown newest study first, each with its study, date\n"
 	"and description; 'list' names the studies that have one, and when it\n"
 	"was made.\n\n"

@@ -94,6 +94,22 @@ def t_made_shown_revoked():
         equal(server.verb("activity", "list", "--all").count(first), 0)
 
 
+def t_the_address():
+    with Server() as server:
+        fill(server)
+        first = token(server, "a")
+        done = server.run("token", STUDIES["a"])
+        assert "http.server_name" in done.stderr, done.stderr
+        server.verb("settings", "set", "http.server_name", "pacs.example.org")
+        equal(server.verb("token", STUDIES["a"]),
+              f"http://pacs.example.org:3000/token?{first}\n")
+        server.verb("settings", "set", "http.tls", "true")
+        done = server.run("token", "--patient", "P1")
+        assert f"https://pacs.example.org:3000/token?{first}  " \
+            f"{STUDIES['a']}  20190603  Study a\n" in done.stdout, done
+        equal((done.returncode, done.stderr), (0, ""))
+
+
 def t_nobody():
     with Server() as server:
         fill(server)
