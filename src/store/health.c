@@ -153,6 +153,8 @@ count_unclean(struct store *s, struct db *db, uint64_t *out, struct err *e)
 static bool
 look(struct store *s, struct db *db, struct store_health *out, struct err *e)
 {
+	bool found;
+
 	return count(db,
 		   "SELECT count(*) FROM quarantine"
 		   " WHERE reason NOT IN ('torn', 'changed')",
@@ -167,6 +169,8 @@ look(struct store *s, struct db *db, struct store_health *out, struct err *e)
 		   " WHERE i.SOPInstanceUID = m.SOPInstanceUID)",
 		   &out->lost, e) &&
 	       count_week(db, &out->week_bytes, e) &&
+	       db_get_int(db, "SELECT value FROM state WHERE name = 'backup'",
+		   DB_NO_ARGS, &out->backup_ms, &found, e) &&
 	       count_unclean(s, db, &out->unclean_stops, e);
 }
 

@@ -28,6 +28,7 @@ struct store_health {
 	uint64_t lost;          /* instances whose file was found missing or
 				 * damaged, and that did not come again */
 	uint64_t week_bytes;    /* that came in the last seven days */
+	int64_t backup_ms;      /* when the last one was finished; 0: none */
 	uint64_t unclean_stops; /* that no start has recovered from yet */
 };
 bool store_health(

@@ -272,6 +272,21 @@ def t_quarantine_and_lost_objects():
         doctor(server.data).no("archive.lost-objects")
 
 
+def t_backups():
+    with Server() as server, tempfile.TemporaryDirectory() as folder:
+        doctor(server.data).no("archive.no-backup", "archive.backup")
+        store(server, "1.2.3.4")
+        doctor(server.data).one("archive.no-backup")
+        server.verb("backup", folder)
+        found = doctor(server.data)
+        found.one("archive.backup", ": 0")
+        found.no("archive.no-backup", "archive.backup-old")
+        with database(server.data) as db:
+            db.execute("UPDATE state SET value = value - 864000000"
+                       " WHERE name = 'backup'")
+        doctor(server.data).one("archive.backup-old", ": 10")
+
+
 def t_key_of_tokens():
     with Server() as server:
         store(server, "1.2.3.4")

@@ -557,6 +557,20 @@ TEST(damaged_descriptions)
 	end(&t);
 }
 
+TEST(newer_schema)
+{
+	struct trial t;
+
+	if (!begin(&t, 2))
+		return;
+	archive_exec(&t.archive, "PRAGMA user_version = 999");
+	CHECK(backup(&t));
+	CHECK(!restore(&t));
+	CHECK_EQ(t.archive.e.code, ERR_UNSUPPORTED);
+	CHECK(strstr(t.archive.e.text, "999") != NULL);
+	end(&t);
+}
+
 TEST(manifest)
 {
 	static const char text[] =

@@ -207,6 +207,18 @@ check_index(struct doctor *d)
 }
 
 static void
+say_backup(struct doctor *d, const struct store_health *h)
+{
+	int64_t days = (clock_utc_ms() - h->backup_ms) / DAY_MS;
+
+	if (h->backup_ms != 0)
+		doctor_say(d, days > 7 ? SIGN_BACKUP_OLD : SIGN_BACKUP_MADE,
+		    "days since the last backup was finished: %" PRId64, days);
+	else if (h->newest_day[0] != '\0')
+		doctor_say(d, SIGN_BACKUP_NONE, "no backup was made");
+}
+
+static void
 check_tokens(struct doctor *d)
 {
 	struct err e;
@@ -256,10 +268,12 @@ check_archive(struct doctor *d)
 	open_archive(d);
 	if (d->store == NULL)
 		return;
-	if (store_health(d->store, &h, &e))
+	if (store_health(d->store, &h, &e)) {
 		say_set_aside(d, &h);
-	else
+		say_backup(d, &h);
+	} else {
 		doctor_say(d, SIGN_ARCHIVE_BROKEN, "%s", e.text);
+	}
 	check_tokens(d);
 	check_activity(d);
 	if (d->deep)

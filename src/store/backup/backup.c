@@ -9,6 +9,7 @@
 #include "store/backup/backup.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/os.h"
 #include "store/backup/manifest.h"
 #include "store/backup/prune.h"
@@ -325,6 +326,26 @@ write_manifest(struct backup *b, struct err *e)
 }
 
 static bool
+put_moment(struct upsert *u, void *ctx, struct err *e)
+{
+	(void)ctx;
+	return db_exec(upsert_db(u),
+	    "INSERT OR REPLACE INTO state (name, value) VALUES ('backup', ?)",
+	    DB_ARGS(db_int(clock_utc_ms())), e);
+}
+
+/* For 'doctor'. An archive that cannot be written is backed up all the same. */
+static void
+note_moment(struct backup *b)
+{
+	struct err e;
+
+	if (commit_run(b->s->commit, true, put_moment, NULL, &e) != COMMIT_DONE)
+		log_warning("store",
+		    "the backup is not noted in the archive: %s", e.text);
+}
+
+static bool
 finish(struct backup *b, uint64_t *pruned, struct err *e)
 {
 	char path[PATH_LONG];
@@ -333,6 +354,7 @@ finish(struct backup *b, uint64_t *pruned, struct err *e)
 
 	if (!copy_files(b, e) || !name_database(b, e) || !write_manifest(b, e))
 		return false;
+	note_moment(b);
 	carry_sweep(b->dir, "database-", b->manifest.database);
 	if (!b->options->prune)
 		return true;

@@ -10,9 +10,11 @@
 #include "store/backup/manifest.h"
 #include "store/backup/rows.h"
 #include "store/inside.h"
+#include "store/schema.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -218,6 +220,21 @@ gone(void *ctx, const char *sop_instance, const char *name, const char *path,
 }
 
 static bool
+known_schema(struct restore *r, struct err *e)
+{
+	int64_t version;
+
+	if (!db_version(r->rows.db, &version, e))
+		return false;
+	return version <= schema_current.version ||
+	       fail(e, ERR_UNSUPPORTED,
+		   "the backup was made by a newer program (schema version "
+		   "%" PRId64 ", this one knows %" PRId64
+		   "): restore it with that",
+		   version, schema_current.version);
+}
+
+static bool
 copy_rows(struct restore *r, struct err *e)
 {
 	char path[PATH_LONG];
@@ -228,7 +245,7 @@ copy_rows(struct restore *r, struct err *e)
 		return fail(e, ERR_USAGE, "the path of the folder is too long");
 	if (!db_open(&r->rows.db, path, DB_READ, e))
 		return false;
-	ok = rows_carry(&r->rows, e);
+	ok = known_schema(r, e) && rows_carry(&r->rows, e);
 	db_close(&r->rows.db);
 	return ok;
 }
