@@ -42,6 +42,10 @@
 #define LIMIT_HL7_SEGMENTS    10000
 #define LIMIT_HL7_FIELDS      1000
 #define LIMIT_HL7_REPETITIONS 1000
+/* Of a worklist item: six times what the longest text (LT) may have; and all
+ * values of one message, in which a thousand steps share a patient. */
+#define LIMIT_HL7_VALUE  (64 * KIB)
+#define LIMIT_HL7_VALUES (16 * MIB)
 /* Messages, and bytes of them, that take effect in one commit: enough that its
  * flush costs little a message, little enough that the first is answered soon.
  */

@@ -45,6 +45,30 @@ order_refuse(struct order_reader *r, bool reject, unsigned code,
 	return false;
 }
 
+bool
+order_is_over(const struct order_reader *r)
+{
+	return r->over || r->arena->over;
+}
+
+bool
+order_refuse_large(struct order_reader *r)
+{
+	if (r->too_long != NULL)
+		return order_refuse(r, false, 207, r->too_long->segment,
+		    r->too_long->position,
+		    "%s-%u is longer than %d bytes, which no value of a "
+		    "worklist is",
+		    r->too_long->segment, (unsigned)r->too_long->position,
+		    (int)LIMIT_HL7_VALUE);
+	if (r->total > LIMIT_HL7_VALUES)
+		return order_refuse(r, false, 207, "", 0,
+		    "the values of the message's steps are more than %d bytes",
+		    (int)LIMIT_HL7_VALUES);
+	return order_refuse(
+	    r, true, 207, "", 0, "the message is too large to be taken in");
+}
+
 void
 order_trace_add(struct order_reader *r, const struct order_scope *scope,
     enum field f, const struct mapping_place *place, struct str raw,
@@ -170,10 +194,12 @@ join_notes(
 	forget(r, scope);
 	if (r->noted[patient])
 		return r->notes[patient];
-	buf_init(&out, 1 * MIB);
+	buf_init(&out, LIMIT_HL7_VALUE);
 	if (patient)
 		add_notes(r, scope->patient, scope->header, true, &out);
 	add_notes(r, scope->from, scope->to, patient, &out);
+	while (out.n > 0 && out.p[out.n - 1] == '\n')
+		out.n--;
 	r->over = r->over || out.over;
 	r->notes[patient] = arena_dup(r->arena, buf_str(&out));
 	r->noted[patient] = true;
@@ -216,6 +242,21 @@ convert(struct order_reader *r, enum field f, const struct er7_segment *s,
 	return got;
 }
 
+/* What stands at a place, without the room it takes to look into what is no
+ * value of anything. */
+static struct str
+find_raw(struct order_reader *r, const struct order_scope *scope,
+    const struct mapping_place *place, const struct er7_segment **s)
+{
+	*s = order_segment(r, scope, place->segment);
+	if (er7_field(*s, place->position).n > LIMIT_HL7_VALUE) {
+		r->too_long = place;
+		r->over = true;
+		return STR("");
+	}
+	return *s != NULL ? raw_at(r, *s, place) : STR("");
+}
+
 bool
 order_fill_from(struct order_reader *r, const struct order_scope *scope,
     enum field f, const struct mapping_place *place, struct order_value *out)
@@ -225,15 +266,11 @@ order_fill_from(struct order_reader *r, const struct order_scope *scope,
 	struct types_result got = {0};
 	struct str raw;
 
-	if (notes) {
+	if (notes)
 		raw = got.text =
 		    join_notes(r, scope, order_is_patient_field(f));
-	} else {
-		s = order_segment(r, scope, place->segment);
-		if (s == NULL)
-			return false;
-		raw = raw_at(r, s, place);
-	}
+	else
+		raw = find_raw(r, scope, place, &s);
 	if (str_trim(raw).n == 0)
 		return false;
 	if (er7_is_delete(raw)) {
@@ -243,7 +280,8 @@ order_fill_from(struct order_reader *r, const struct order_scope *scope,
 	}
 	if (!notes)
 		got = convert(r, f, s, place, raw);
-	if (got.text.p == NULL && got.text.n > 0)
+	r->total += got.text.n;
+	if (r->total > LIMIT_HL7_VALUES)
 		r->over = true;
 	order_trace_add(r, scope, f, place, raw, got.text, got.note);
 	if (got.bad || got.text.n == 0)
@@ -258,7 +296,7 @@ order_fill(struct order_reader *r, const struct order_scope *scope,
 {
 	size_t i;
 
-	for (i = 0; i < r->mapping->count[f]; i++)
+	for (i = 0; i < r->mapping->count[f] && !order_is_over(r); i++)
 		if (order_fill_from(r, scope, f, &r->mapping->at[f][i], out))
 			return;
 }
@@ -410,9 +448,8 @@ order_read(struct arena *a, const struct er7_message *m,
 	};
 	*why = (struct order_problem){0};
 	ok = dispatch(&r);
-	if (ok && (r.over || a->over))
-		ok = order_refuse(&r, true, 207, "", 0,
-		    "the message is too large to be taken in");
+	if (order_is_over(&r))
+		ok = order_refuse_large(&r);
 	if (traces != NULL) {
 		*traces = r.traces;
 		*trace_count = r.trace_count;

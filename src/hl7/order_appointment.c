@@ -201,6 +201,8 @@ read_one(struct order_reader *r, const struct appointment *one,
 	step->status =
 	    status_of(v[FIELD_ScheduledProcedureStepStatus].text, action);
 	out->step_count++;
+	if (order_is_over(r))
+		return order_refuse_large(r);
 	if (action != ORDER_PUT && action != ORDER_UPDATE)
 		return true;
 	stand_in(v, FIELD_AccessionNumber, FIELD_PlacerOrderNumber);
@@ -246,8 +248,7 @@ order_read_appointment(struct order_reader *r)
 	list = arena_array(r->arena, n, sizeof(*list));
 	r->out->steps = arena_array(r->arena, n, sizeof(*r->out->steps));
 	if (list == NULL || r->out->steps == NULL)
-		return order_refuse(r, true, 207, "", 0,
-		    "the message is too large to be taken in");
+		return order_refuse_large(r);
 	(void)find_appointments(r->m, list);
 	while (r->out->step_count < n)
 		if (!read_one(r, &list[r->out->step_count], events[i].action,

@@ -169,7 +169,7 @@ constant(const struct build *b, const char *segment, unsigned position)
 }
 
 static void
-put_field(struct build *b, const char *segment, unsigned position)
+put_parts(struct build *b, const char *segment, unsigned position)
 {
 	size_t before = b->out->n, end = before;
 	unsigned i;
@@ -190,6 +190,17 @@ put_field(struct build *b, const char *segment, unsigned position)
 			end = b->out->n;
 	}
 	b->out->n = end;
+}
+
+/* What a reader would refuse for its length stands in the Z segment alone. */
+static void
+put_field(struct build *b, const char *segment, unsigned position)
+{
+	size_t before = b->out->n;
+
+	put_parts(b, segment, position);
+	if (b->out->n - before > LIMIT_HL7_VALUE)
+		b->out->n = before;
 }
 
 /* optional: not without a value of the record. */

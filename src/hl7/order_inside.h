@@ -16,7 +16,9 @@ struct order_reader {
 	struct order_trace *traces;
 	size_t trace_count, trace_room;
 	bool tracing;
-	bool over; /* the arena's budget */
+	bool over; /* the arena's budget, or a limit of values */
+	const struct mapping_place *too_long; /* then: whose; or NULL */
+	size_t total;                         /* bytes of all values */
 
 	/* What was found for the scope of this place: a message of a thousand
 	 * steps is not searched a hundred thousand times. */
@@ -64,6 +66,10 @@ bool order_lacks(struct order_reader *r, enum field f, const char *what,
     const char *segment, unsigned field);
 /* All fields of a patient (PID, PV1): for ADT, and as a part of a step. */
 bool order_is_patient_field(enum field f);
+/* Whether the message is too large to be gone on with. */
+bool order_is_over(const struct order_reader *r);
+/* Why. Always false. */
+bool order_refuse_large(struct order_reader *r);
 /* Always false; where: segment "" for none. */
 bool order_refuse(struct order_reader *r, bool reject, unsigned code,
     const char *segment, unsigned field, const char *format, ...) PRINTF(6, 7);

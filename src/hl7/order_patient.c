@@ -97,24 +97,24 @@ read_merges(struct order_reader *r)
 {
 	struct order_message *out = r->out;
 	struct order_merge *merge;
-	size_t i, to = 0;
+	size_t i, to = 0, end = 0;
 
 	out->kind = ORDER_KIND_MERGE;
 	out->merges = arena_array(r->arena, r->m->n, sizeof(*out->merges));
 	if (out->merges == NULL)
-		return order_refuse(r, true, 207, "", 0,
-		    "the message is too large to be taken in");
+		return order_refuse_large(r);
 	for (i = 1; i < r->m->n; i++) {
-		if (is(&r->m->segments[i], "PID"))
+		if (is(&r->m->segments[i], "PID")) {
 			to = i;
+			end = end_of_group(r->m, to);
+		}
 		if (!is(&r->m->segments[i], "MRG"))
 			continue;
 		if (to == 0)
 			return order_refuse(r, false, 100, "MRG", 0,
 			    "an MRG segment without a PID segment before it");
 		merge = &out->merges[out->merge_count++];
-		read_identity(
-		    r, to, end_of_group(r->m, to), &merge->id, &merge->issuer);
+		read_identity(r, to, end, &merge->id, &merge->issuer);
 		read_prior(r, &r->m->segments[i], merge);
 		if (merge->id.n == 0)
 			return order_refuse(r, false, 101, "PID", 3,
@@ -149,8 +149,7 @@ read_undo(struct order_reader *r)
 		    "an unlink needs two PID segments");
 	merge = arena_array(r->arena, 1, sizeof(*merge));
 	if (merge == NULL)
-		return order_refuse(r, true, 207, "", 0,
-		    "the message is too large to be taken in");
+		return order_refuse_large(r);
 	read_identity(r, first, second, &merge->id, &merge->issuer);
 	read_identity(r, second, end_of_group(r->m, second), &merge->prior_id,
 	    &merge->prior_issuer);

@@ -52,15 +52,18 @@ static void
 take_text(
     struct order_reader *r, const struct er7_segment *obx, struct buf *out)
 {
-	struct str field = er7_field(obx, 5), one;
-	unsigned i, n = er7_repetitions(r->m, field);
+	struct str rest = er7_field(obx, 5), one;
 	struct str type = str_trim(er7_field(obx, 2));
 	bool coded = str_eq_nocase(type, STR("CE")) ||
 		     str_eq_nocase(type, STR("CWE")) ||
 		     str_eq_nocase(type, STR("CNE"));
 
-	for (i = 1; i <= n; i++) {
-		one = er7_repetition(r->m, field, i);
+	while (rest.n > 0) {
+		/* One after the other: there may be many. */
+		one = er7_repetition(r->m, rest, 1);
+		rest = str_of(rest.p + one.n, rest.n - one.n);
+		if (rest.n > 0)
+			rest = str_of(rest.p + 1, rest.n - 1);
 		/* Of a code its meaning, if it has one. */
 		if (coded && er7_component(r->m, one, 2).n > 0)
 			one = er7_component(r->m, one, 2);

@@ -324,7 +324,8 @@ read_step(struct order_reader *r, const struct group *g,
 	    .ipc = ipc,
 	};
 	const struct mapping *mapping = r->mapping;
-	bool record = order_is_record(r, &scope), ok;
+	/* A record is of one step. */
+	bool record = number == 0 && order_is_record(r, &scope), ok;
 
 	if (record)
 		r->mapping = mapping_preset("manual");
@@ -335,7 +336,7 @@ read_step(struct order_reader *r, const struct group *g,
 		tell_apart(r, &scope, number, step->value);
 	if (record)
 		order_take_record(r, &scope, step);
-	ok = check_step(r, step);
+	ok = order_is_over(r) ? order_refuse_large(r) : check_step(r, step);
 	r->mapping = mapping;
 	out->step_count += ok;
 	return ok;
@@ -386,8 +387,7 @@ order_read_steps(struct order_reader *r)
 		    "is no order in it");
 	groups = arena_array(r->arena, n, sizeof(*groups));
 	if (groups == NULL)
-		return order_refuse(r, true, 207, "", 0,
-		    "the message is too large to be taken in");
+		return order_refuse_large(r);
 	(void)find_groups(r->m, groups);
 	for (i = 0; i < n; i++)
 		steps += count_steps(r->m, &groups[i]);
@@ -396,8 +396,7 @@ order_read_steps(struct order_reader *r)
 		    "more than %d procedure steps in one message", STEPS_MAX);
 	r->out->steps = arena_array(r->arena, steps, sizeof(*r->out->steps));
 	if (r->out->steps == NULL)
-		return order_refuse(r, true, 207, "", 0,
-		    "the message is too large to be taken in");
+		return order_refuse_large(r);
 	children = has_control(r, groups, n, "CH");
 	for (i = 0; i < n; i++) {
 		struct order_step head = {0};

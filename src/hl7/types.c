@@ -4,6 +4,7 @@
  */
 #include "hl7/types.h"
 
+#include "base/limit.h"
 #include "base/utf8.h"
 
 #include <ctype.h>
@@ -264,6 +265,17 @@ add_name(struct arena *a, const struct er7_message *m, struct str x,
 	drop_carets(out, begin);
 }
 
+/* The next repetition. One after the other: there may be many. */
+static bool
+next_repetition(const struct er7_message *m, struct str *rest, struct str *one)
+{
+	if (m->d.repetition != 0)
+		return str_split(rest, (uint8_t)m->d.repetition, one);
+	*one = *rest;
+	*rest = (struct str){NULL, 0};
+	return one->p != NULL;
+}
+
 /* A = alphabetic, I = ideographic, P = phonetic (XPN-8, XCN-15). */
 static size_t
 group_of(struct str representation)
@@ -278,13 +290,13 @@ person_name(struct arena *a, const struct er7_message *m, struct str field,
     unsigned first)
 {
 	struct str groups[GROUPS] = {{0}}, x, text;
-	unsigned r, count = er7_repetitions(m, field);
 	struct buf out;
-	size_t g, n = 0;
+	size_t g, n = 0, i = 0;
 
 	buf_init(&out, NAME_CAP);
-	for (r = 1; r <= count; r++) {
-		x = er7_repetition(m, field, r);
+	while (i++ < LIMIT_HL7_REPETITIONS && next_repetition(m, &field, &x)) {
+		if (x.n == 0)
+			continue;
 		g = group_of(er7_component(m, x, first == 1 ? 8 : 15));
 		if (groups[g].n > 0)
 			continue;
@@ -442,23 +454,23 @@ struct str
 types_code(struct arena *a, const struct er7_message *m, struct str field,
     unsigned first)
 {
-	unsigned r, c, count = er7_repetitions(m, field);
-	struct str text;
+	struct str text, one;
 	struct buf out;
-	size_t begin;
+	size_t begin, i = 0;
+	unsigned c;
 
 	buf_init(&out, 64 * NAME_CAP);
-	for (r = 1; r <= count; r++) {
+	while (
+	    i++ < LIMIT_HL7_REPETITIONS && next_repetition(m, &field, &one)) {
+		if (one.n == 0)
+			continue;
 		if (out.n > 0)
 			buf_u8(&out, '\\');
 		begin = out.n;
 		for (c = 0; c < 3; c++) {
 			if (c > 0)
 				buf_u8(&out, '^');
-			add_part(a, m,
-			    er7_component(
-				m, er7_repetition(m, field, r), first + c),
-			    &out);
+			add_part(a, m, er7_component(m, one, first + c), &out);
 		}
 		drop_carets(&out, begin);
 		if (out.n == begin && begin > 0)

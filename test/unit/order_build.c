@@ -166,6 +166,22 @@ TEST(quotes_do_not_delete)
 	CHECK(!has("|\"\"|") && !has("|\"\"\r") && !has("^\"\""));
 }
 
+/* Longer than a reader takes in any other place. */
+TEST(long_values)
+{
+	static char bars[LIMIT_HL7_VALUE / 2], words[3 * LIMIT_HL7_VALUE];
+
+	memset(bars, '|', sizeof(bars));
+	memset(words, 'w', sizeof(words));
+	begin();
+	record[FIELD_PatientName] = str_of(words, sizeof(words));
+	record[FIELD_RequestedProcedureDescription] =
+	    str_of(bars, sizeof(bars));
+	record[FIELD_CommentsOnTheScheduledProcedureStep] =
+	    str_of(words, sizeof(words));
+	comes_back(STATUS_SCHEDULED, "NW");
+}
+
 /* A ZFR of somebody else's changes nothing. */
 TEST(foreign_segment)
 {

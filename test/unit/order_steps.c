@@ -295,7 +295,7 @@ TEST(many_steps)
 	for (i = 0; i < 1000; i++)
 		buf_printf(&out, "IPC|A|R|1.2|S%d|CT\r", i);
 	for (i = 0; i < LIMIT_HL7_SEGMENTS - 1004; i++)
-		buf_text(&out, "NTE|1||x\r");
+		buf_text(&out, i < 2 ? "NTE|1||x\r" : "NTE|1\r");
 	arena_fini(&arena);
 	arena_init(&arena, 64 * MIB);
 	CHECK(er7_parse(&arena, buf_str(&out), "UTF-8", &m, &e));
@@ -306,6 +306,58 @@ TEST(many_steps)
 	buf_text(&out, "IPC|A\r");
 	buf_fini(&out);
 	arena_fini(&arena);
+}
+
+/* What no field of an order is so long as, and what becomes too much in many
+ * steps, is refused before the message costs anything. */
+TEST(large_values)
+{
+	struct buf out;
+	int i;
+
+	buf_init(&out, 4 * MIB);
+	buf_text(&out, HEAD "ORM^O01|1|P|2.3\rPID|||ID||A^");
+	buf_fill(&out, 'x', LIMIT_HL7_VALUE);
+	buf_text(&out, "\rORC|NW|P1\rOBR|1|||X\r");
+	CHECK(!read_with("manual", buf_cstr(&out)));
+	CHECK_STR(str_from(problem.text),
+	    "PID-5 is longer than 65536 bytes, which no value of a worklist "
+	    "is");
+	CHECK_EQ(problem.code, 207);
+	buf_clear(&out);
+	buf_text(&out, HEAD "OMI^O23|1|P|2.3\r" PATIENT "ORC|NW|P1\r"
+			    "OBR|1|||X\r");
+	for (i = 0; i < 1000; i++)
+		buf_printf(&out, "IPC|A|R|1.2|S%d|CT\r", i);
+	for (i = 0; i < 30; i++) {
+		buf_text(&out, "NTE|1||");
+		buf_fill(&out, 'x', 1000);
+		buf_u8(&out, '\r');
+	}
+	CHECK(!read_with("ihe-omi", buf_cstr(&out)));
+	CHECK(strstr(problem.text, "16777216 bytes") != NULL);
+	buf_fini(&out);
+}
+
+/* Names and codes of very many repetitions. */
+TEST(many_repetitions)
+{
+	struct buf out;
+	int i;
+
+	buf_init(&out, 4 * MIB);
+	buf_text(&out, HEAD "OMI^O23|1|P|2.3\rPID|||ID||");
+	buf_fill(&out, '~', 900);
+	buf_text(&out, "A^B\rORC|NW|P1\rOBR|1|||X^Y");
+	buf_fill(&out, '~', 60000);
+	buf_text(&out, "\r");
+	for (i = 0; i < 1000; i++)
+		buf_printf(&out, "IPC|A|R|1.2|S%d|CT\r", i);
+	CHECK(read_with("dcm4chee", buf_cstr(&out)));
+	CHECK_EQ(order.step_count, 1000);
+	CHECK_STR(value(999, FIELD_PatientName), "A^B");
+	CHECK_STR(value(999, FIELD_ScheduledProtocolCode), "X^Y");
+	buf_fini(&out);
 }
 
 TEST(too_many_steps)
