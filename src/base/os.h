@@ -14,6 +14,13 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+/* Whether what is to be flushed is flushed, by the database too. */
+#ifdef OS_NO_FLUSH
+#define OS_FLUSHES false
+#else
+#define OS_FLUSHES true
+#endif
+
 struct os_ops {
 	int (*openat)(int dir, const char *path, int flags, mode_t mode);
 	ssize_t (*write)(int fd, const void *p, size_t n);

@@ -480,6 +480,7 @@ db_changes(struct db *db)
 bool
 db_begin(struct db *db, bool flush, struct err *e)
 {
+	flush = flush && OS_FLUSHES;
 	if (flush != db->flushing) {
 		if (!db_exec(db,
 			flush ? "PRAGMA synchronous = FULL"

@@ -8,6 +8,9 @@
  *
  * MANIFEST: lines "SOP-Instance-UID sha256-of-the-data-set".
  *
+ * The same for orders: each whose AA was sent before the cut is there, once.
+ * The control ID "o7" stands for the order of accession number "A7".
+ *
  * What a cut leaves, chosen at random for each state:
  *   data   of each file what was flushed, and of the writes after it none,
  *          all, a prefix or any subset (in pages of 4 KiB);
@@ -23,6 +26,7 @@
 #include "dicom/dict.h"
 #include "store/index/index.h"
 #include "store/object.h"
+#include "store/worklist/item.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -388,7 +392,7 @@ static void
 leave(struct disk *d, const char *folder)
 {
 	struct names left = {0};
-	char path[4096];
+	char path[8192];
 	uint64_t lost_after = rnd(d->change_count + 1);
 	size_t i;
 
@@ -558,13 +562,74 @@ rows_without_file(struct store *s)
 	return bad;
 }
 
+/* The control ID of the next AA in frames of MLLP. */
+static bool
+next_acknowledged(struct str *frames, struct str *control)
+{
+	static const char aa[] = "\rMSA|AA|o";
+	const size_t n = sizeof(aa) - 1;
+	size_t i;
+
+	for (i = 0; i + n < frames->n; i++) {
+		if (memcmp(frames->p + i, aa, n) != 0)
+			continue;
+		*frames = str_of(frames->p + i + n, frames->n - i - n);
+		control->p = frames->p;
+		for (control->n = 0; control->n < frames->n &&
+				     frames->p[control->n] >= '0' &&
+				     frames->p[control->n] <= '9';)
+			control->n++;
+		return true;
+	}
+	return false;
+}
+
+static bool
+order_is_there(struct store *s, struct str number, struct err *e)
+{
+	struct item_search search = {.step_id = {0}};
+	struct item *items;
+	struct arena a;
+	char accession[32];
+	size_t n;
+	bool ok;
+
+	snprintf(accession, sizeof(accession), "A%.*s", STR_ARG(number));
+	search.accession = str_from(accession);
+	arena_init(&a, LIMIT_EXCHANGE);
+	ok = item_list(s, &search, NULL, 10, &a, &items, &n, e);
+	arena_fini(&a);
+	if (!ok)
+		return false;
+	return n == 1 || fail(e, ERR_MISSING, "it is there %zu times", n);
+}
+
+static int
+check_orders(struct store *s, size_t cut, struct str frames, uint64_t *acked)
+{
+	struct str number;
+	struct err e;
+	int bad = 0;
+
+	while (next_acknowledged(&frames, &number)) {
+		++*acked;
+		if (order_is_there(s, number, &e))
+			continue;
+		bad++;
+		if (bad < 4)
+			printf("cut %zu: order %.*s: %s\n", cut,
+			    STR_ARG(number), e.text);
+	}
+	return bad;
+}
+
 static int
 check_state(const char *folder, size_t cut, uint64_t *acked)
 {
 	struct store_config config = {
 	    .folder = folder, .server = true, .create = true};
 	struct store *s;
-	struct str uid;
+	struct str uid, sent;
 	struct err e;
 	size_t i;
 	int bad;
@@ -577,8 +642,12 @@ check_state(const char *folder, size_t cut, uint64_t *acked)
 	for (i = 0; i < cut; i++) {
 		if (entries[i].r.op != RECORD_SEND)
 			continue;
-		uid =
-		    acknowledged(str_of(entries[i].data, entries[i].r.data_n));
+		sent = str_of(entries[i].data, entries[i].r.data_n);
+		if (sent.n > 0 && sent.p[0] == 0x0b) {
+			bad += check_orders(s, cut, sent, acked);
+			continue;
+		}
+		uid = acknowledged(sent);
 		if (uid.n == 0)
 			continue;
 		++*acked;

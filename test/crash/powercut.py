@@ -14,6 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, ".."), HERE]
 
 import _load
+import _orders
 from harness.runner import Skip, main
 from harness.server import ROOT, Server, binary
 
@@ -32,25 +33,51 @@ def build():
     return os.path.join(ROOT, "build", flavour(binary()), "test/crash")
 
 
-def record(tools, tmp, program, stop):
+class Objects:
+    """What is sent to the server, and how much of it gets its answer."""
+    COUNT = 120
+
+    def __init__(self, server):
+        self.load = _load.Load(server.dicom_port, SEED, threads=3,
+                               count=self.COUNT)
+
+    def finish(self, manifest):
+        self.load.join()
+        assert not self.load.unexpected, self.load.unexpected[:3]
+        assert len(self.load.acknowledged) == self.COUNT
+        _load.manifest(manifest, self.load.sent)
+
+
+class Orders:
+    COUNT = 300
+
+    def __init__(self, server):
+        self.load = _orders.Load(server.hl7_port)
+        self.load.start(server.hl7_port, count=self.COUNT)
+
+    def finish(self, manifest):
+        self.load.join()
+        assert not self.load.unexpected, self.load.unexpected[:3]
+        assert len(self.load.acknowledged) + len(self.load.merged) \
+            == self.COUNT
+        _load.manifest(manifest, {})
+
+
+def record(tools, tmp, program, stop, kind=Objects):
     """Runs a load against the program under the recorder; the log, and the
     manifest of what was sent."""
     log, data = os.path.join(tmp, "log"), os.path.join(tmp, "data")
     os.makedirs(data)
-    server = Server(data=data, program=program, env={
+    server = Server({"hl7.port": "auto"}, data=data, program=program, env={
         "LD_PRELOAD": os.path.join(tools, "record.so"),
         "FILEROOM_RECORD_LOG": log, "FILEROOM_RECORD_ROOT": data})
+    manifest = os.path.join(tmp, "manifest")
     try:
-        load = _load.Load(server.dicom_port, SEED, threads=3, count=120)
-        load.join()
-        assert not load.unexpected, load.unexpected[:3]
-        assert len(load.acknowledged) == 120
+        kind(server).finish(manifest)
         if stop:
             server.stop()
     finally:
         server.close()
-    manifest = os.path.join(tmp, "manifest")
-    _load.manifest(manifest, load.sent)
     return log, manifest
 
 
@@ -78,15 +105,29 @@ def t_nothing_acknowledged_is_lost():
               % (STATES, acknowledged))
 
 
+def t_no_acknowledged_order_is_lost():
+    tools = build()
+    print("seed", SEED)
+    with tempfile.TemporaryDirectory() as tmp:
+        log, manifest = record(tools, tmp, binary(), stop=True, kind=Orders)
+        acknowledged, violations, tail = replay(
+            tools, tmp, log, manifest, STATES)
+        assert acknowledged > STATES, "hardly anything was acknowledged"
+        assert violations == 0, tail
+        print("%d states, %d acknowledged orders checked"
+              % (STATES, acknowledged))
+
+
 def t_without_flushes_it_is_found_out():
     program = os.environ.get("FILEROOM_BIN_NOFLUSH")
     if not program:
         raise Skip("no build without flushes was given")
     tools = build()
-    with tempfile.TemporaryDirectory() as tmp:
-        log, manifest = record(tools, tmp, program, stop=False)
-        _, violations, _ = replay(tools, tmp, log, manifest, 40)
-        assert violations > 0, "a server without flushes passed"
+    for kind in Objects, Orders:
+        with tempfile.TemporaryDirectory() as tmp:
+            log, manifest = record(tools, tmp, program, stop=False, kind=kind)
+            _, violations, _ = replay(tools, tmp, log, manifest, 40)
+            assert violations > 0, "a server without flushes passed"
 
 
 if __name__ == "__main__":
