@@ -381,6 +381,23 @@ open_server(struct server *s, const char *data, struct err *e)
 	return ok;
 }
 
+/* Beside the log, which may be kept and read by others. */
+static void
+say_setup(struct server *s)
+{
+	char link[512];
+	struct err e;
+
+	if (!web_setup(s->web, link, sizeof(link), &e))
+		log_error("http", "%s", e.text);
+	else if (link[0] != '\0')
+		fprintf(stderr,
+		    "\nThere is no user of the portal yet. Make the first "
+		    "administrator here, once:\n\n    %s\n\n",
+		    link);
+	explicit_bzero(link, sizeof(link));
+}
+
 static void
 say_ready(struct server *s)
 {
@@ -406,6 +423,7 @@ say_ready(struct server *s)
 	if (fflush(stdout) != 0)
 		log_warning("serve", "nobody reads the ready line");
 	clearerr(stdout);
+	say_setup(s);
 }
 
 static int

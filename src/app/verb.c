@@ -24,6 +24,7 @@ const struct verb *const verbs[] = {
     &verb_quarantine,
     &verb_reindex,
     &verb_node,
+    &verb_user,
     &verb_echo,
     &verb_find,
     &verb_store_files,

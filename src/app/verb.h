@@ -89,6 +89,7 @@ extern const struct verb verb_send;
 extern const struct verb verb_serve;
 extern const struct verb verb_settings;
 extern const struct verb verb_store_files;
+extern const struct verb verb_user;
 extern const struct verb verb_worklist;
 extern const struct verb verb_token;
 extern const struct verb verb_worklist_find;

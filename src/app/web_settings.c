@@ -25,4 +25,7 @@ web_settings(const struct settings *s, struct web_config *out)
 	text(out->key, s, SETTING_HTTP_TLS_KEY);
 	text(out->proxies, s, SETTING_HTTP_TRUSTED_PROXIES);
 	text(out->server_name, s, SETTING_HTTP_SERVER_NAME);
+	text(out->outside_address, s, SETTING_HTTP_OUTSIDE_ADDRESS);
+	text(out->institution, s, SETTING_HTTP_INSTITUTION);
+	text(out->department, s, SETTING_HTTP_DEPARTMENT);
 }

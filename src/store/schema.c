@@ -374,6 +374,43 @@ static const char *const version_11[] = {
     NULL,
 };
 
+/* Users of the portal; state counts their changes under 'users'. */
+static const char *const version_12[] = {
+    "CREATE TABLE user (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " name TEXT NOT NULL, name_key TEXT NOT NULL UNIQUE,"
+    " hash TEXT NOT NULL, active INTEGER NOT NULL DEFAULT 1,"
+    " admin INTEGER NOT NULL DEFAULT 0, rights INTEGER NOT NULL DEFAULT 0,"
+    " only_own INTEGER NOT NULL DEFAULT 0,"
+    " second BLOB NOT NULL DEFAULT x'',"
+    " generation INTEGER NOT NULL DEFAULT 0, created INTEGER NOT NULL,"
+    " login INTEGER NOT NULL DEFAULT 0, reset BLOB NOT NULL DEFAULT x'',"
+    " reset_until INTEGER NOT NULL DEFAULT 0,"
+    " salute TEXT NOT NULL DEFAULT '', first_name TEXT NOT NULL DEFAULT '',"
+    " last_name TEXT NOT NULL DEFAULT '', email TEXT NOT NULL DEFAULT '',"
+    " phone TEXT NOT NULL DEFAULT '', institution TEXT NOT NULL DEFAULT '',"
+    " department TEXT NOT NULL DEFAULT '',"
+    " only_institution TEXT NOT NULL DEFAULT '',"
+    " only_referring TEXT NOT NULL DEFAULT '',"
+    " only_modality TEXT NOT NULL DEFAULT '') STRICT",
+    "CREATE INDEX user_reset ON user (reset) WHERE reset_until > 0",
+    "CREATE TABLE api_key (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " user INTEGER NOT NULL, name TEXT NOT NULL,"
+    " hash BLOB NOT NULL UNIQUE, created INTEGER NOT NULL,"
+    " used INTEGER NOT NULL DEFAULT 0) STRICT",
+    "CREATE INDEX api_key_user ON api_key (user)",
+    "CREATE TABLE upload (user INTEGER NOT NULL, study TEXT NOT NULL,"
+    " at INTEGER NOT NULL, PRIMARY KEY (user, study))"
+    " STRICT, WITHOUT ROWID",
+    NULL,
+};
+
+/* The orders of the portal's lists. */
+static const char *const version_13[] = {
+    "CREATE INDEX patient_name ON patient (PatientName)",
+    "CREATE INDEX patient_id ON patient (PatientID)",
+    NULL,
+};
+
 static const struct schema_step steps[] = {
     {version_1},
     {version_2},
@@ -386,6 +423,8 @@ static const struct schema_step steps[] = {
     {version_9},
     {version_10},
     {version_11},
+    {version_12},
+    {version_13},
 };
 
 const struct schema schema_current = {

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/limit.h"
 #include "base/log.h"
+#include "web/auth/secret.h"
 #include "web/http/inside.h"
 
 #include <microhttpd.h>
@@ -105,6 +106,7 @@ web_open(struct web **out, struct store *store, const struct web_config *c,
 	cond_init(&w->calm);
 	mutex_init(&w->list_lock);
 	certificate_init(&w->certificate);
+	w->guard = guard_new(store);
 	w->tick = (struct lot_item){.fd = -1,
 	    .ready = watch_tick,
 	    .late = watch_tick,
@@ -155,6 +157,7 @@ web_close(struct web **out, int wait_ms)
 	if (w->secure != NULL)
 		MHD_stop_daemon(w->secure);
 	certificate_fini(&w->certificate);
+	guard_free(&w->guard);
 	mutex_fini(&w->list_lock);
 	cond_fini(&w->calm);
 	mutex_fini(&w->gate);
@@ -172,4 +175,67 @@ const char *
 web_address(struct web *w)
 {
 	return w->address;
+}
+
+const char *
+web_text(struct call *c, enum web_text_id id)
+{
+	struct web *w = c->web;
+	const char *copy;
+
+	mutex_lock(&w->lock);
+	copy = arena_cstr(
+	    &c->arena, str_from(id == WEB_INSTITUTION ? w->config.institution
+						      : w->config.department));
+	mutex_unlock(&w->lock);
+	return copy != NULL ? copy : "";
+}
+
+const char *
+web_outside(struct call *c)
+{
+	struct web *w = c->web;
+	const char *name, *url = NULL;
+	bool port;
+
+	mutex_lock(&w->lock);
+	name = w->config.server_name[0] != '\0' ? w->config.server_name
+						: w->config.outside_address;
+	/* A name may bring the port under which a proxy is reached. */
+	port = name[0] != '[' && strchr(name, ':') == NULL;
+	if (name[0] != '\0')
+		url = port && w->listener != NULL
+			  ? arena_printf(&c->arena, "%s://%s:%u",
+				c->secure ? "https" : "http", name,
+				(unsigned)listener_port(w->listener))
+			  : arena_printf(&c->arena, "%s://%s",
+				c->secure ? "https" : "http", name);
+	mutex_unlock(&w->lock);
+	return url != NULL ? url : call_origin(c);
+}
+
+/* Made anew at each start while there is no user. */
+bool
+web_setup(struct web *w, char *out, size_t room, struct err *e)
+{
+	const char *at = w->address;
+	int64_t users;
+
+	out[0] = '\0';
+	if (!user_count(w->store, &users, e))
+		return false;
+	if (users > 0 || at[0] == '\0')
+		return true;
+	/* No browser goes to "all addresses". */
+	if (strncmp(at, "[::]", 4) == 0)
+		at += 4;
+	else if (strncmp(at, "0.0.0.0", 7) == 0)
+		at += 7;
+	mutex_lock(&w->lock);
+	secret_text(w->setup, sizeof(w->setup) - 1);
+	snprintf(out, room, "%s://%s%s/setup?%s",
+	    w->config.tls ? "https" : "http",
+	    at != w->address ? "127.0.0.1" : "", at, w->setup);
+	mutex_unlock(&w->lock);
+	return true;
 }

@@ -21,6 +21,7 @@ struct web_config {
 	char proxies[WEB_TEXT_ROOM]; /* addresses, separated by commas */
 	char server_name[WEB_TEXT_ROOM];
 	char outside_address[WEB_TEXT_ROOM];
+	char institution[WEB_TEXT_ROOM], department[WEB_TEXT_ROOM];
 };
 
 /* Without listening yet when the port is 0. */
@@ -35,6 +36,9 @@ bool web_configure(
 /* Asked every now and then: true once when the certificate's files have
  * changed and come to rest; then web_configure() reads them anew. */
 bool web_certificate_changed(struct web *);
+/* The one-time link by which the first administrator is made; "" when there is
+ * a user. The one before it ends. */
+bool web_setup(struct web *, char *out, size_t room, struct err *e) MUST_USE;
 /* "127.0.0.1:3000", or "" when closed. */
 const char *web_address(struct web *);
 

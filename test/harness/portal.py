@@ -138,3 +138,29 @@ def until_closed(s):
         if not part:
             return got
         got += part
+
+
+PASSWORD = "correct horse battery"
+
+
+def add_user(server, name, *options, password=PASSWORD):
+    server.verb("user", "add", name, "--password-stdin", *options,
+                stdin=password + "\n")
+
+
+def login(server, name, password=PASSWORD, web=None, **more):
+    """Who is logged in by a cookie."""
+    web = web or Http(server, **more)
+    got = web.post("/api/v1/session",
+                   {"username": name, "password": password})
+    assert got.status == 200, got
+    web.csrf = got.json["token"]
+    return web
+
+
+def users(**settings):
+    """A portal with an administrator 'root' and a user 'eva'."""
+    server = portal(**settings)
+    add_user(server, "root", "--role", "admin")
+    add_user(server, "eva")
+    return server

@@ -11,5 +11,16 @@ typedef bool route_fn(struct call *c, struct reply *r, struct err *e);
 
 /* status.c */
 route_fn status_alive, status_ready, status_metrics;
+/* session.c */
+route_fn session_show, session_begin, session_end, session_form, session_portal;
+/* people.c */
+route_fn users_list, users_add, users_show, users_change, users_delete,
+    users_password, users_reset, users_second_off;
+/* account.c */
+route_fn account_show, account_change, account_password, account_second_new,
+    account_second_on, account_second_off, account_keys, account_key_add,
+    account_key_delete;
+/* first.c */
+route_fn first_page, first_form, reset_page, reset_form;
 
 #endif

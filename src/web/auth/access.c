@@ -1,22 +1,398 @@
 /*
  * The one place where it is decided who may call what, see access.h.
+ *
+ * In this order: who is it (API key, HTTP Basic, cookie), does the request come
+ * from a page of ours, may he call this route, may he see this study. Who has
+ * credentials that are wrong is told so, also where none are needed.
+ *
+ * A browser sends cookies, and the names and passwords of HTTP Basic, with
+ * requests that other sites' pages make. Such a request must say that it comes
+ * from us (Sec-Fetch-Site, Origin), and one with a cookie that changes
+ * something must also repeat the token of its visit, which only our own pages
+ * can read.
  */
 #include "web/auth/access.h"
+
+#include "base/clock.h"
+#include "base/limit.h"
+#include "base/log.h"
+#include "base/utf8.h"
+#include "web/auth/secret.h"
+#include "web/http/inside.h"
+
+#include <strings.h>
+
+#define TOKEN_HEADER "X-Fileroom-Token"
+
+static struct str
+credentials(const struct call *c, const char *scheme)
+{
+	struct str s = call_header(c, "Authorization");
+	size_t n = strlen(scheme);
+
+	if (s.n <= n || strncasecmp((const char *)s.p, scheme, n) != 0 ||
+	    s.p[n] != ' ')
+		return str_of(NULL, 0);
+	return str_trim(str_of(s.p + n, s.n - n));
+}
 
 bool
 access_is_slow(const struct call *c)
 {
-	return (c->route->flags & ROUTE_PASSWORD) != 0;
+	struct str basic = credentials(c, "Basic");
+	int64_t user, generation;
+
+	if (c->route->flags & ROUTE_PASSWORD)
+		return true;
+	return basic.p != NULL &&
+	       !guard_knows(c->web->guard, basic, &user, &generation);
+}
+
+/* RFC 4648 4; false on anything else. */
+static bool
+base64(struct str in, uint8_t *out, size_t room, size_t *n)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *at;
+	unsigned bits = 0, have = 0;
+	size_t i;
+
+	*n = 0;
+	while (in.n > 0 && in.p[in.n - 1] == '=')
+		in.n--;
+	for (i = 0; i < in.n; i++) {
+		at = in.p[i] != 0 ? strchr(letters, in.p[i]) : NULL;
+		if (at == NULL)
+			return false;
+		bits = (bits << 6 | (unsigned)(at - letters)) & 0xffff;
+		have += 6;
+		if (have < 8)
+			continue;
+		have -= 8;
+		if (*n == room)
+			return false;
+		out[(*n)++] = (uint8_t)(bits >> have);
+	}
+	return true;
+}
+
+static void
+wrong(struct reply *r, const char *text)
+{
+	reply_refuse(r, 401, "wrong_credentials", "%s", text);
+}
+
+bool
+access_password(struct call *c, struct reply *r, struct str name,
+    struct str password, struct user *out)
+{
+	struct guard *g = c->web->guard;
+	struct str account = utf8_fold(&c->arena, name);
+	struct err e;
+	char wait[16];
+	int wait_s;
+	bool there, right;
+
+	if (!guard_may_try(g, account, c->client, &wait_s)) {
+		reply_refuse(r, 429, "too_often",
+		    "too many failures; try again in %d minutes",
+		    (wait_s + 59) / 60);
+		snprintf(wait, sizeof(wait), "%d", wait_s);
+		reply_header(r, "Retry-After", wait);
+		return false;
+	}
+	there = user_find(c->store, name, out, &e);
+	if (!there && e.code != ERR_MISSING) {
+		reply_error(r, &e);
+		return false;
+	}
+	/* Who is not there, or may not come, takes as long. */
+	if (password.n > 4 * PASSWORD_MOST)
+		password.n = 4 * PASSWORD_MOST;
+	right = password_verify(password, there ? out->hash : NULL);
+	if (right && there && out->active) {
+		guard_succeeded(g, account);
+		return true;
+	}
+	guard_failed(g, account, c->client);
+	log_info("http", "a login from %s failed", c->client);
+	wrong(r, "the user name or the password is wrong");
+	return false;
+}
+
+static bool
+use_user(struct call *c, struct reply *r, int64_t id, int64_t generation,
+    struct err *e)
+{
+	struct viewer *v = &c->viewer;
+
+	if (!guard_user(c->web->guard, id, &v->user, e) &&
+	    e->code != ERR_MISSING)
+		return false;
+	if (v->user.id != id || !v->user.active ||
+	    v->user.generation != generation) {
+		reply_refuse(r, 401, "ended", "log in again");
+		return false;
+	}
+	v->kind = VIEWER_USER;
+	return true;
+}
+
+static bool
+take_basic(struct call *c, struct reply *r, struct str text, struct err *e)
+{
+	struct guard *g = c->web->guard;
+	uint8_t plain[8 * KIB];
+	int64_t id, generation;
+	struct str name, password;
+	struct user u;
+	size_t n, colon;
+	bool ok;
+
+	c->viewer.by = BY_BASIC;
+	if (guard_knows(g, text, &id, &generation) &&
+	    use_user(c, r, id, generation, e))
+		return true;
+	reply_clear(r);
+	if (!base64(text, plain, sizeof(plain), &n)) {
+		wrong(r, "the header Authorization is no HTTP Basic");
+		return false;
+	}
+	name = str_of(plain, n);
+	colon = str_find(name, ':');
+	password = str_of(plain + colon, colon < n ? n - colon - 1 : 0);
+	if (colon < n)
+		password.p++;
+	name.n = colon;
+	ok = access_password(c, r, name, password, &u);
+	explicit_bzero(plain, sizeof(plain));
+	if (ok && u.second) {
+		wrong(r, "this user has a second factor: use an API key");
+		return false;
+	}
+	if (!ok || !use_user(c, r, u.id, u.generation, e))
+		return false;
+	guard_learns(g, text, u.id, u.generation);
+	return true;
+}
+
+static bool
+take_key(struct call *c, struct reply *r, struct str key, struct err *e)
+{
+	struct guard *g = c->web->guard;
+	struct api_key found;
+	uint8_t hash[32];
+	struct user u;
+	int wait_s;
+
+	c->viewer.by = BY_KEY;
+	secret_hash(key, hash);
+	if (!guard_may_try(g, STR(""), c->client, &wait_s)) {
+		reply_refuse(r, 429, "too_often", "too many failures");
+		return false;
+	}
+	if (!api_key_find(c->store, hash, &found, e)) {
+		if (e->code != ERR_MISSING)
+			return false;
+		guard_failed(g, key, c->client);
+		wrong(r, "the API key is wrong");
+		return false;
+	}
+	if (!guard_user(g, found.user, &u, e)) {
+		if (e->code == ERR_MISSING)
+			wrong(r, "the API key is wrong");
+		return false;
+	}
+	return use_user(c, r, u.id, u.generation, e);
+}
+
+static const char *
+cookie_name(const struct call *c)
+{
+	return c->secure ? "__Host-fileroom" : "fileroom";
+}
+
+static bool
+take_cookie(struct call *c, struct reply *r, struct err *e)
+{
+	struct str cookie = call_cookie(c, cookie_name(c));
+	struct viewer *v = &c->viewer;
+
+	if (cookie.p == NULL || !visit_find(c->web->guard, cookie, &v->visit))
+		return true;
+	v->by = BY_COOKIE;
+	if (v->visit.user == 0) {
+		v->kind = VIEWER_LINK;
+		return true;
+	}
+	if (use_user(c, r, v->visit.user, v->visit.generation, e))
+		return true;
+	/* It ended: as if there were none. */
+	if (r->status != 401)
+		return false;
+	reply_clear(r);
+	visit_end(c->web->guard, cookie);
+	v->kind = VIEWER_NOBODY;
+	v->by = BY_NOTHING;
+	return true;
+}
+
+static bool
+identify(struct call *c, struct reply *r, struct err *e)
+{
+	struct str key = credentials(c, "Bearer");
+	struct str basic = credentials(c, "Basic");
+
+	if (key.p != NULL)
+		return take_key(c, r, key, e);
+	if (basic.p != NULL)
+		return take_basic(c, r, basic, e);
+	return take_cookie(c, r, e);
+}
+
+/* Does the request come from a page of ours, as far as the browser says? */
+static bool
+from_us(struct call *c)
+{
+	struct str site = call_header(c, "Sec-Fetch-Site");
+	struct str origin = call_header(c, "Origin");
+
+	if (site.p != NULL && !str_eq_text(site, "same-origin") &&
+	    !str_eq_text(site, "none"))
+		return false;
+	return origin.p == NULL ||
+	       str_eq_nocase(origin, str_from(call_origin(c)));
+}
+
+static bool
+proves_origin(struct call *c, struct reply *r)
+{
+	const struct viewer *v = &c->viewer;
+	bool changes = c->method != METHOD_GET;
+
+	if (!changes || v->by == BY_KEY)
+		return true;
+	if (!from_us(c)) {
+		reply_refuse(r, 403, "origin",
+		    "this request comes from another site's page");
+		return false;
+	}
+	if (v->by != BY_COOKIE || c->route->flags & ROUTE_OPEN ||
+	    secret_same(call_header(c, TOKEN_HEADER), str_from(v->visit.token)))
+		return true;
+	reply_refuse(r, 403, "token",
+	    "the header " TOKEN_HEADER " must repeat the session's token");
+	return false;
+}
+
+bool
+access_may(const struct call *c, unsigned right)
+{
+	const struct viewer *v = &c->viewer;
+
+	return v->kind == VIEWER_USER &&
+	       (v->user.admin || (v->user.rights & right) == right);
+}
+
+static bool
+refuse_nobody(struct call *c, struct reply *r)
+{
+	if (c->viewer.kind != VIEWER_NOBODY) {
+		reply_refuse(r, 403, "denied", "this is not allowed to you");
+		return false;
+	}
+	if (c->route->flags & ROUTE_PAGE && c->method == METHOD_GET) {
+		reply_redirect(r, "/");
+		return false;
+	}
+	reply_refuse(r, 401, "login", "log in first");
+	return false;
+}
+
+static bool
+may_call(struct call *c, struct reply *r)
+{
+	const struct viewer *v = &c->viewer;
+	unsigned demand = c->route->demand;
+
+	if (demand & DEMAND_NOTHING)
+		return true;
+	if (demand & DEMAND_LOCAL) {
+		if (c->local || access_may(c, RIGHT_ACTIVITY))
+			return true;
+	} else if (v->kind == VIEWER_USER) {
+		if (demand & DEMAND_USER || access_may(c, demand))
+			return true;
+	} else if (v->kind == VIEWER_LINK && c->route->flags & ROUTE_LINK) {
+		/* Which study it is, is looked at next. */
+		return true;
+	}
+	return refuse_nobody(c, r);
 }
 
 bool
 access_admit(struct call *c, struct reply *r, struct err *e)
 {
-	(void)e;
-	if (c->route->demand & DEMAND_NOTHING)
+	struct index_row row;
+
+	if (!identify(c, r, e) || !proves_origin(c, r) || !may_call(c, r))
+		return false;
+	if (route_param(c->route, "study") < 0 ||
+	    c->route->demand & DEMAND_NOTHING)
 		return true;
-	if (c->route->demand & DEMAND_LOCAL && c->local)
-		return true;
-	reply_refuse(r, 401, "login", "log in first");
-	return false;
+	return access_study(c, call_param(c, "study"), &row, e);
+}
+
+static void
+set_cookie(struct call *c, struct reply *r, const char *value, bool lax)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s=%s; Path=/; HttpOnly; SameSite=%s%s%s",
+	    cookie_name(c), value, lax ? "Lax" : "Strict",
+	    c->secure ? "; Secure" : "", value[0] == '\0' ? "; Max-Age=0" : "");
+	reply_header(r, "Set-Cookie", text);
+}
+
+void
+access_enter(
+    struct call *c, struct reply *r, const struct user *u, const char *study)
+{
+	struct str browser = call_header(c, "User-Agent");
+	struct str before = call_cookie(c, cookie_name(c));
+	struct visit v = {.user = 0};
+	char cookie[VISIT_TOKEN];
+
+	if (before.p != NULL)
+		visit_end(c->web->guard, before);
+	if (u != NULL) {
+		v.user = u->id;
+		v.generation = u->generation;
+		user_came(c->store, u->id, clock_utc_ms());
+	} else {
+		(void)str_copy(v.study, sizeof(v.study), str_from(study));
+	}
+	(void)str_copy(v.address, sizeof(v.address), str_from(c->client));
+	str_printable(v.browser, sizeof(v.browser), browser);
+	visit_begin(c->web->guard, &v, cookie);
+	/* A link is followed from a mail: a strict cookie would not come with
+	 * the page it leads to. */
+	set_cookie(c, r, cookie, u == NULL);
+	explicit_bzero(cookie, sizeof(cookie));
+	c->viewer.visit = v;
+	c->viewer.by = BY_COOKIE;
+	c->viewer.kind = u != NULL ? VIEWER_USER : VIEWER_LINK;
+	if (u != NULL)
+		c->viewer.user = *u;
+}
+
+void
+access_leave(struct call *c, struct reply *r)
+{
+	struct str cookie = call_cookie(c, cookie_name(c));
+
+	if (cookie.p != NULL)
+		visit_end(c->web->guard, cookie);
+	set_cookie(c, r, "", false);
 }

@@ -5,11 +5,42 @@
 #ifndef WEB_AUTH_ACCESS_H
 #define WEB_AUTH_ACCESS_H
 
+#include "store/index/index.h"
 #include "web/http/call.h"
 
 /* Does admitting this request mean to check a password? */
 bool access_is_slow(const struct call *c);
 /* False: refused; either the reply says why, or the error. */
 bool access_admit(struct call *c, struct reply *r, struct err *e) MUST_USE;
+
+/* May the viewer do this? (An enum right.) */
+bool access_may(const struct call *c, unsigned right);
+
+/* What keeps a search to the studies that the viewer may see: at most this many
+ * conditions, and columns that must be wanted of the rows. Rows are to be asked
+ * access_sees(), too. */
+#define ACCESS_CONDITIONS 4
+bool access_limit(struct call *c, struct condition *out, size_t *n,
+    bool want[COLUMN_COUNT], struct err *e) MUST_USE;
+bool access_sees(struct call *c, const struct index_row *study);
+/* Is it limited at all? */
+bool access_is_limited(const struct call *c);
+/* A study by its UID, with all columns of patient and study. ERR_MISSING, also
+ * when it may not be seen. */
+bool access_study(struct call *c, struct str uid, struct index_row *out,
+    struct err *e) MUST_USE;
+
+/* A name and password. On failure the reply says it: wrong, or too often. */
+bool access_password(struct call *c, struct reply *r, struct str name,
+    struct str password, struct user *out);
+/* Begin a visit and give the browser its cookie. */
+void access_enter(
+    struct call *c, struct reply *r, const struct user *u, const char *study);
+/* End the one there is, and take the cookie back. */
+void access_leave(struct call *c, struct reply *r);
+
+/* An API key begins so: it can be found in places where it should not be. */
+#define KEY_PREFIX "frk_"
+#define KEY_ROOM   48
 
 #endif

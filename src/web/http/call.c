@@ -141,6 +141,18 @@ call_json(struct call *c, struct err *e)
 	return true;
 }
 
+bool
+call_form(struct call *c, const char *known, struct err *e)
+{
+	struct str type = call_header(c, "Content-Type");
+
+	type.n = str_find(type, ';');
+	if (!str_eq_nocase(
+		str_trim(type), STR("application/x-www-form-urlencoded")))
+		return fail(e, ERR_USAGE, "the body must be a form");
+	return call_fields(c, c->body, known, e);
+}
+
 const struct input *
 call_member(const struct call *c, const char *name)
 {

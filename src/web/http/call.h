@@ -8,6 +8,8 @@
 
 #include "base/arena.h"
 #include "net/conn.h"
+#include "store/table/user.h"
+#include "web/auth/guard.h"
 #include "web/http/input.h"
 #include "web/http/reply.h"
 #include "web/http/route.h"
@@ -22,6 +24,17 @@ struct upload;
 
 struct call_pair {
 	struct str name, value;
+};
+
+enum viewer_kind { VIEWER_NOBODY, VIEWER_USER, VIEWER_LINK };
+enum viewer_by { BY_NOTHING, BY_COOKIE, BY_BASIC, BY_KEY };
+
+/* Who asks; set before the handler runs. */
+struct viewer {
+	enum viewer_kind kind;
+	enum viewer_by by;
+	struct user user;   /* VIEWER_USER */
+	struct visit visit; /* BY_COOKIE */
 };
 
 struct call {
@@ -42,6 +55,7 @@ struct call {
 	size_t member_count;
 	struct str body; /* whole, unless ROUTE_STREAM */
 	struct upload *upload;
+	struct viewer viewer;
 	/* From where: behind trusted proxies the address they name. */
 	char client[CONN_ADDRESS_ROOM];
 	bool local;           /* that is this machine */
@@ -67,6 +81,8 @@ bool call_fields(
 /* The body as JSON into call.members: those the route names, each once.
  * ERR_USAGE names another. */
 bool call_json(struct call *c, struct err *e) MUST_USE;
+/* The body as a form of HTML sends it, into call.fields. */
+bool call_form(struct call *c, const char *known, struct err *e) MUST_USE;
 /* A member; NULL when it is not there, or null. */
 const struct input *call_member(const struct call *c, const char *name);
 /* Its text, of least to most bytes; without one the text stays as it is unless
@@ -83,6 +99,11 @@ bool call_read(
 /* What Content-Length promises, or 0. */
 uint64_t call_length(const struct call *c);
 
+/* A text of the settings, as it is now. */
+enum web_text_id { WEB_INSTITUTION, WEB_DEPARTMENT };
+const char *web_text(struct call *c, enum web_text_id id);
+/* "https://name:3000": how the portal is reached by others. */
+const char *web_outside(struct call *c);
 /* "https://host" by which this call came. */
 const char *call_origin(struct call *c);
 

@@ -57,6 +57,9 @@ struct web {
 	struct pool *workers, *uploads, *passwords;
 	atomic_uint password_queue;
 	struct certificate certificate;
+	struct guard *guard;
+	/* Of the one-time link for the first administrator; "": none. */
+	char setup[VISIT_TOKEN];
 	struct mutex lock; /* config, origin; never held for long */
 	struct web_config config;
 	struct origin origin;
