@@ -54,15 +54,16 @@ order_is_over(const struct order_reader *r)
 bool
 order_refuse_large(struct order_reader *r)
 {
+	/* Not 207, upon which senders come again. */
 	if (r->too_long != NULL)
-		return order_refuse(r, false, 207, r->too_long->segment,
+		return order_refuse(r, false, 102, r->too_long->segment,
 		    r->too_long->position,
 		    "%s-%u is longer than %d bytes, which no value of a "
 		    "worklist is",
 		    r->too_long->segment, (unsigned)r->too_long->position,
 		    (int)LIMIT_HL7_VALUE);
 	if (r->total > LIMIT_HL7_VALUES)
-		return order_refuse(r, false, 207, "", 0,
+		return order_refuse(r, false, 102, "", 0,
 		    "the values of the message's steps are more than %d bytes",
 		    (int)LIMIT_HL7_VALUES);
 	return order_refuse(

@@ -243,7 +243,7 @@ order_read_appointment(struct order_reader *r)
 			break;
 	n = find_appointments(r->m, NULL);
 	if (n > STEPS_MAX)
-		return order_refuse(r, false, 207, "", 0,
+		return order_refuse(r, false, 102, "", 0,
 		    "more than %d procedure steps in one message", STEPS_MAX);
 	list = arena_array(r->arena, n, sizeof(*list));
 	r->out->steps = arena_array(r->arena, n, sizeof(*r->out->steps));

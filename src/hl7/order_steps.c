@@ -392,7 +392,7 @@ order_read_steps(struct order_reader *r)
 	for (i = 0; i < n; i++)
 		steps += count_steps(r->m, &groups[i]);
 	if (steps > STEPS_MAX)
-		return order_refuse(r, false, 207, "", 0,
+		return order_refuse(r, false, 102, "", 0,
 		    "more than %d procedure steps in one message", STEPS_MAX);
 	r->out->steps = arena_array(r->arena, steps, sizeof(*r->out->steps));
 	if (r->out->steps == NULL)

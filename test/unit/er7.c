@@ -133,6 +133,29 @@ TEST(split_batches)
 	CHECK(!er7_split(&rest, &one));
 }
 
+/* As files have them: line ends of any kind, wrappers within wrappers, text
+ * that names them. */
+TEST(split_files)
+{
+	struct str
+	    rest = STR(
+		"\xef\xbb\xbf\r\n"
+		"FHS|^~\\&|A\r\nBHS|^~\\&|A\r\nMSH|^~\\&|A\r\n"
+		"NTE|1||BTS FTS MSH\r\nBTSX|1\r\nBTS|1\r\nBHS|^~\\&\r\n"
+		"MSH#^~\\&#B\nPID#1\n\n\nMSH|^~\\&|C\nBTS\nFTS|2\nrubbish\n"),
+	    one;
+
+	CHECK(er7_split(&rest, &one));
+	CHECK_STR(one, "MSH|^~\\&|A\r\nNTE|1||BTS FTS MSH\r\nBTSX|1\r\n");
+	CHECK(er7_split(&rest, &one));
+	CHECK_STR(one, "MSH#^~\\&#B\nPID#1\n\n\n");
+	CHECK(er7_split(&rest, &one));
+	CHECK_STR(one, "MSH|^~\\&|C\n");
+	CHECK(!er7_split(&rest, &one));
+	rest = STR("FHS|^~\\&\rBHS|^~\\&\rBTS|0\rFTS|1\r");
+	CHECK(!er7_split(&rest, &one));
+}
+
 TEST(escape_and_back)
 {
 	static const char text[] = "a|b^c~d\\e&f\ng \xc3\xa4";
@@ -144,6 +167,14 @@ TEST(escape_and_back)
 	buf_text(&out, "|UNICODE\r");
 	CHECK(parse(buf_str(&out)));
 	CHECK_STR(get("MSH", 3, 0), text);
+	/* What would delete, and what would end a frame. */
+	buf_clear(&out);
+	er7_escape(&out, &er7_usual, STR(" \"\""));
+	CHECK(!er7_is_delete(buf_str(&out)));
+	CHECK_STR(buf_str(&out), " \\X22\\\"");
+	buf_clear(&out);
+	er7_escape(&out, &er7_usual, STR("\x0b\x1c"));
+	CHECK_STR(buf_str(&out), "\\X0B\\\\X1C\\");
 	buf_fini(&out);
 }
 

@@ -323,7 +323,7 @@ TEST(large_values)
 	CHECK_STR(str_from(problem.text),
 	    "PID-5 is longer than 65536 bytes, which no value of a worklist "
 	    "is");
-	CHECK_EQ(problem.code, 207);
+	CHECK_EQ(problem.code, 102);
 	buf_clear(&out);
 	buf_text(&out, HEAD "OMI^O23|1|P|2.3\r" PATIENT "ORC|NW|P1\r"
 			    "OBR|1|||X\r");
@@ -371,7 +371,7 @@ TEST(too_many_steps)
 	for (i = 0; i < 1001; i++)
 		buf_text(&out, "IPC|A\r");
 	CHECK(!read_with("ihe-omi", buf_cstr(&out)));
-	CHECK_EQ(problem.code, 207);
+	CHECK_EQ(problem.code, 102);
 	CHECK(strstr(problem.text, "1000") != NULL);
 	buf_fini(&out);
 	arena_fini(&arena);
