@@ -13,6 +13,7 @@
 #include "app/settings.h"
 #include "app/verb.h"
 #include "app/web_settings.h"
+#include "app/worklist/keeper.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "service/hl7/port.h"
@@ -37,6 +38,7 @@ struct server {
 	struct store *store;
 	struct scp *scp;
 	struct hl7_port *hl7;
+	struct worklist_keeper worklist;
 	struct runner *runner;
 	struct web *web;
 	struct settings settings;
@@ -242,6 +244,7 @@ take_settings(struct server *s, struct err *e)
 	client_fini(&config.client);
 	if (!ok)
 		return false;
+	worklist_keeper_configure(&s->worklist, s->store, &next);
 	note_changes(&s->settings, &next);
 	s->settings = next;
 	return true;
@@ -376,6 +379,7 @@ open_server(struct server *s, const char *data, struct err *e)
 	ok = scp_open(&s->scp, s->store, &scp, e) &&
 	     hl7_port_open(&s->hl7, s->store, &hl7, e) &&
 	     web_open(&s->web, s->store, &web, e) &&
+	     worklist_keeper_open(&s->worklist, s->store, &s->settings, e) &&
 	     runner_open(&s->runner, s->store, &jobs, e);
 	client_fini(&scp.client);
 	return ok;
@@ -451,6 +455,7 @@ serve(const struct serve_options *o, struct server *s)
 	if (s->runner != NULL)
 		runner_stop(s->runner);
 	web_close(&s->web, WAIT_STOP_MS);
+	worklist_keeper_close(&s->worklist);
 	hl7_port_close(&s->hl7, WAIT_STOP_MS);
 	if (s->scp != NULL)
 		scp_close(&s->scp, WAIT_STOP_MS);

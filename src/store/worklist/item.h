@@ -51,12 +51,13 @@ struct item_message {
 };
 /* All of them in one flushed transaction, in their order; each takes effect
  * whole or not at all, whatever comes of the others. The same message again
- * (application, facility, control id and bytes, within 7 days) is
- * ITEM_REPEATED: no second effect. False: nothing was taken, tell the peer to
- * come again (AR). Orders find their item by the identity key (placer and
- * filler number with facility, accession, requested procedure id: needs 4.7);
- * patients are updated in worklist and archive (index/person.h); merges are
- * kept and undone (merge.h), reports are kept with their study (report.h). */
+ * (application, facility, control id and bytes, within 7 days; without a
+ * control id from the same source too) is ITEM_REPEATED: no second effect.
+ * False: nothing was taken, tell the peer to come again (AR). Orders find their
+ * item by the identity key (placer and filler number with facility, accession,
+ * requested procedure id: needs 4.7); patients are updated in worklist and
+ * archive (index/person.h); merges are kept and undone (merge.h), reports are
+ * kept with their study (report.h). */
 bool item_take(struct store *, const struct item_rules *rules,
     struct item_message *messages, size_t n, struct err *e) MUST_USE;
 

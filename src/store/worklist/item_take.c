@@ -71,10 +71,12 @@ is_repeated(struct db *db, const struct item_message *m, const uint8_t *hash,
 	return db_get_int(db,
 	    "SELECT id FROM hl7_journal WHERE hash = ? AND control = ?"
 	    " AND application = ? AND facility = ? AND at > ? AND sent = 0"
+	    /* Without a control id, what gave it is a part of its name. */
+	    " AND (control <> '' OR source = ?)"
 	    " AND outcome IN ('applied', 'repeated') LIMIT 1",
 	    DB_ARGS(db_blob(str_of(hash, HASH)), db_str(control_of(m)),
 		db_str(application_of(m)), db_str(facility_of(m)),
-		db_int(now_ms - REPEAT_MS)),
+		db_int(now_ms - REPEAT_MS), db_text(m->source)),
 	    &id, repeated, e);
 }
 
