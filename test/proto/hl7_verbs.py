@@ -300,6 +300,26 @@ def t_a_fault_of_the_host_and_silence_are_tried_again():
         equal(host.got, [hl7.order("1")] * 3)
 
 
+def t_messages_keep_their_order_over_failures():
+    silent = iter([True])
+
+    def answer(message):
+        return None if next(silent, False) else hl7.ack(message)
+
+    with Server() as server, Folder() as f, hl7.Host(answer) as host:
+        server.verb("hl7", "node", "add", "HIS", "127.0.0.1", str(host.port))
+        server.verb("hl7", "send", "HIS", "--queue", f.file(
+            "a.hl7", b"".join(hl7.order(str(n)) for n in range(1, 6))))
+        server.wait_log("attempt 1 failed", 20)
+        # Somebody is in a hurry for the last of them.
+        for number in (5, 4, 3, 2, 1):
+            server.verb("jobs", "retry", str(number))
+        wait_for(lambda: server.verb("jobs", "list", "--state",
+                                     "done").count("hl7:HIS") == 5, 40)
+        equal([hl7.field(m, "MSH", 10) for m in host.got],
+              ["1", "1", "2", "3", "4", "5"])
+
+
 def t_an_unreachable_host_waits_and_survives_a_restart():
     with Server() as server, Folder() as f:
         port = free_port()

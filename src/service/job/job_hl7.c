@@ -7,9 +7,13 @@
  * that the fault is its own (HL7 table 0357: 206, 207). Everything else is
  * tried again; a host that took a message and whose acknowledgement was lost
  * gets it once more, with the same control id.
+ *
+ * A message that was added after one that still waits goes behind it: an order
+ * comes before its change. One that failed for good holds up nobody.
  */
 #include "service/job/job_hl7.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/json_read.h"
 #include "base/limit.h"
@@ -270,6 +274,21 @@ exchange(struct delivery *d, struct hl7_call *call, struct err *e)
 	return answer.passing ? JOB_OUTCOME_AGAIN : JOB_OUTCOME_HOPELESS;
 }
 
+/* Whether an older one is to be sent first; then this one is due after it. */
+static bool
+goes_behind(struct job_run *run, struct err *e)
+{
+	int64_t now = clock_utc_ms(), older_ms;
+	struct err ignored;
+
+	if (!job_older(run->store, run->job, &older_ms, &ignored) ||
+	    older_ms == INT64_MIN)
+		return false;
+	run->job->next_ms = (older_ms > now ? older_ms : now) + 1;
+	(void)fail(e, ERR_CONFLICT, "a message before it that still waits");
+	return true;
+}
+
 static enum job_outcome
 run_hl7(struct job_run *run, struct err *e)
 {
@@ -281,6 +300,8 @@ run_hl7(struct job_run *run, struct err *e)
 	enum job_outcome outcome = JOB_OUTCOME_AGAIN;
 	struct hl7_call *call;
 
+	if (goes_behind(run, e))
+		return JOB_OUTCOME_LATER;
 	d.host.watch = &d.watch;
 	if (!read_host(&d, run->job->detail, e) ||
 	    !read_message(&d, run->job->detail, e))

@@ -3,8 +3,8 @@
  * the host cannot be reached or gives no acknowledgement. Each attempt that
  * ended is in the HL7 journal.
  *
- * Messages for one host keep their order as long as all of them are taken: one
- * that has to wait lets the others of its host wait too.
+ * Messages for one host are sent in the order they were added: one that has to
+ * wait lets those behind it wait too, one that failed for good does not.
  */
 #ifndef SERVICE_JOB_JOB_HL7_H
 #define SERVICE_JOB_JOB_HL7_H

@@ -347,6 +347,27 @@ choose(struct db *db, struct choice *c, struct err *e)
 	}
 }
 
+bool
+job_older(struct store *s, const struct job *j, int64_t *next_ms, struct err *e)
+{
+	struct db *db = store_reader(s, e);
+	bool ok, found = false;
+
+	*next_ms = INT64_MIN;
+	if (db == NULL)
+		return false;
+	/* The index of what waits, whatever else the table holds. */
+	ok = db_get_int(db,
+	    "SELECT next FROM job WHERE state = 0 AND node = ?"
+	    " AND +kind = ? AND +id < ? ORDER BY +id LIMIT 1",
+	    DB_ARGS(db_text(j->node), db_text(j->kind), db_int(j->id)), next_ms,
+	    &found, e);
+	if (!found)
+		*next_ms = INT64_MIN;
+	store_reader_done(s, db);
+	return ok;
+}
+
 static bool
 mend_clock(struct upsert *u, void *ctx, struct err *e)
 {

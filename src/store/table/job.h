@@ -79,6 +79,10 @@ bool job_take(struct store *, const char (*busy)[17], size_t busy_count,
     struct err *e) MUST_USE;
 /* Does a job of this node wait that is due? False when that is not known. */
 bool job_due(struct store *, const char *node);
+/* Does a job of the same kind and node wait that was added before this one?
+ * *next_ms: when it is due; INT64_MIN: there is none. */
+bool job_older(struct store *, const struct job *, int64_t *next_ms,
+    struct err *e) MUST_USE;
 /* Items still to do, in the order they were added, at most max, after the item
  * 'after' ("" for the first). */
 bool job_items(struct store *, int64_t id, const char *after, size_t max,
