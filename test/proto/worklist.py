@@ -186,11 +186,13 @@ def t_list_filters_and_order():
                 ("Doe^John", today, "CT", "CT2", "STARTED"),
                 ("Müller^Zoë", today - day, "MR", "MR1", "COMPLETED"),
                 ("Adams^Al", None, "MR", "", "CANCELED"))):
+            word = "today" if when == today else \
+                when.strftime("%d/%m/%Y") if when else ""
             f.verb("worklist", "new", f"PATIENT_ID=P{n}",
                    f"PATIENT_NAME={name}", "REQUESTED_PROCEDURE_ID=R",
                    f"ACCESSION_NUMBER=A{n}", f"MODALITY={modality}",
                    f"SCHEDULED_STATION_AE_TITLE={ae}", f"STATUS={status}",
-                   "START_DATE=" + (when.strftime("%Y%m%d") if when else ""))
+                   f"START_DATE={word}")
 
         def found(*args):
             return [i["PatientID"] for i in f.items(*args)]

@@ -5,7 +5,6 @@
 
 #include "base/utf8.h"
 #include "dicom/value.h"
-#include "hl7/types.h"
 
 #include <ctype.h>
 
@@ -59,10 +58,11 @@ take_time(struct arena *a, struct str *s)
 static bool
 take_date(struct arena *a, struct str *s)
 {
-	char date[9], time[14];
+	const char *word = arena_cstr(a, *s);
+	struct err ignored;
+	char date[9];
 
-	if ((s->n != 8 && s->n != 10) || !types_time(*s, date, time) ||
-	    time[0] != '\0')
+	if (word == NULL || !date_word("", word, date, &ignored))
 		return false;
 	*s = arena_dup(a, str_from(date));
 	return true;
@@ -137,7 +137,8 @@ take_value(struct arena *a, enum field f, struct str *s, struct err *e)
 	case FIELD_TYPE_DA:
 	case FIELD_TYPE_DT_DATE:
 		return take_date(a, s) ||
-		       refuse(f, *s, "a date, YYYY-MM-DD or YYYYMMDD", e);
+		       refuse(
+			   f, *s, "a date, YYYY-MM-DD, YYYYMMDD or today", e);
 	case FIELD_TYPE_DT_TIME:
 		return take_time(a, s) ||
 		       refuse(f, *s, "a time, HH:MM or HH:MM:SS", e);
