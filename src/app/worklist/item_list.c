@@ -213,9 +213,10 @@ list_pages(struct listing *l, struct err *e)
 			if (!l->more)
 				put_item(l, &items[i]);
 		}
+		/* A page may lack what was deleted beside. */
 		after = n > 0 ? &items[n - 1] : NULL;
 		page = 1 - page;
-	} while (ok && n == LIMIT_ROWS && !l->more);
+	} while (ok && n > 0 && !l->more);
 	arena_fini(&scratch);
 	arena_fini(&pages[1]);
 	arena_fini(&pages[0]);
