@@ -31,9 +31,10 @@ def frame(message):
 
 def fields(message, name):
     """The fields of the first segment of this name; [0] is the name."""
+    bar = message[3:4] if message.startswith(b"MSH") else b"|"
     for line in message.replace(b"\n", b"\r").split(b"\r"):
         if line.startswith(name.encode()):
-            return [f.decode("utf-8", "replace") for f in line.split(b"|")]
+            return [f.decode("utf-8", "replace") for f in line.split(bar)]
     raise AssertionError(f"no {name} in {message!r}")
 
 
