@@ -11,6 +11,7 @@
 
 #define ACK_CAP  (64 * KIB)
 #define MSA_TEXT 80 /* MSA-3 */
+#define COPY_MAX (2 * KIB)
 
 /* HL7 table 0357. */
 static const struct {
@@ -62,11 +63,12 @@ component(struct builder *b)
 	buf_u8(&b->out, (uint8_t)b->m->d.component);
 }
 
-/* As it stands in their message. */
+/* As it stands in their message; what is absurdly long is cut, so that the
+ * answer stays whole. */
 static void
 copy(struct builder *b, unsigned position)
 {
-	struct str s = er7_field(b->msh, position);
+	struct str s = utf8_cut(er7_field(b->msh, position), COPY_MAX);
 	size_t i;
 
 	field(b);

@@ -166,18 +166,20 @@ in_query(struct mllp *m, uint8_t c, struct str *out, const char **why)
 	return drop(m, out, "a token query of more than 256 bytes", why);
 }
 
-/* Bytes of a frame that end nothing, all at once. */
+/* Bytes of a frame that end nothing, all at once, as far as the cap; the byte
+ * that passes it is met alone. */
 static size_t
 plain_run(const struct mllp *m, struct str in)
 {
-	size_t n = 0;
+	size_t room = LIMIT_HL7_FRAME - m->frame.n, n = 0;
 
 	if (m->state != STATE_FRAME)
 		return 0;
+	if (room < in.n)
+		in.n = room;
 	while (n < in.n && in.p[n] != START && in.p[n] != END)
 		n++;
-	/* The cap is found byte by byte. */
-	return n < LIMIT_HL7_FRAME - m->frame.n ? n : 0;
+	return n;
 }
 
 bool

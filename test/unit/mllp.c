@@ -138,6 +138,9 @@ TEST(too_much)
 	(void)read_all(buf_str(&in), 64 * KIB);
 	CHECK_EQ(seen.p[0], 'D');
 	CHECK(str_ends(buf_str(&seen), STR("MMSH|a\n")));
+	/* The last bytes before the cap, in one piece with many others. */
+	(void)read_all(buf_str(&in), in.n - 1);
+	CHECK(str_ends(buf_str(&seen), STR("MMSH|a\n")));
 	buf_fini(&in);
 	buf_fini(&seen);
 }
