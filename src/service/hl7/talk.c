@@ -49,6 +49,7 @@ struct turn {
 	size_t n, bytes;
 	bool full;  /* no more into this batch */
 	bool ended; /* nothing more comes: why */
+	bool deaf;  /* it takes no more answers */
 	struct err why;
 	struct chunk chunk;
 	struct buf out;
@@ -276,8 +277,12 @@ write_out(struct turn *x)
 	if (x->out.n == 0)
 		return;
 	conn_message_begin(x->conn);
-	if (!conn_write(x->conn, buf_str(&x->out), &e))
+	/* What it has sent takes effect all the same, but it is waited for
+	 * once only. */
+	if (!x->deaf && !conn_write(x->conn, buf_str(&x->out), &e)) {
+		x->deaf = true;
 		end_with(x, &e);
+	}
 	conn_message_end(x->conn);
 	buf_clear(&x->out);
 }
@@ -442,7 +447,7 @@ turn_new(struct talk *t, struct conn *c, const struct talk_rules *rules)
 	arena_init(&x->work, LIMIT_HL7_EXCHANGE);
 	buf_init(&x->out, OUT_CAP);
 	x->n = x->bytes = x->chunk.n = 0;
-	x->full = x->ended = false;
+	x->full = x->ended = x->deaf = false;
 	return x;
 }
 
