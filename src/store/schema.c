@@ -411,6 +411,14 @@ static const char *const version_13[] = {
     NULL,
 };
 
+/* Control IDs come in their order, hashes do not: an entry of the index by the
+ * hash alone was a page of its own for each message. */
+static const char *const version_14[] = {
+    "DROP INDEX hl7_journal_hash",
+    "CREATE INDEX hl7_journal_control ON hl7_journal (control, hash)",
+    NULL,
+};
+
 static const struct schema_step steps[] = {
     {version_1},
     {version_2},
@@ -425,6 +433,7 @@ static const struct schema_step steps[] = {
     {version_11},
     {version_12},
     {version_13},
+    {version_14},
 };
 
 const struct schema schema_current = {

@@ -718,6 +718,22 @@ def orders_scenario(bench, fs):
                     "2,000/s", rate >= 2000)
 
 
+def items_scenario(bench, fs):
+    """What an order costs in a small and in a large worklist."""
+    if not bench.kinds_for("orders"):
+        bench.judge("items", "no fileroom", "-", None)
+        return
+    many = max(2000, scaled(1000000))
+    log(f"items: worklists of 1,000 and of {many}")
+    result, _ = bench.client(
+        ["items", fs.fresh("items"), f"many={many}",
+         f"count={scaled(10000)}"], 10 * CLIENT_SECONDS)
+    ratio = result["many_us"] / result["few_us"]
+    bench.judge("items", f"{result['few_us']:.0f} and "
+                f"{result['many_us']:.0f} us an order, {ratio:.2f}x",
+                "at most 2x", ratio <= 2)
+
+
 # Starting
 
 def start_scenario(bench, fs):
@@ -757,6 +773,7 @@ def disk_scenarios(bench, fs):
                            ("scale", scale_scenario),
                            ("hold", hold_scenario),
                            ("orders", orders_scenario),
+                           ("items", items_scenario),
                            ("start", start_scenario)):
         if not bench.wants(name):
             continue

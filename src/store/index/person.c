@@ -441,7 +441,8 @@ person_unmerge(struct upsert *u, struct arena *a, int64_t id, struct err *e)
 	    !db_exec(db, "DELETE FROM patient_alias WHERE id = ?",
 		DB_ARGS(db_int(id)), e) ||
 	    !db_exec(db,
-		"UPDATE patient_alias SET ended_by = 0 WHERE ended_by = ?",
+		"UPDATE patient_alias SET ended_by = 0 WHERE ended_by = ?"
+		" AND ended_by <> 0",
 		DB_ARGS(db_int(id)), e) ||
 	    !person_roots(db, a, &alias.from, &alias.into, &after, e) ||
 	    !refresh(db, a, &before, &after, e))

@@ -3,7 +3,9 @@
  */
 #include "store/worklist/item.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
+#include "base/limit.h"
 #include "dicom/value.h"
 #include "store/inside.h"
 #include "store/worklist/item_inside.h"
@@ -31,14 +33,11 @@ static const char insert_item[] =
 #undef FIELD
     ")";
 
-static const char update_item[] = "UPDATE item SET status = ?, name_key = ?,"
-				  " application = ?, facility = ?,"
-				  " created = ?, changed = ?"
-#define FIELD(id, name, type, room, segment, position, component)              \
-	", " #id " = ?"
+static const char *const columns[] = {
+#define FIELD(id, name, type, room, segment, position, component) #id,
 #include "hl7/fields.def"
 #undef FIELD
-				  " WHERE id = ?";
+};
 
 bool
 item_fetch(struct db *db, int64_t id, struct arena *a, struct item *out,
@@ -72,59 +71,92 @@ item_fetch(struct db *db, int64_t id, struct arena *a, struct item *out,
 	return true;
 }
 
-/* The values in the order of insert_item and update_item. */
-static size_t
-bind(const struct item *item, struct arena *a, struct db_value args[ARGS])
+bool
+item_insert(struct db *db, const struct item *item, int64_t *id, struct err *e)
 {
+	struct db_value args[ARGS];
+	struct arena scratch;
 	size_t n = 0, f;
+	bool ok;
 
+	arena_init(&scratch, 1 * MIB);
 	args[n++] = db_int(item->status);
-	args[n++] = db_str(pn_key(a, item->value[FIELD_PatientName]));
+	args[n++] = db_str(pn_key(&scratch, item->value[FIELD_PatientName]));
 	args[n++] = db_str(item->application);
 	args[n++] = db_str(item->facility);
 	args[n++] = db_int(item->created_ms);
 	args[n++] = db_int(item->changed_ms);
 	for (f = 0; f < FIELD_COUNT; f++)
 		args[n++] = db_str(item->value[f]);
-	return n;
-}
-
-static bool
-write_row(struct db *db, const char *sql, const struct item *item, bool with_id,
-    struct err *e)
-{
-	struct db_value args[ARGS];
-	struct arena scratch;
-	size_t n;
-	bool ok;
-
-	arena_init(&scratch, 1 * MIB);
-	n = bind(item, &scratch, args);
-	if (with_id)
-		args[n++] = db_int(item->id);
-	ok = db_exec(db, sql, args, n, e);
+	ok = db_exec(db, insert_item, args, n, e);
 	arena_fini(&scratch);
-	return ok;
-}
-
-bool
-item_insert(struct db *db, const struct item *item, int64_t *id, struct err *e)
-{
-	if (!write_row(db, insert_item, item, false, e))
+	if (!ok)
 		return false;
 	*id = db_last_id(db);
 	return mpps_adopt(db, *id, item, e);
 }
 
+/* A statement that sets what differs, and its values. */
+struct update {
+	struct buf sql;
+	struct db_value args[ARGS];
+	size_t n;
+};
+
+static void
+set(struct update *u, const char *column, struct db_value v)
+{
+	buf_printf(&u->sql, "%s%s = ?", u->n == 0 ? "" : ", ", column);
+	u->args[u->n++] = v;
+}
+
+static bool
+write_changes(struct db *db, struct arena *a, const struct item *old,
+    const struct item *item, struct err *e)
+{
+	struct update u = {.n = 0};
+	size_t f;
+	bool ok;
+
+	buf_init(&u.sql, 16 * KIB);
+	buf_text(&u.sql, "UPDATE item SET ");
+	set(&u, "changed", db_int(item->changed_ms));
+	if (old->status != item->status)
+		set(&u, "status", db_int(item->status));
+	if (!str_eq(old->application, item->application))
+		set(&u, "application", db_str(item->application));
+	if (!str_eq(old->facility, item->facility))
+		set(&u, "facility", db_str(item->facility));
+	for (f = 0; f < FIELD_COUNT; f++) {
+		if (str_eq(old->value[f], item->value[f]))
+			continue;
+		set(&u, columns[f], db_str(item->value[f]));
+		if (f == FIELD_PatientName)
+			set(&u, "name_key", db_str(pn_key(a, item->value[f])));
+	}
+	buf_text(&u.sql, " WHERE id = ?");
+	u.args[u.n++] = db_int(item->id);
+	ok = db_exec(db, buf_cstr(&u.sql), u.args, u.n, e);
+	buf_fini(&u.sql);
+	return ok;
+}
+
+/* Only what differs: each column written is an index written, too. */
 bool
 item_update(struct db *db, const struct item *item, struct err *e)
 {
-	if (!write_row(db, update_item, item, true, e))
-		return false;
-	if (db_changes(db) == 0)
-		return fail(e, ERR_MISSING, "there is no worklist item %lld",
+	struct arena scratch;
+	struct item old;
+	bool found, ok;
+
+	arena_init(&scratch, LIMIT_EXCHANGE);
+	ok = item_fetch(db, item->id, &scratch, &old, &found, e);
+	if (ok && !found)
+		ok = fail(e, ERR_MISSING, "there is no worklist item %lld",
 		    (long long)item->id);
-	return mpps_adopt(db, item->id, item, e);
+	ok = ok && write_changes(db, &scratch, &old, item, e);
+	arena_fini(&scratch);
+	return ok && mpps_adopt(db, item->id, item, e);
 }
 
 enum field
