@@ -279,6 +279,7 @@ to_message(const struct batch *b, const struct one *o, struct item_message *m)
 	    .order = o->headed ? &o->order : NULL,
 	    .problem = o->understood ? NULL : &o->problem,
 	    .replay = b->config->replay,
+	    .replays = b->config->replays,
 	};
 	if (o->broken != NULL && m->raw.n > BROKEN_KEPT)
 		m->raw.n = BROKEN_KEPT;

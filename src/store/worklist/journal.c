@@ -101,22 +101,6 @@ journal_find(struct store *s, int64_t id, struct arena *a,
 	return step == DB_STEP_ROW;
 }
 
-static bool
-mark_replayed(struct upsert *u, void *ctx, struct err *e)
-{
-	return db_exec(upsert_db(u),
-	    "UPDATE hl7_journal SET outcome = 'replayed' WHERE id = ?"
-	    " AND outcome IN ('refused', 'rejected')",
-	    DB_ARGS(db_int(*(int64_t *)ctx)), e);
-}
-
-bool
-journal_replayed(struct store *s, int64_t id, struct err *e)
-{
-	return commit_run(s->commit, true, mark_replayed, &id, e) ==
-	       COMMIT_DONE;
-}
-
 struct sent {
 	const char *to, *reason;
 	struct str raw, application, facility, control;

@@ -24,8 +24,6 @@ bool journal_list(struct store *, bool failed_only, int64_t since_ms,
     struct err *e) MUST_USE;
 bool journal_find(struct store *, int64_t id, struct arena *a,
     struct journal_entry *out, struct err *e) MUST_USE;
-/* A failed one whose replay took effect. */
-bool journal_replayed(struct store *, int64_t id, struct err *e) MUST_USE;
 /* A message of ours was answered by its receiver. Not flushed. */
 bool journal_sent(struct store *, const char *to, struct str raw, bool taken,
     const char *reason, struct err *e) MUST_USE;
