@@ -439,6 +439,16 @@ TEST(progress_and_expiry)
 	CHECK(item_expire(t.store, "20260111", &gone, &t.e));
 	CHECK_EQ(gone, 19); /* what has been started stays */
 	CHECK_EQ(count(&s), 21);
+	/* Without a date the day on which it was made counts. */
+	archive_exec(&t, "UPDATE item SET ScheduledProcedureStepStartDate = ''"
+			 " WHERE id = (SELECT max(id) FROM item)");
+	CHECK(item_expire(t.store, "20260111", &gone, &t.e));
+	CHECK_EQ(gone, 0);
+	archive_exec(&t,
+	    "UPDATE item SET created = 0 WHERE id = (SELECT max(id) FROM"
+	    " item)");
+	CHECK(item_expire(t.store, "20260111", &gone, &t.e));
+	CHECK_EQ(gone, 1);
 	archive_end(&t);
 }
 
