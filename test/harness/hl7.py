@@ -52,11 +52,11 @@ class Host:
     """answer(message) gives the bytes to write (framed by answers of its own),
     an acknowledgement to be framed, or None to close the connection."""
 
-    def __init__(self, answer=ack, tls=None):
+    def __init__(self, answer=ack, tls=None, port=0):
         self.answer, self.tls = answer, tls
         self.got, self.connections = [], 0
         self.lock = threading.Lock()
-        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket = socket.create_server(("127.0.0.1", port))
         self.port = self.socket.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
         threading.Thread(target=self._listen, daemon=True).start()

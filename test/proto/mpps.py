@@ -14,8 +14,8 @@ from harness.exams import (
     RETRIEVE, SCHEDULED, STARTED, STATUS, STEPS, associate, change, create,
     dataset, exam, final, look, request, rows, schedule, status_of, step)
 from harness.mllp import Mllp, code, order
-from harness.runner import equal, main
-from harness.server import Server
+from harness.runner import Skip, equal, main
+from harness.server import Server, shared
 
 TSAN = True
 
@@ -39,7 +39,7 @@ def t_life_of_an_exam():
         equal(dicom.as_text(got[0x00400254]), "Head")
         equal(dicom.as_text(got[0x00400250]), "20260102")
         assert b"1.2.77.1.1.1" in got[0x00400340]
-        server.wait_log("is completed: 1 items of the worklist")
+        server.wait_log("is completed: worklist items 1, changed 1")
 
 
 def t_every_syntax():
@@ -305,6 +305,24 @@ def t_large():
         equal(change(a, elements=series(80000)), 0x0213)
         equal(create(a, "1.2.99.2", exam([step()] * 101)), 0x0213)
         equal(change(a), 0)
+
+
+def t_exams_of_dvtk():
+    """What DVTk's modality emulator sends."""
+    folder = shared("data", "worklist", "dvtk-org+DVTk", "Modality_Emulator",
+                    "Resources", "Data", "MPPS")
+    if folder is None:
+        raise Skip("its files are not here")
+    with Server() as server, associate(server, dicom.IMPLICIT_LITTLE) as a:
+        for name, how in (("mpps-inprogress1.dcm", create),
+                          ("mpps-completed1.dcm", change)):
+            with open(os.path.join(folder, name), "rb") as f:
+                data = f.read()
+            (n,) = struct.unpack_from("<I", data, 140)
+            equal(how(a, elements=data[144 + n:]), 0)
+        got = look(a)
+        equal(dicom.as_text(got[STATUS]), "COMPLETED")
+        equal(dicom.as_text(got[0x00100020]), "PA2")
 
 
 def t_at_once():

@@ -197,7 +197,10 @@ def t_a_his_that_is_away_is_told_later():
         wait_for(lambda: jobs(server, "hl7") == [(0,)])
         server.kill()
         server.start()
-        equal(jobs(server, "hl7"), [(0,)])
+        with Host(port=port) as host:
+            server.run("jobs", "retry", "1")  # if it waits
+            wait_for(lambda: jobs(server, "hl7") == [(2,)], 30)
+            equal(told(host), [("SC", "IP")])
 
 
 def t_a_wrong_notify_harms_nobody():

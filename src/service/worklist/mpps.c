@@ -119,8 +119,7 @@ say(const struct session *s, const struct mpps *m,
 	};
 
 	log_info("worklist",
-	    "procedure step %s of '%s' is %s: %zu items of the worklist, %zu "
-	    "have another status now%s",
+	    "procedure step %s of '%s' is %s: worklist items %zu, changed %zu%s",
 	    m->uid, s->assoc->calling, words[m->state], outcome->linked,
 	    outcome->changed,
 	    outcome->linked == 0 ? " (unscheduled; kept until one comes)" : "");
