@@ -208,6 +208,9 @@ def t_missing_attributes():
         equal(create(a, elements=exam([[(0x00080050, "SH", "A1")]])), 0x0120)
         equal(a.tags, [0x0020000D])
         equal(create(a, elements=exam([step("")])), 0x0121)
+        # Text where a sequence should be.
+        equal(create(a, elements=exam(without=[STEPS]) + [
+            (STEPS, "LO", "steps")]), 0x0121)
         equal(create(a, elements=b""), 0x0120)
         equal(request(a, N_CREATE, "1.2.99.1"), 0x0120)
         equal(rows(server, "select count(*) from mpps"), [(0,)])

@@ -88,10 +88,11 @@ read_bytes(struct arena *a, struct str bytes, struct syntax syntax,
 	return dataset_to_utf8(*out, *charset) || too_large(rsp);
 }
 
+/* What should be a sequence is one, whatever VR it came under. */
 static bool
 has_value(const struct element *element)
 {
-	if (element->vr == VR_SQ)
+	if (dict_vr(element->tag) == VR_SQ)
 		return element->items != NULL;
 	return str_trim(element->value).n > 0;
 }
