@@ -16,6 +16,7 @@
 #include "base/limit.h"
 #include "base/map.h"
 #include "base/os.h"
+#include "base/utf8.h"
 #include "dicom/match.h"
 #include "store/index/word.h"
 
@@ -166,6 +167,26 @@ sql_wild_name(sqlite3_context *ctx, int n, sqlite3_value **args)
 	sqlite3_result_int(ctx, hit ? 1 : 0);
 }
 
+/* wild_folded(pattern, value): as wild(), for a folded pattern, whatever case
+ * and accents the value has. */
+static void
+sql_wild_folded(sqlite3_context *ctx, int n, sqlite3_value **args)
+{
+	struct str pattern, value;
+	struct arena a;
+	bool hit;
+
+	must(n == 2);
+	pattern.p = sqlite3_value_text(args[0]);
+	pattern.n = (size_t)sqlite3_value_bytes(args[0]);
+	value.p = sqlite3_value_text(args[1]);
+	value.n = (size_t)sqlite3_value_bytes(args[1]);
+	arena_init(&a, 256 * KIB);
+	hit = match_wild(pattern, utf8_fold(&a, value));
+	arena_fini(&a);
+	sqlite3_result_int(ctx, hit ? 1 : 0);
+}
+
 /* word_whole(value): store/index/word.h's. */
 static void
 sql_word_whole(sqlite3_context *ctx, int n, sqlite3_value **args)
@@ -188,6 +209,7 @@ add_functions(struct db *db, struct err *e)
 	} functions[] = {
 	    {"wild", 2, sql_wild},
 	    {"wild_name", 2, sql_wild_name},
+	    {"wild_folded", 2, sql_wild_folded},
 	    {"word_whole", 1, sql_word_whole},
 	};
 	size_t i;

@@ -12,6 +12,7 @@ import json
 import re
 import socket
 import ssl
+import urllib.parse
 
 from .server import Server
 
@@ -84,6 +85,7 @@ class Http:
             send["Content-Type"] = "application/json"
         send.update(headers or {})
         send = {k: v for k, v in send.items() if v is not None}
+        path = urllib.parse.quote(path, safe="".join(map(chr, range(33, 127))))
         try:
             link.request(method, path, body, send)
             got = link.getresponse()

@@ -9,6 +9,7 @@
 #include "store/index/condition.h"
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "dicom/value.h"
 #include "store/index/attribute.h"
 #include "store/index/word.h"
@@ -222,6 +223,10 @@ make_plain(struct arena *a, const struct condition *c, struct test *t)
 	case CONDITION_PATTERN:
 		make_wild(a, t, s, literal(s));
 		return true;
+	case CONDITION_FOLDED:
+		t->form = FORM_FOLDED;
+		t->a = utf8_fold(a, s);
+		return true;
 	case CONDITION_RANGE:
 		t->form = FORM_RANGE;
 		t->a = index_text(a, kind, s);
@@ -279,7 +284,8 @@ static void
 make_leads(struct arena *a, struct test *t)
 {
 	bool column = t->target == TARGET_COLUMN;
-	bool begins = t->form != FORM_WILD || t->from.n > 0;
+	bool folded = t->form == FORM_FOLDED;
+	bool begins = !folded && (t->form != FORM_WILD || t->from.n > 0);
 	enum word_kind kind = word_kind_of(t->column);
 
 	if (t->form == FORM_WILD && kind != WORD_KINDS) {
@@ -288,8 +294,11 @@ make_leads(struct arena *a, struct test *t)
 		t->leads[LEAD_WORDS] = t->pieces.n > 0;
 	}
 	t->leads[LEAD_RANGE] = begins;
-	t->leads[LEAD_SCAN] = t->form == FORM_WILD && t->from.n == 0 &&
-			      (column || t->target == TARGET_NAME);
+	t->leads[LEAD_SCAN] =
+	    folded || (t->form == FORM_WILD && t->from.n == 0 &&
+			  (column || t->target == TARGET_NAME));
+	if (folded && kind != WORD_KINDS)
+		t->words = (int)kind;
 	t->sure = column && is_sure(t);
 }
 
@@ -350,6 +359,12 @@ add_value(struct sql *q, const struct test *t, const char *name, const char *fn)
 		}
 		sql_add(q, fn);
 		sql_add(q, "(?, ");
+		sql_add(q, name);
+		sql_add(q, ")");
+		sql_str(q, t->a);
+		break;
+	case FORM_FOLDED:
+		sql_add(q, "wild_folded(?, ");
 		sql_add(q, name);
 		sql_add(q, ")");
 		sql_str(q, t->a);

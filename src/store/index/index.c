@@ -76,10 +76,10 @@ level_letter(enum index_level level)
 }
 
 static bool
-read_row(const struct search *s, struct db_stmt *q, struct arena *a,
+read_row(const struct search *s, struct db_stmt *q, int at, struct arena *a,
     struct index_row *row)
 {
-	int at = 1, i;
+	int i;
 
 	row->id = db_column_int(q, 0);
 	if (s->want_patient)
@@ -97,8 +97,10 @@ read_row(const struct search *s, struct db_stmt *q, struct arena *a,
 
 static bool
 fetch(struct db *db, const struct search *search, struct sql *q,
-    struct arena *a, struct index_row **rows, size_t *n, struct err *e)
+    struct listing *last, struct arena *a, struct index_row **rows, size_t *n,
+    struct err *e)
 {
+	int at = last != NULL ? 3 : 1;
 	struct index_row *all;
 	struct db_stmt *stmt;
 	enum db_step step;
@@ -115,11 +117,17 @@ fetch(struct db *db, const struct search *search, struct sql *q,
 				memcpy(all, *rows, *n * sizeof(*all));
 		}
 		*rows = all;
-		if (all == NULL || !read_row(search, stmt, a, &all[(*n)++])) {
+		if (all == NULL ||
+		    !read_row(search, stmt, at, a, &all[(*n)++])) {
 			db_reset(stmt);
 			return fail(e, ERR_LIMIT,
 			    "the answer does not fit into memory");
 		}
+		if (last == NULL)
+			continue;
+		last->after_id = db_column_int(stmt, 0);
+		last->after_a = arena_dup(a, db_column(stmt, 1));
+		last->after_b = arena_dup(a, db_column(stmt, 2));
 	}
 	*rows = all;
 	return step == DB_STEP_DONE;
@@ -142,10 +150,38 @@ index_search(struct store *s, const struct search *search, int64_t after_id,
 	ok = plan_init(&plan, search, e) &&
 	     plan_choose(&plan, db, after_id, e) &&
 	     plan_page(&plan, after_id, &q, e) &&
-	     fetch(db, search, &q, a, rows, n, e);
+	     fetch(db, search, &q, NULL, a, rows, n, e);
 	plan_fini(&plan);
 	sql_fini(&q);
 	store_reader_done(s, db);
+	return ok;
+}
+
+bool
+index_list(struct store *s, const struct search *search,
+    const struct listing *l, struct arena *a, struct index_row **rows,
+    size_t *n, struct listing *last, struct err *e)
+{
+	struct db *db = store_reader(s, e);
+	struct plan plan;
+	struct sql q;
+	bool ok;
+
+	must(search->level <= LEVEL_STUDY && l->max <= LIMIT_ROWS);
+	*last = *l;
+	*rows = NULL;
+	*n = 0;
+	if (db == NULL)
+		return false;
+	sql_init(&q);
+	ok = plan_init(&plan, search, e) && plan_choose_listing(&plan, db, e) &&
+	     plan_listing(&plan, l, &q, e) &&
+	     fetch(db, search, &q, last, a, rows, n, e);
+	plan_fini(&plan);
+	sql_fini(&q);
+	store_reader_done(s, db);
+	if (*n < l->max)
+		last->after_id = 0;
 	return ok;
 }
 

@@ -43,8 +43,10 @@ enum condition_kind {
 	CONDITION_IS,      /* equal; names by folded key, any component group */
 	CONDITION_PREFIX,  /* a: what stands before the first wild card */
 	CONDITION_PATTERN, /* a: with * and ?; names folded on both sides */
-	CONDITION_RANGE,   /* a to b inclusive, either may be empty */
-	CONDITION_ANY_OF,  /* list: UIDs or single values */
+	/* a: with * and ?, of TEXT; case and accents do not count. Slower. */
+	CONDITION_FOLDED,
+	CONDITION_RANGE,  /* a to b inclusive, either may be empty */
+	CONDITION_ANY_OF, /* list: UIDs or single values */
 	/* ModalitiesInStudy: some series has a modality that fits a, or one of
 	 * the list if there is one; each may have wild cards. */
 	CONDITION_MODALITY,
@@ -101,6 +103,29 @@ struct index_row {
  * scan: the caller filters with match_value(). */
 bool index_search(struct store *, const struct search *, int64_t after_id,
     struct arena *a, struct index_row **rows, size_t *n,
+    struct err *e) MUST_USE;
+
+/* An order of rows that people look at. Rows of the same place are in the order
+ * of their ids. */
+enum index_order {
+	ORDER_ARRIVED, /* of a study or patient: the id */
+	ORDER_DATE,    /* of a study: date and time */
+	ORDER_NAME,    /* of the patient, as it is written */
+	ORDER_ID       /* of patients: the Patient ID */
+};
+struct listing {
+	enum index_order order;
+	bool descending;
+	size_t max; /* rows, at most LIMIT_ROWS */
+	/* Behind the row with these keys and this id, which index_list() gave;
+	 * after_id 0: from the begin. */
+	struct str after_a, after_b;
+	int64_t after_id;
+};
+/* As index_search(), in an order, LEVEL_PATIENT or LEVEL_STUDY. *last gets the
+ * keys of the last row; after_id 0: there is none behind it. */
+bool index_list(struct store *, const struct search *, const struct listing *,
+    struct arena *a, struct index_row **rows, size_t *n, struct listing *last,
     struct err *e) MUST_USE;
 
 /* The instance with this SOP Instance UID; ERR_MISSING. */

@@ -348,7 +348,6 @@ add_columns(const struct search *s, struct sql *q)
 {
 	int i;
 
-	sql_add(q, "SELECT q.id");
 	if (s->want_patient)
 		sql_add(
 		    q, s->level == LEVEL_PATIENT ? ", p.id" : ", s.patient");
@@ -394,11 +393,201 @@ bool
 plan_page(
     const struct plan *p, int64_t after_id, struct sql *out, struct err *e)
 {
+	sql_add(out, "SELECT q.id");
 	add_columns(p->search, out);
 	sql_add(out, " FROM (");
 	add_ids(p, after_id, out);
 	sql_add(out, ") q");
 	join_wanted(p, out);
 	sql_add(out, " ORDER BY q.id");
+	return whole(out, e);
+}
+
+/* So many rows are sorted rather than the whole table gone through in order. */
+#define SORTED 4000
+
+bool
+plan_choose_listing(struct plan *p, struct db *db, struct err *e)
+{
+	int64_t limit = SORTED;
+
+	p->lead = NULL;
+	sure_lead(p);
+	if (p->lead != NULL || p->count == 0)
+		return true;
+	if (!few_lead(p, db, e))
+		return false;
+	if (p->lead != NULL)
+		return true;
+	if (!best_lead(p, db, LEAD_RANGE, &limit, e) ||
+	    !best_lead(p, db, LEAD_WORDS, &limit, e))
+		return false;
+	return p->lead != NULL || best_lead(p, db, LEAD_SCAN, &limit, e);
+}
+
+/* How a table is gone through in the order, and its keys. */
+static const struct {
+	enum index_level level;
+	const char *from, *a, *b;
+} orders[] = {
+    [ORDER_ARRIVED] = {LEVEL_STUDY, NULL, "''", "''"},
+    [ORDER_DATE] = {LEVEL_STUDY, "study s INDEXED BY study_date", "s.StudyDate",
+	"s.StudyTime_key"},
+    [ORDER_NAME] = {LEVEL_PATIENT, "patient p INDEXED BY patient_name",
+	"p.PatientName", "''"},
+    [ORDER_ID] = {LEVEL_PATIENT, "patient p INDEXED BY patient_id",
+	"p.PatientID", "''"},
+};
+
+/* Where the order leads a range of its own key bounds it. */
+static bool
+bounds(const struct plan *p, const struct listing *l, const struct test *t)
+{
+	return p->lead == NULL && l->order == ORDER_DATE &&
+	       t->column == COLUMN_StudyDate && t->form == FORM_RANGE &&
+	       t->leads[LEAD_RANGE];
+}
+
+static void
+add_ordered_matches(
+    const struct plan *p, const struct listing *l, struct sql *q)
+{
+	enum index_level from = orders[l->order].level, high, low;
+	size_t i;
+
+	if (l->order == ORDER_ARRIVED)
+		from = p->search->level;
+	high = p->high < from ? p->high : from;
+	low = p->low > from ? p->low : from;
+	if (p->lead != NULL) {
+		high = high < p->lead->level ? high : p->lead->level;
+		low = low > p->lead->level ? low : p->lead->level;
+		from = p->lead->level;
+		sql_add(q, " FROM ");
+		test_lead_from(p->lead, p->lead_kind, q);
+	} else {
+		sql_add(q, " FROM ");
+		if (orders[l->order].from != NULL) {
+			sql_add(q, orders[l->order].from);
+		} else {
+			sql_add(q, level_table(from));
+			sql_add(q, " ");
+			sql_add(q, level_letter(from));
+			sql_add(q, " NOT INDEXED");
+		}
+	}
+	join(q, from, high);
+	join(q, from, low);
+	sql_add(q, " WHERE 1");
+	if (p->lead != NULL)
+		test_lead_where(p->lead, p->lead_kind, q);
+	for (i = 0; i < p->count; i++) {
+		if (&p->tests[i] == p->lead)
+			continue;
+		if (bounds(p, l, &p->tests[i])) {
+			test_lead_where(&p->tests[i], LEAD_RANGE, q);
+			continue;
+		}
+		sql_add(q, " AND ");
+		test_filter(&p->tests[i], q);
+	}
+}
+
+static void
+add_order(const char *a, const char *b, const char *id, bool descending,
+    struct sql *q)
+{
+	const char *way = descending ? " DESC" : "";
+
+	sql_add(q, a);
+	sql_add(q, way);
+	sql_add(q, ", ");
+	sql_add(q, b);
+	sql_add(q, way);
+	sql_add(q, ", ");
+	sql_add(q, id);
+	sql_add(q, way);
+}
+
+static const char *
+id_of(enum index_level level)
+{
+	return level == LEVEL_PATIENT ? "p.id" : "s.id";
+}
+
+/* "(date, time, id) > (?, ?, ?)" */
+static void
+add_after(const struct plan *p, const struct listing *l, struct sql *q)
+{
+	const char *a = orders[l->order].a, *b = orders[l->order].b;
+	bool constant = l->order == ORDER_ARRIVED;
+
+	if (l->after_id == 0)
+		return;
+	sql_add(q, constant ? " AND " : " AND (");
+	if (!constant) {
+		sql_add(q, a);
+		sql_add(q, ", ");
+		if (l->order == ORDER_DATE) {
+			sql_add(q, b);
+			sql_add(q, ", ");
+		}
+	}
+	sql_add(q, id_of(p->search->level));
+	sql_add(q, constant ? "" : ")");
+	sql_add(q, l->descending ? " < " : " > ");
+	sql_add(q, constant                 ? "?"
+		   : l->order == ORDER_DATE ? "(?, ?, ?)"
+					    : "(?, ?)");
+	if (!constant)
+		sql_str(q, l->after_a);
+	if (l->order == ORDER_DATE)
+		sql_str(q, l->after_b);
+	sql_arg(q, db_int(l->after_id));
+}
+
+static void
+add_ordered_ids(const struct plan *p, const struct listing *l, struct sql *q)
+{
+	const char *a = orders[l->order].a, *b = orders[l->order].b;
+	const char *id = id_of(p->search->level);
+	bool below = p->low > p->search->level;
+
+	sql_add(q, "SELECT ");
+	sql_add(q, id);
+	sql_add(q, " AS id, ");
+	sql_add(q, a);
+	sql_add(q, " AS a, ");
+	sql_add(q, b);
+	sql_add(q, " AS b");
+	if (below) {
+		sql_add(q, ", min(");
+		sql_add(q, level_letter(p->low));
+		sql_add(q, ".id) AS low");
+	}
+	add_ordered_matches(p, l, q);
+	add_after(p, l, q);
+	if (below) {
+		sql_add(q, " GROUP BY ");
+		add_order(a, b, id, false, q);
+	}
+	sql_add(q, " ORDER BY ");
+	add_order(a, b, id, l->descending, q);
+	sql_add(q, " LIMIT ?");
+	sql_arg(q, db_int((int64_t)l->max));
+}
+
+bool
+plan_listing(const struct plan *p, const struct listing *l, struct sql *out,
+    struct err *e)
+{
+	sql_add(out, "SELECT q.id, q.a, q.b");
+	add_columns(p->search, out);
+	sql_add(out, " FROM (");
+	add_ordered_ids(p, l, out);
+	sql_add(out, ") q");
+	join_wanted(p, out);
+	sql_add(out, " ORDER BY ");
+	add_order("q.a", "q.b", "q.id", l->descending, out);
 	return whole(out, e);
 }

@@ -32,6 +32,11 @@ bool plan_choose(
  * columns that plan_gives(). */
 bool plan_page(const struct plan *p, int64_t after_id, struct sql *out,
     struct err *e) MUST_USE;
+/* The same for a page of a listing: a few rows that lead are put in order, of
+ * many the order leads. The two keys of the order come behind the id. */
+bool plan_choose_listing(struct plan *p, struct db *db, struct err *e) MUST_USE;
+bool plan_listing(const struct plan *p, const struct listing *l,
+    struct sql *out, struct err *e) MUST_USE;
 bool plan_gives(const struct search *search, enum column c);
 
 #endif

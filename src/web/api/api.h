@@ -20,6 +20,10 @@ route_fn users_list, users_add, users_show, users_change, users_delete,
 route_fn account_show, account_change, account_password, account_second_new,
     account_second_on, account_second_off, account_keys, account_key_add,
     account_key_delete;
+/* search.c */
+route_fn search_patients, search_studies;
+/* study.c */
+route_fn study_show, study_series, study_of_patient;
 /* first.c */
 route_fn first_page, first_form, reset_page, reset_form;
 

@@ -23,6 +23,10 @@ bool access_may(const struct call *c, unsigned right);
 bool access_limit(struct call *c, struct condition *out, size_t *n,
     bool want[COLUMN_COUNT], struct err *e) MUST_USE;
 bool access_sees(struct call *c, const struct index_row *study);
+/* The same of a patient's row, of which columns of the study that fits are
+ * there, too. */
+bool access_sees_row(
+    struct call *c, enum index_level level, const struct index_row *row);
 /* Is it limited at all? */
 bool access_is_limited(const struct call *c);
 /* A study by its UID, with all columns of patient and study. ERR_MISSING, also

@@ -179,3 +179,12 @@ access_study(
 		}
 	return fail(e, ERR_MISSING, "there is no such study");
 }
+
+bool
+access_sees_row(
+    struct call *c, enum index_level level, const struct index_row *row)
+{
+	/* Without limits there is nothing of a study to look at. */
+	return (level == LEVEL_PATIENT && !access_is_limited(c)) ||
+	       access_sees(c, row);
+}

@@ -1,0 +1,256 @@
+/*
+ * Studies and their series, see study.h.
+ */
+#include "web/api/study.h"
+
+#include "base/limit.h"
+#include "web/auth/access.h"
+
+static void
+put_text(struct json *j, const char *key, struct str value)
+{
+	json_key(j, key);
+	json_str(j, value);
+}
+
+static bool
+digits(struct str s, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (i >= s.n || s.p[i] < '0' || s.p[i] > '9')
+			return false;
+	return true;
+}
+
+/* ISO 8601; what is no date of DICOM stays as it is. */
+static void
+put_date(struct json *j, const char *key, struct str s)
+{
+	char text[11];
+
+	if (s.n != 8 || !digits(s, 8)) {
+		put_text(j, key, s);
+		return;
+	}
+	snprintf(text, sizeof(text), "%.4s-%.2s-%.2s", (const char *)s.p,
+	    (const char *)s.p + 4, (const char *)s.p + 6);
+	json_key(j, key);
+	json_text(j, text);
+}
+
+static void
+put_time(struct json *j, const char *key, struct str s)
+{
+	char text[9];
+
+	if (!digits(s, 4)) {
+		put_text(j, key, s);
+		return;
+	}
+	snprintf(text, sizeof(text), "%.2s:%.2s:%.2s", (const char *)s.p,
+	    (const char *)s.p + 2, digits(s, 6) ? (const char *)s.p + 4 : "00");
+	json_key(j, key);
+	json_text(j, text);
+}
+
+/* PS3.5 6.2.1.1: groups with =, components with ^. As people read it:
+ * "Family, Given Middle", the first group that says something, and the others
+ * behind it. */
+static void
+put_name(struct json *j, const char *key, struct str name)
+{
+	struct buf out;
+	struct str group, rest = name, part;
+	bool first_group = true;
+	int i;
+
+	buf_init(&out, 1024);
+	while (str_split(&rest, '=', &group)) {
+		if (str_trim(group).n == 0)
+			continue;
+		if (!first_group)
+			buf_text(&out, " (");
+		for (i = 0; i < 5 && str_split(&group, '^', &part); i++) {
+			part = str_trim(part);
+			if (part.n == 0)
+				continue;
+			if (i > 0)
+				buf_text(&out, i == 1 ? ", " : " ");
+			buf_add(&out, part);
+		}
+		if (!first_group)
+			buf_text(&out, ")");
+		first_group = false;
+	}
+	put_text(j, key, buf_str(&out));
+	buf_fini(&out);
+}
+
+static void
+put_list(struct json *j, const char *key, struct str value)
+{
+	struct str part;
+
+	json_key(j, key);
+	json_array(j);
+	while (value.n > 0 && str_split(&value, '\\', &part))
+		if (str_trim(part).n > 0)
+			json_str(j, str_trim(part));
+	json_end_array(j);
+}
+
+static void
+put_number(struct json *j, const char *key, struct str value)
+{
+	int64_t n = 0;
+
+	(void)!str_i64(value, &n);
+	json_key(j, key);
+	json_i64(j, n);
+}
+
+static void
+put_person(struct json *j, const struct index_row *row)
+{
+	put_text(j, "patient_id", row->value[COLUMN_PatientID]);
+	put_text(j, "issuer", row->value[COLUMN_IssuerOfPatientID]);
+	put_name(j, "patient_name", row->value[COLUMN_PatientName]);
+	put_date(j, "birth_date", row->value[COLUMN_PatientBirthDate]);
+	put_text(j, "sex", row->value[COLUMN_PatientSex]);
+}
+
+void
+study_put_patient(struct json *j, const struct index_row *row)
+{
+	json_object(j);
+	put_person(j, row);
+	json_end_object(j);
+}
+
+void
+study_put(struct json *j, const struct index_row *row)
+{
+	const struct str *v = row->value;
+
+	json_object(j);
+	put_text(j, "uid", v[COLUMN_StudyInstanceUID]);
+	put_person(j, row);
+	put_text(j, "study_id", v[COLUMN_StudyID]);
+	put_date(j, "date", v[COLUMN_StudyDate]);
+	put_time(j, "time", v[COLUMN_StudyTime]);
+	put_text(j, "accession", v[COLUMN_AccessionNumber]);
+	put_text(j, "description", v[COLUMN_StudyDescription]);
+	put_name(j, "referring", v[COLUMN_ReferringPhysicianName]);
+	put_text(j, "institution", v[COLUMN_InstitutionName]);
+	put_list(j, "modalities", v[COLUMN_ModalitiesInStudy]);
+	put_number(j, "series", v[COLUMN_NumberOfStudyRelatedSeries]);
+	put_number(j, "instances", v[COLUMN_NumberOfStudyRelatedInstances]);
+	json_end_object(j);
+}
+
+void
+study_put_series(struct json *j, const struct index_row *row)
+{
+	const struct str *v = row->value;
+
+	json_object(j);
+	put_text(j, "uid", v[COLUMN_SeriesInstanceUID]);
+	put_text(j, "number", v[COLUMN_SeriesNumber]);
+	put_text(j, "modality", v[COLUMN_Modality]);
+	put_date(j, "date", v[COLUMN_SeriesDate]);
+	put_time(j, "time", v[COLUMN_SeriesTime]);
+	put_text(j, "description", v[COLUMN_SeriesDescription]);
+	put_text(j, "body_part", v[COLUMN_BodyPartExamined]);
+	put_text(j, "station", v[COLUMN_StationName]);
+	put_number(j, "instances", v[COLUMN_NumberOfSeriesRelatedInstances]);
+	json_end_object(j);
+}
+
+bool
+study_show(struct call *c, struct reply *r, struct err *e)
+{
+	struct index_row row;
+
+	if (!access_study(c, call_param(c, "study"), &row, e))
+		return false;
+	study_put(reply_json(r), &row);
+	return true;
+}
+
+bool
+study_series(struct call *c, struct reply *r, struct err *e)
+{
+	struct condition is = {.column = COLUMN_StudyInstanceUID,
+	    .kind = CONDITION_IS,
+	    .a = call_param(c, "study")};
+	struct search search = {
+	    .level = LEVEL_SERIES, .conditions = &is, .count = 1};
+	struct json *j = reply_json(r);
+	struct index_row *rows;
+	int64_t after = 0;
+	size_t n, i;
+
+	for (i = 0; i < COLUMN_COUNT; i++)
+		search.want[i] =
+		    column_info((enum column)i)->level <= LEVEL_SERIES;
+	json_object(j);
+	json_key(j, "series");
+	json_array(j);
+	do {
+		if (!index_search(
+			c->store, &search, after, &c->arena, &rows, &n, e))
+			return false;
+		for (i = 0; i < n; i++)
+			study_put_series(j, &rows[i]);
+		after = n > 0 ? rows[n - 1].id : 0;
+	} while (n == LIMIT_ROWS);
+	json_end_array(j);
+	json_end_object(j);
+	return true;
+}
+
+/* Of one identity: ID and issuer; without the parameter, of any issuer. */
+bool
+study_of_patient(struct call *c, struct reply *r, struct err *e)
+{
+	struct condition conditions[2 + ACCESS_CONDITIONS] = {
+	    {.column = COLUMN_PatientID,
+		.kind = CONDITION_IS,
+		.a = call_param(c, "patient")},
+	    {.column = COLUMN_IssuerOfPatientID,
+		.kind = CONDITION_IS,
+		.a = call_field(c, "issuer")},
+	};
+	struct search search = {.level = LEVEL_STUDY, .conditions = conditions};
+	struct json *j = reply_json(r);
+	struct index_row *rows;
+	int64_t after = 0;
+	size_t n, i, shown = 0;
+
+	search.count = conditions[1].a.n > 0 ? 2 : 1;
+	for (i = 0; i < COLUMN_COUNT; i++)
+		search.want[i] =
+		    column_info((enum column)i)->level <= LEVEL_STUDY;
+	if (!access_limit(c, conditions + search.count, &n, search.want, e))
+		return false;
+	search.count += n;
+	json_object(j);
+	json_key(j, "studies");
+	json_array(j);
+	do {
+		if (!index_search(
+			c->store, &search, after, &c->arena, &rows, &n, e))
+			return false;
+		for (i = 0; i < n; i++)
+			if (access_sees(c, &rows[i])) {
+				study_put(j, &rows[i]);
+				shown++;
+			}
+		after = n > 0 ? rows[n - 1].id : 0;
+	} while (n == LIMIT_ROWS);
+	json_end_array(j);
+	json_end_object(j);
+	return shown > 0 || fail(e, ERR_MISSING, "there is no such patient");
+}
