@@ -51,6 +51,13 @@ pack_count(const struct pack *p)
 	return p->count;
 }
 
+const char *
+pack_first(const struct pack *p)
+{
+	must(p->count > 0);
+	return p->items[0].name;
+}
+
 struct zip_entry
 pack_entry(const struct pack_item *item)
 {

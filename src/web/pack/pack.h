@@ -24,6 +24,8 @@ typedef bool pack_sees(
 bool pack_add(struct pack *p, const struct condition *conditions, size_t count,
     pack_sees *sees, void *ctx, struct err *e) MUST_USE;
 size_t pack_count(const struct pack *p);
+/* The name of the first one; only when there is one. */
+const char *pack_first(const struct pack *p);
 
 /* Ends the list and takes it. The tag, of PACK_TAG bytes, is the same for the
  * same bytes, and quoted as an ETag. */
