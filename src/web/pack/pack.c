@@ -1,6 +1,8 @@
 /*
  * Making the list: names, places, checksums.
  */
+#include "web/pack/pack.h"
+
 #include "web/pack/inside.h"
 
 #include "base/limit.h"
