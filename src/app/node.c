@@ -8,13 +8,15 @@
 #include "base/limit.h"
 #include "base/utf8.h"
 #include "net/tls.h"
+#include "service/worklist/letters.h"
 #include "store/table/node.h"
+#include "store/table/node_worklist.h"
 
 #include <inttypes.h>
 
 struct request {
 	const char *data, *host, *port, *name;
-	const char *aet, *timeout, *certificate;
+	const char *aet, *timeout, *certificate, *charset, *worklist;
 	bool tls, no_tls, clear, all;
 	struct words words;
 	struct store *store;
@@ -123,9 +125,49 @@ take_certificate(struct node *n, const char *text, struct err *e)
 	return true;
 }
 
+/* As in (0008,0005); of several values the first may be empty. */
+static bool
+take_charset(struct node *n, const char *text, struct err *e)
+{
+	struct str s = str_trim(str_from(text));
+	char shown[80];
+
+	if (s.n == 0 || str_eq(s, STR("none"))) {
+		n->charset[0] = '\0';
+		return true;
+	}
+	if (!letters_known(s) || !str_copy(n->charset, sizeof(n->charset), s))
+		return fail(e, ERR_USAGE,
+		    "--charset '%s' is not allowed; allowed: values of "
+		    "(0008,0005) as 'ISO_IR 100', 'ISO_IR 192', "
+		    "'\\ISO 2022 IR 87' or GB18030, 'ISO_IR 6' for ASCII "
+		    "alone, or none",
+		    str_printable(shown, sizeof(shown), s));
+	return true;
+}
+
+static bool
+take_worklist(struct node *n, const char *text, struct err *e)
+{
+	struct node_worklist read;
+	struct str s = str_trim(str_from(text));
+
+	if (str_eq(s, STR("none")))
+		s = STR("");
+	if (!node_worklist_read(s, &read, e))
+		return fail_in(e, "--worklist");
+	if (!str_copy(n->worklist, sizeof(n->worklist), s))
+		return fail(e, ERR_USAGE, "--worklist is too long");
+	return true;
+}
+
 static bool
 take_options(struct node *n, const struct request *r, struct err *e)
 {
+	if (r->charset != NULL && !take_charset(n, r->charset, e))
+		return false;
+	if (r->worklist != NULL && !take_worklist(n, r->worklist, e))
+		return false;
 	if (r->tls && r->no_tls)
 		return fail(e, ERR_USAGE, "both --tls and --no-tls");
 	if (r->tls || r->no_tls)
@@ -212,6 +254,10 @@ list(struct request *r, struct err *e)
 		verb_put(stdout, nodes[i].name);
 		if (nodes[i].certificate[0] != '\0')
 			printf("  certificate %s", nodes[i].certificate);
+		if (nodes[i].charset[0] != '\0')
+			printf("  charset '%s'", nodes[i].charset);
+		if (nodes[i].worklist[0] != '\0')
+			printf("  worklist %s", nodes[i].worklist);
 		putchar('\n');
 	}
 	arena_fini(&arena);
@@ -312,12 +358,12 @@ check_options(const struct action *a, const struct request *r, struct err *e)
 		    "--all, --aet and --timeout belong to 'echo'");
 	if ((r->host != NULL || r->port != NULL) && a->run != edit)
 		return fail(e, ERR_USAGE, "--host and --port belong to 'edit'");
-	if ((r->tls || r->no_tls || r->name != NULL ||
-		r->certificate != NULL) &&
+	if ((r->tls || r->no_tls || r->name != NULL || r->certificate != NULL ||
+		r->charset != NULL || r->worklist != NULL) &&
 	    !adds)
 		return fail(e, ERR_USAGE,
-		    "--tls, --no-tls, --certificate and --name belong to "
-		    "'add', 'allow' and 'edit'");
+		    "--tls, --no-tls, --certificate, --name, --charset and "
+		    "--worklist belong to 'add', 'allow' and 'edit'");
 	return true;
 }
 
@@ -359,6 +405,8 @@ run(int argc, char **argv)
 	    {"--port", OPTION_TEXT, &r.port},
 	    {"--name", OPTION_TEXT, &r.name},
 	    {"--certificate", OPTION_TEXT, &r.certificate},
+	    {"--charset", OPTION_TEXT, &r.charset},
+	    {"--worklist", OPTION_TEXT, &r.worklist},
 	    {"--tls", OPTION_FLAG, &r.tls},
 	    {"--no-tls", OPTION_FLAG, &r.no_tls},
 	    {"--clear", OPTION_FLAG, &r.clear},
@@ -380,11 +428,13 @@ const struct verb verb_node = {
     .name = "node",
     .summary = "Known DICOM nodes, and callers that were refused",
     .usage = "node add AETITLE HOST PORT [--tls] [--certificate CERT] "
-	     "[--name TEXT]\n"
-	     "node allow AETITLE HOST [--certificate CERT] [--name TEXT]\n"
+	     "[--name TEXT] [--charset SET] [--worklist OPTIONS]\n"
+	     "node allow AETITLE HOST [--certificate CERT] [--name TEXT] "
+	     "[--charset SET] [--worklist OPTIONS]\n"
 	     "node list\n"
 	     "node edit AETITLE [--host HOST] [--port PORT] [--tls|--no-tls] "
-	     "[--certificate CERT] [--name TEXT]\n"
+	     "[--certificate CERT] [--name TEXT] "
+	     "[--charset SET] [--worklist OPTIONS]\n"
 	     "node delete AETITLE\n"
 	     "node refused [--clear]\n"
 	     "node echo AETITLE|--all [--aet TITLE] [--timeout S]",
@@ -400,6 +450,20 @@ const struct verb verb_node = {
 	"                calling or called: its SHA-256 fingerprint, or a PEM\n"
 	"                file; none: any\n"
 	"  --name TEXT   a description for people\n"
+	"  --charset SET the character set of worklist answers to it, as in\n"
+	"                (0008,0005); 'ISO_IR 6' is ASCII alone; what the set\n"
+	"                lacks is written in its letters; none: as it asks\n"
+	"  --worklist OPTIONS\n"
+	"                what it gets of the worklist, separated by commas;\n"
+	"                station: asking for no station means its own AE title;\n"
+	"                without_ae: items for no station; ignore_ae: the AE\n"
+	"                title it asks for counts not; started: items that have\n"
+	"                begun; moment: date and time are one range; days: so\n"
+	"                many around each date; limit: answers at most.\n"
+	"                Allowed: station=yes|no|default,\n"
+	"                without_ae=show|hide|default, ignore_ae=yes|no,\n"
+	"                started=show|hide, moment=yes|no, days=0..31,\n"
+	"                limit=0..100000; none: as in the settings\n"
 	"  --clear       forget the refused callers\n"
 	"  --all         echo: every known node\n" TARGET_HELP,
     .run = run,

@@ -96,6 +96,12 @@ scp_config_of(const struct settings *s, struct store *store, struct tls *tls,
 	    at[SETTING_DICOM_CHECK_CALLED_AE].number != 0;
 	c->service.timeout_ms = (int)at[SETTING_DICOM_TIMEOUT_S].number * 1000;
 	c->service.debug = at[SETTING_DICOM_DEBUG].number != 0;
+	c->service.worklist.calling_ae_as_station =
+	    at[SETTING_WORKLIST_CALLING_AE_AS_STATION].number != 0;
+	c->service.worklist.hide_without_ae =
+	    str_eq_text(str_from(at[SETTING_WORKLIST_WITHOUT_AE].text), "hide");
+	c->service.worklist.log_queries =
+	    at[SETTING_WORKLIST_LOG_QUERIES].number != 0;
 	port_of(&at[SETTING_DICOM_PORT], &c->port, &c->port_auto);
 	port_of(&at[SETTING_DICOM_TLS_PORT], &c->tls_port, &c->tls_port_auto);
 	worklist_config_of(s, &c->service.arrival);

@@ -245,3 +245,64 @@ utf8_columns(struct str s)
 	}
 	return columns;
 }
+
+size_t
+utf8_parts(uint32_t code_point, uint32_t *parts, size_t room)
+{
+	utf8proc_int32_t out[32];
+	utf8proc_ssize_t n;
+	int boundary = 0;
+	size_t i;
+
+	if (code_point > 0x10ffff)
+		return 0;
+	n = utf8proc_decompose_char((utf8proc_int32_t)code_point, out,
+	    ARRAY_LEN(out), UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, &boundary);
+	if (n < 0 || n > (utf8proc_ssize_t)ARRAY_LEN(out))
+		return 0;
+	for (i = 0; i < (size_t)n && i < room; i++)
+		parts[i] = (uint32_t)out[i];
+	return i;
+}
+
+bool
+utf8_is_mark(uint32_t code_point)
+{
+	utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)code_point);
+
+	return c == UTF8PROC_CATEGORY_MN || c == UTF8PROC_CATEGORY_MC ||
+	       c == UTF8PROC_CATEGORY_ME;
+}
+
+bool
+utf8_is_upper(uint32_t code_point)
+{
+	return utf8proc_category((utf8proc_int32_t)code_point) ==
+	       UTF8PROC_CATEGORY_LU;
+}
+
+void
+utf8_put(struct buf *out, uint32_t code_point)
+{
+	utf8proc_uint8_t bytes[4];
+	utf8proc_ssize_t n =
+	    utf8proc_encode_char((utf8proc_int32_t)code_point, bytes);
+
+	buf_add(out, str_of(bytes, (size_t)n));
+}
+
+struct str
+utf8_compose(struct arena *a, struct str s)
+{
+	utf8proc_uint8_t *made = NULL;
+	utf8proc_ssize_t n;
+	struct str copy;
+
+	n = utf8proc_map(s.p, (utf8proc_ssize_t)s.n, &made,
+	    UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
+	if (n < 0)
+		return s;
+	copy = arena_dup(a, str_of(made, (size_t)n));
+	free(made);
+	return copy;
+}

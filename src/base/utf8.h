@@ -19,6 +19,18 @@ struct str utf8_cut(struct str s, size_t n);
 /* Decode the character at s.p; 1 to 4 bytes, or 0 at a bad byte or the end. */
 size_t utf8_next(struct str s, uint32_t *code_point);
 
+/* The characters that this one is made of (compatibility decomposition), marks
+ * among them; itself where it is made of no others. Their count, at most room;
+ * 0 for what is no character. */
+size_t utf8_parts(uint32_t code_point, uint32_t *parts, size_t room);
+/* An accent or another mark upon a letter. */
+bool utf8_is_mark(uint32_t code_point);
+bool utf8_is_upper(uint32_t code_point);
+/* Letters and marks joined to single characters where there are such
+ * (compatibility composition). */
+struct str utf8_compose(struct arena *a, struct str s);
+void utf8_put(struct buf *out, uint32_t code_point);
+
 /* Columns on a terminal: wide characters take two, marks none. */
 size_t utf8_columns(struct str s);
 

@@ -7,7 +7,9 @@
 #include "dicom/recode.h"
 
 #include "base/limit.h"
+#include "base/utf8.h"
 #include "dicom/charset.h"
+#include "dicom/charset_terms.h"
 
 /* Of one byte, those that most readers know first; the Greek set got its euro
  * sign late. */
@@ -263,4 +265,55 @@ dataset_to_utf8(struct dataset *ds, struct str charset)
 	return dataset_put(
 		   ds, TAG_SpecificCharacterSet, VR_CS, str_from(utf8)) &&
 	       !ds->arena->over;
+}
+
+/* ASCII is the same in it, byte by byte. */
+static bool
+has_ascii(struct str charset)
+{
+	struct charset_repertoire r = charset_repertoire(charset);
+
+	return r.mode != CHARSET_CODES || r.g0 == SET_ASCII;
+}
+
+bool
+dataset_recode_in(struct dataset *ds, struct str charset, bool *fits)
+{
+	struct buf scratch;
+	bool ok = true;
+
+	*fits = charset_known(charset);
+	if (!*fits)
+		return true;
+	if (!has_ascii(charset) || !is_ascii(ds)) {
+		buf_init(&scratch, LIMIT_HEADER);
+		*fits = holds(ds, charset, &scratch);
+		ok = !*fits || apply(ds, charset, &scratch);
+		buf_fini(&scratch);
+	}
+	if (!ok || !*fits || charset.n == 0)
+		return ok;
+	return dataset_put(ds, TAG_SpecificCharacterSet, VR_CS, charset);
+}
+
+uint32_t
+dataset_highest(struct dataset *ds)
+{
+	struct element *element;
+	uint32_t highest = 0, c;
+	struct str rest;
+	struct walk w;
+	size_t n;
+
+	walk_begin(&w, ds);
+	while ((element = walk_next(&w)) != NULL)
+		for (rest = element->value; rest.n > 0;
+		     rest = str_of(rest.p + n, rest.n - n)) {
+			n = utf8_next(rest, &c);
+			if (n == 0)
+				n = 1;
+			else if (c > highest)
+				highest = c;
+		}
+	return highest;
 }

@@ -16,5 +16,11 @@ bool dataset_recode(struct dataset *ds, struct str wanted) MUST_USE;
  * own too, and (0008,0005) says so where they are more than ASCII. charset: of
  * a data set that names none. False past the arena's budget. */
 bool dataset_to_utf8(struct dataset *ds, struct str charset) MUST_USE;
+/* Encode them in this set and say so, also where they are ASCII alone. *fits
+ * false: it does not hold them all, or is none; nothing has changed. */
+bool dataset_recode_in(
+    struct dataset *ds, struct str charset, bool *fits) MUST_USE;
+/* The highest character in them; 0 without any. */
+uint32_t dataset_highest(struct dataset *ds);
 
 #endif

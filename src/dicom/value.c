@@ -143,6 +143,37 @@ date_parse(struct str da, char out[9])
 	return true;
 }
 
+void
+date_add(char day[9], int days)
+{
+	struct str s = str_from(day);
+	int year = 0, month = 1, d = 1, step = days < 0 ? -1 : 1;
+
+	if (!take_number(&s, 4, &year) || !take_number(&s, 2, &month) ||
+	    !take_number(&s, 2, &d) || !is_day(year, month, d))
+		return;
+	for (; days != 0; days -= step) {
+		d += step;
+		if (d == 0 && --month == 0) {
+			month = 12;
+			year--;
+		}
+		if (d == 0) {
+			d = days_of(year, month);
+		} else if (d > days_of(year, month)) {
+			d = 1;
+			if (++month > 12) {
+				month = 1;
+				year++;
+			}
+		}
+		if (year < 1 || year > 9999)
+			return;
+	}
+	snprintf(day, 9, "%04u%02u%02u", (unsigned)year % 10000,
+	    (unsigned)month % 100, (unsigned)d % 100);
+}
+
 struct clock_time {
 	int hour, minute, second, micros;
 };

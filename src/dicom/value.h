@@ -19,6 +19,9 @@ void uid_from_hash(struct str seed, char out[UID_ROOM]);
 /* DA as YYYYMMDD (also the old YYYY.MM.DD): eight digits that are a day in
  * the calendar. */
 bool date_parse(struct str da, char out[9]);
+/* So many days later, or earlier; the day stays where it would leave the
+ * years 1 to 9999. */
+void date_add(char day[9], int days);
 /* TM to "HHMMSS.FFFFFF" with missing parts 0 (end false) or at their greatest
  * (end true), so that text order is time order; also the old HH:MM:SS. */
 bool time_parse(struct str tm, bool end, char out[14]);

@@ -49,6 +49,20 @@ log_end(const struct session *s)
 	    row->detail[0] != '\0' ? "; " : "", row->detail);
 }
 
+/* Modalities ask for the worklist every few seconds, each time by a new
+ * association (F38). */
+static bool
+is_polling(const struct session *s)
+{
+	const struct activity *row = &s->activity;
+
+	return s->worklist_queries > 0 && !s->config.worklist.log_queries &&
+	       row->echoes + row->stores + row->gets + row->moves +
+		       row->finds ==
+		   0 &&
+	       row->instances_in + row->instances_out == 0;
+}
+
 void
 record_end(struct session *s, const struct err *why)
 {
@@ -62,6 +76,13 @@ record_end(struct session *s, const struct err *why)
 	    row->end, sizeof(row->end), str_from(assoc_end_text(a->end)));
 	if (a->end != ASSOC_RELEASED && why->code != ERR_NONE)
 		printable(row->detail, sizeof(row->detail), why->text);
+	if (is_polling(s)) {
+		log_debug("dicom", "'%s' at %s asked for the worklist",
+		    s->assoc->calling, row->address);
+		return;
+	}
+	if (s->config.worklist.log_queries)
+		row->finds += s->worklist_queries;
 	log_end(s);
 	activity_record(s->store, row);
 }

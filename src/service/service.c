@@ -7,9 +7,9 @@
 #include "base/log.h"
 
 const struct service *const services[] = {&service_echo, &service_store,
-    &service_find, &service_get, &service_move, &service_commitment,
-    &service_commitment_result, &service_mpps_create, &service_mpps_set,
-    &service_mpps_get, NULL};
+    &service_find, &service_get, &service_move, &service_worklist,
+    &service_commitment, &service_commitment_result, &service_mpps_create,
+    &service_mpps_set, &service_mpps_get, NULL};
 
 const struct service *
 service_for_command(uint16_t command, struct str sop_class)

@@ -21,6 +21,11 @@ struct service_config {
 	int timeout_ms; /* dicom.timeout_s */
 	bool debug;
 	struct arrival_config arrival;
+	struct {
+		bool calling_ae_as_station;
+		bool hide_without_ae; /* worklist.without_ae is hide */
+		bool log_queries;
+	} worklist;
 };
 
 /* What the peer is still to be told: service/commitment/report.h. */
@@ -43,6 +48,7 @@ struct session {
 	void (*client)(struct session *s, struct client *out);
 	struct session_report report;
 	struct arrival_seen arrived;
+	unsigned worklist_queries; /* in activity only if the site wants it */
 };
 
 /* Where a request is served. POOL_MOVE: in line with others that have the same
@@ -111,6 +117,7 @@ extern const struct service service_store;
 extern const struct service service_find;
 extern const struct service service_get;
 extern const struct service service_move;
+extern const struct service service_worklist;
 extern const struct service service_commitment, service_commitment_result;
 extern const struct service service_mpps_create, service_mpps_set,
     service_mpps_get;

@@ -24,6 +24,7 @@
  *               what another was accepted instead of
  *   tombstone   files to be unlinked: the row went (flushed) before the file
  *   missing     rows whose file was found missing or changed
+ *   worklist_query  what modalities asked of the worklist last
  *   writer      processes that store objects: from which folder and after
  *               which instance row on an unclean stop may have left files
  *               without rows; state holds counters by name
@@ -419,6 +420,28 @@ static const char *const version_14[] = {
     NULL,
 };
 
+static const char *const version_15[] = {
+    "ALTER TABLE node ADD COLUMN charset TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE node ADD COLUMN worklist TEXT NOT NULL DEFAULT ''",
+    /* What modalities are shown; items for several stations. */
+    "CREATE INDEX item_open ON item (ScheduledStationAETitle,"
+    " ScheduledProcedureStepStartDate, ScheduledProcedureStepStartTime, id)"
+    " WHERE status <= 3",
+    "CREATE INDEX item_open_start ON item (ScheduledProcedureStepStartDate,"
+    " ScheduledProcedureStepStartTime, id) WHERE status <= 3",
+    "CREATE INDEX item_stations ON item (ScheduledProcedureStepStartDate,"
+    " ScheduledProcedureStepStartTime, id)"
+    " WHERE instr(ScheduledStationAETitle, '\\') > 0",
+    "CREATE TABLE worklist_query (id INTEGER PRIMARY KEY, ae TEXT NOT NULL,"
+    " address TEXT NOT NULL, hash INTEGER NOT NULL,"
+    " identifier BLOB NOT NULL, first INTEGER NOT NULL,"
+    " last INTEGER NOT NULL, count INTEGER NOT NULL,"
+    " answers INTEGER NOT NULL, took INTEGER NOT NULL,"
+    " note TEXT NOT NULL, UNIQUE (ae, hash)) STRICT",
+    "CREATE INDEX worklist_query_last ON worklist_query (last)",
+    NULL,
+};
+
 static const struct schema_step steps[] = {
     {version_1},
     {version_2},
@@ -434,6 +457,7 @@ static const struct schema_step steps[] = {
     {version_12},
     {version_13},
     {version_14},
+    {version_15},
 };
 
 const struct schema schema_current = {

@@ -394,6 +394,15 @@ TEST(plans)
 		 .modality = {(const uint8_t *)"CT", 2}},
 		"item_start"},
 	    {{.step_id = {(const uint8_t *)"2", 1}}, "item_step"},
+	    /* What modalities ask. */
+	    {{.station_ae = {(const uint8_t *)"1", 1},
+		 .without_ae = true,
+		 .status = {[STATUS_SCHEDULED] = true}},
+		"item_open "},
+	    {{.modality = {(const uint8_t *)"CT", 2},
+		 .status = {[STATUS_SCHEDULED] = true}},
+		"item_open_start"},
+	    {{.station_ae = {(const uint8_t *)"1", 1}}, "item_stations"},
 	};
 	struct buf plan;
 	size_t i;

@@ -107,7 +107,7 @@ TEST(abstract_syntaxes)
 		      UID_PatientStudyOnlyQueryRetrieveInformationModelGet)),
 	    "Retrieval");
 	CHECK_STR(str_from(name_for(UID_ModalityWorklistInformationModelFind)),
-	    "none");
+	    "Modality Worklist");
 	CHECK_STR(str_from(name_for(UID_MediaStorageDirectoryStorage)), "none");
 	CHECK_STR(str_from(name_for("1.2.840.10008.9.9.9")), "none");
 	CHECK_STR(str_from(name_for("")), "none");

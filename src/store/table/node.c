@@ -67,6 +67,8 @@ read_node(struct db_stmt *q, struct node *n)
 	n->tls = db_column_int(q, 3) != 0;
 	(void)str_copy(n->name, sizeof(n->name), db_column(q, 4));
 	(void)str_copy(n->certificate, sizeof(n->certificate), db_column(q, 5));
+	(void)str_copy(n->charset, sizeof(n->charset), db_column(q, 6));
+	(void)str_copy(n->worklist, sizeof(n->worklist), db_column(q, 7));
 }
 
 static bool
@@ -75,13 +77,15 @@ put(struct upsert *u, void *ctx, struct err *e)
 	const struct node *n = ctx;
 
 	return db_exec(upsert_db(u),
-	    "INSERT INTO node (ae, host, port, tls, name, certificate)"
-	    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (ae) DO UPDATE SET"
+	    "INSERT INTO node (ae, host, port, tls, name, certificate,"
+	    " charset, worklist) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ae) DO UPDATE SET"
 	    " host = excluded.host, port = excluded.port, tls = excluded.tls,"
-	    " name = excluded.name, certificate = excluded.certificate",
+	    " name = excluded.name, certificate = excluded.certificate, charset = excluded.charset,"
+	    " worklist = excluded.worklist",
 	    DB_ARGS(db_str(str_trim(str_from(n->ae))), db_text(n->host),
 		db_int(n->port), db_int(n->tls), db_text(n->name),
-		db_text(n->certificate)),
+		db_text(n->certificate), db_text(n->charset),
+		db_text(n->worklist)),
 	    e);
 }
 
@@ -147,7 +151,7 @@ find(struct db *db, const char *ae, struct node *out, struct err *e)
 	enum db_step step;
 
 	if (!db_query(db,
-		"SELECT ae, host, port, tls, name, certificate"
+		"SELECT ae, host, port, tls, name, certificate, charset, worklist"
 		" FROM node WHERE ae = ?",
 		DB_ARGS(db_str(str_trim(str_from(ae)))), &q, e))
 		return false;
@@ -187,7 +191,7 @@ read_nodes(struct store *s, struct buf *rows, struct err *e)
 	if (db == NULL)
 		return false;
 	if (db_query(db,
-		"SELECT ae, host, port, tls, name, certificate"
+		"SELECT ae, host, port, tls, name, certificate, charset, worklist"
 		" FROM node ORDER BY ae",
 		DB_NO_ARGS, &q, e))
 		while ((step = db_step(q, e)) == DB_STEP_ROW) {
@@ -331,6 +335,21 @@ node_certificate(struct store *s, const char *ae,
 		memcpy(out, found->node.certificate, NODE_CERTIFICATE_ROOM);
 	mutex_unlock(&s->known->lock);
 	return true;
+}
+
+bool
+node_recall(struct store *s, const char *ae, struct node *out)
+{
+	struct known *found;
+
+	if (!refresh(s))
+		return false;
+	mutex_lock(&s->known->lock);
+	found = known_by_ae(s->known, str_trim(str_from(ae)));
+	if (found != NULL)
+		*out = found->node;
+	mutex_unlock(&s->known->lock);
+	return found != NULL;
 }
 
 static bool

@@ -17,6 +17,9 @@ struct node {
 	/* SHA-256 of the certificate that is the node's, in lower-case hex;
 	 * empty: any, or none. */
 	char certificate[NODE_CERTIFICATE_ROOM];
+	/* The character set its worklist is written in; empty: as it asks. */
+	char charset[64];
+	char worklist[128]; /* options, node_worklist.h */
 };
 
 /* AE titles compare case-sensitively after trimming (A3). */
@@ -37,6 +40,10 @@ bool node_known(
  * none, or no such node. Cached likewise. */
 bool node_certificate(struct store *, const char *ae,
     char out[NODE_CERTIFICATE_ROOM], struct err *e) MUST_USE;
+
+/* The node with this AE title, cached likewise. False: there is none, or the
+ * nodes cannot be read. */
+bool node_recall(struct store *, const char *ae, struct node *out) MUST_USE;
 
 struct refusal {
 	char calling[17], called[17], address[48];

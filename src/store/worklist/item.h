@@ -91,6 +91,8 @@ struct item_search {
 	struct str name; /* with * and ?, folded */
 	bool status[STATUS_COUNT];
 	bool without_ae; /* with station_ae: also items that name none */
+	/* Values as long as DICOM allows may be the beginning of longer ones */
+	bool cut;
 };
 /* In the order of start date, start time, id; after the given item (NULL: the
  * first); up to max. */

@@ -11,8 +11,8 @@
 #include "store/inside.h"
 #include "store/worklist/item_inside.h"
 
-#define SQL_ROOM 4096
-#define ARGS     32
+#define SQL_ROOM 8192
+#define ARGS     64
 /* Items removed in one transaction. */
 #define EXPIRE_AT_ONCE 1000
 
@@ -27,7 +27,17 @@ enum lead {
 	LEAD_DATE
 };
 
+/* What stands in an item for the station that leads. */
+enum branch {
+	BRANCH_EQUAL,
+	BRANCH_WITHOUT, /* nothing: it is for all */
+	BRANCH_SEVERAL, /* it, maybe, among others */
+	BRANCH_LONGER,  /* more than DICOM allows */
+	BRANCH_COUNT    /* another condition leads */
+};
+
 struct query {
+	enum branch branch;
 	const struct item_search *s;
 	struct arena scratch;
 	struct buf sql;
@@ -44,13 +54,36 @@ arg(struct query *q, struct db_value v)
 	q->args[q->n++] = v;
 }
 
+/* All that begin with the value. */
 static void
-is_equal(struct query *q, const char *column, struct str value, enum lead lead)
+begins_with(struct query *q, const char *and, const char *plus,
+    const char *column, struct str value)
 {
+	struct buf end;
+
+	buf_init(&end, SQL_ROOM);
+	buf_add(&end, value);
+	buf_u8(&end, 0xff);
+	buf_printf(&q->sql, "%s (%s%s >= ? AND %s%s < ?)", and, plus, column,
+	    plus, column);
+	arg(q, db_str(value));
+	arg(q, db_str(arena_dup(&q->scratch, buf_str(&end))));
+	buf_fini(&end);
+}
+
+/* A column that holds what f holds. */
+static void
+is_equal(struct query *q, enum field f, struct str value, enum lead lead)
+{
+	const char *plus = q->lead == lead ? "" : "+";
+
 	if (value.n == 0)
 		return;
-	buf_printf(
-	    &q->sql, " AND %s%s = ?", q->lead == lead ? "" : "+", column);
+	if (q->s->cut && value.n >= field_info(f)->room) {
+		begins_with(q, " AND", plus, field_info(f)->keyword, value);
+		return;
+	}
+	buf_printf(&q->sql, " AND %s%s = ?", plus, field_info(f)->keyword);
 	arg(q, db_str(value));
 }
 
@@ -122,26 +155,69 @@ add_dates(struct query *q)
 	}
 }
 
+static bool
+is_long(const struct item_search *s)
+{
+	return s->cut && s->station_ae.n >=
+			     field_info(FIELD_ScheduledStationAETitle)->room;
+}
+
+/* Where another condition leads. */
+static void
+check_station(struct query *q)
+{
+	const struct item_search *s = q->s;
+
+	buf_printf(&q->sql,
+	    " AND (+ScheduledStationAETitle IN (?%s)"
+	    " OR instr(ScheduledStationAETitle, '\\') > 0",
+	    s->without_ae ? ", ''" : "");
+	arg(q, db_str(s->station_ae));
+	if (is_long(s))
+		begins_with(
+		    q, " OR", "+", "ScheduledStationAETitle", s->station_ae);
+	buf_text(&q->sql, ")");
+}
+
 static void
 add_station(struct query *q)
 {
 	const struct item_search *s = q->s;
-	const char *plus = q->lead == LEAD_STATION ? "" : "+";
 
 	if (s->station_ae.n == 0)
 		return;
-	if (!s->without_ae) {
-		is_equal(
-		    q, "ScheduledStationAETitle", s->station_ae, LEAD_STATION);
-		return;
+	switch (q->branch) {
+	case BRANCH_EQUAL:
+		buf_text(&q->sql, " AND ScheduledStationAETitle = ?");
+		arg(q, db_str(s->station_ae));
+		break;
+	case BRANCH_WITHOUT:
+		buf_text(&q->sql, " AND ScheduledStationAETitle = ''");
+		break;
+	case BRANCH_SEVERAL:
+		buf_text(
+		    &q->sql, " AND instr(ScheduledStationAETitle, '\\') > 0");
+		break;
+	case BRANCH_LONGER:
+		begins_with(
+		    q, " AND", "", "ScheduledStationAETitle", s->station_ae);
+		/* Found already. */
+		buf_text(&q->sql,
+		    " AND ScheduledStationAETitle <> ?"
+		    " AND instr(ScheduledStationAETitle, '\\') = 0");
+		arg(q, db_str(s->station_ae));
+		break;
+	case BRANCH_COUNT:
+		check_station(q);
+		break;
 	}
-	buf_printf(&q->sql, " AND %sScheduledStationAETitle IN (?, '')", plus);
-	arg(q, db_str(s->station_ae));
 }
 
+/* Names without a first group begin with '='. */
 static void
 add_name(struct query *q)
 {
+	const char *plus = q->lead == LEAD_NAME ? "" : "+";
 	struct buf end;
 
 	if (q->name_from.n == 0)
@@ -149,13 +225,28 @@ add_name(struct query *q)
 	buf_init(&end, SQL_ROOM);
 	buf_add(&end, q->name_from);
 	buf_u8(&end, 0xff);
-	if (q->lead == LEAD_NAME)
-		buf_text(&q->sql, " AND name_key >= ? AND name_key < ?");
-	else
-		buf_text(&q->sql, " AND +name_key >= ? AND +name_key < ?");
+	buf_printf(&q->sql,
+	    " AND ((%sname_key >= ? AND %sname_key < ?)"
+	    " OR (%sname_key >= '=' AND %sname_key < '>'))",
+	    plus, plus, plus, plus);
 	arg(q, db_str(q->name_from));
 	arg(q, db_str(arena_dup(&q->scratch, buf_str(&end))));
 	buf_fini(&end);
+}
+
+/* Only what the partial indexes hold. */
+static bool
+only_open(const struct item_search *s)
+{
+	bool any = false;
+	size_t i;
+
+	for (i = 1; i <= STATUS_STARTED; i++)
+		any = any || s->status[i];
+	for (; i < STATUS_COUNT; i++)
+		if (s->status[i])
+			return false;
+	return any;
 }
 
 static void
@@ -170,7 +261,9 @@ add_status(struct query *q)
 	}
 	if (!any || all)
 		return;
-	buf_text(&q->sql, " AND status IN (0");
+	if (only_open(q->s))
+		buf_text(&q->sql, " AND status <= 3");
+	buf_text(&q->sql, " AND +status IN (0");
 	for (i = 1; i < STATUS_COUNT; i++)
 		if (q->s->status[i])
 			buf_printf(&q->sql, ", %zu", i);
@@ -203,26 +296,87 @@ add_order(struct query *q, const struct item *after, size_t max)
 	arg(q, db_int((int64_t)max));
 }
 
+/* The index that a branch, or a search by date, goes through. */
+static void
+add_source(struct query *q)
+{
+	bool open = only_open(q->s);
+
+	buf_text(&q->sql, "SELECT id, ScheduledProcedureStepStartDate AS d,"
+			  " ScheduledProcedureStepStartTime AS t FROM item");
+	if (q->branch == BRANCH_SEVERAL)
+		buf_text(&q->sql, " INDEXED BY item_stations");
+	else if (q->branch != BRANCH_COUNT)
+		buf_printf(&q->sql, " INDEXED BY %s",
+		    open ? "item_open" : "item_station");
+	else if (q->lead == LEAD_DATE)
+		buf_printf(&q->sql, " INDEXED BY %s",
+		    open ? "item_open_start" : "item_start");
+	buf_text(&q->sql, " WHERE 1");
+}
+
+static void
+add_select(struct query *q, const struct item *after, size_t max)
+{
+	const struct item_search *s = q->s;
+
+	add_source(q);
+	is_equal(q, FIELD_StudyInstanceUID, s->study, LEAD_STUDY);
+	is_equal(q, FIELD_AccessionNumber, s->accession, LEAD_ACCESSION);
+	is_equal(q, FIELD_PatientID, s->patient_id, LEAD_PATIENT);
+	add_name(q);
+	add_station(q);
+	is_equal(q, FIELD_ScheduledProcedureStepID, s->step_id, LEAD_STEP);
+	is_equal(
+	    q, FIELD_RequestedProcedureID, s->procedure_id, LEAD_PROCEDURE);
+	is_equal(q, FIELD_Modality, s->modality, LEAD_STUDY);
+	add_dates(q);
+	add_status(q);
+	add_order(q, after, max);
+}
+
+static bool
+has_branch(const struct item_search *s, enum branch branch)
+{
+	if (branch == BRANCH_WITHOUT)
+		return s->without_ae;
+	return branch != BRANCH_LONGER || is_long(s);
+}
+
+/* A station is looked for at up to four places of its index, each in order and
+ * no further than needed. */
+static void
+add_branches(struct query *q, const struct item *after, size_t max)
+{
+	size_t branch;
+
+	buf_text(&q->sql, "SELECT id FROM (");
+	for (branch = 0; branch < BRANCH_COUNT; branch++) {
+		if (!has_branch(q->s, (enum branch)branch))
+			continue;
+		q->branch = (enum branch)branch;
+		buf_printf(&q->sql, "%sSELECT * FROM (",
+		    branch > 0 ? " UNION ALL " : "");
+		add_select(q, after, max);
+		buf_text(&q->sql, ")");
+	}
+	buf_text(&q->sql, ") ORDER BY d, t, id LIMIT ?");
+	arg(q, db_int((int64_t)max));
+}
+
 static void
 assemble(struct query *q, const struct item_search *s, const struct item *after,
     size_t max)
 {
-	*q = (struct query){.s = s};
+	*q = (struct query){.s = s, .branch = BRANCH_COUNT};
 	arena_init(&q->scratch, 1 * MIB);
 	buf_init(&q->sql, SQL_ROOM);
 	choose_lead(q);
-	buf_text(&q->sql, "SELECT id FROM item WHERE 1");
-	is_equal(q, "StudyInstanceUID", s->study, LEAD_STUDY);
-	is_equal(q, "AccessionNumber", s->accession, LEAD_ACCESSION);
-	is_equal(q, "PatientID", s->patient_id, LEAD_PATIENT);
-	add_name(q);
-	add_station(q);
-	is_equal(q, "ScheduledProcedureStepID", s->step_id, LEAD_STEP);
-	is_equal(q, "RequestedProcedureID", s->procedure_id, LEAD_PROCEDURE);
-	is_equal(q, "Modality", s->modality, LEAD_STUDY);
-	add_dates(q);
-	add_status(q);
-	add_order(q, after, max);
+	if (q->lead == LEAD_STATION)
+		add_branches(q, after, max);
+	else
+		add_select(q, after, max);
+	must(!q->sql.over);
 }
 
 static void
