@@ -100,6 +100,12 @@ scp_config_of(const struct settings *s, struct store *store, struct tls *tls,
 	    at[SETTING_WORKLIST_CALLING_AE_AS_STATION].number != 0;
 	c->service.worklist.hide_without_ae =
 	    str_eq_text(str_from(at[SETTING_WORKLIST_WITHOUT_AE].text), "hide");
+	(void)str_copy(c->service.worklist.uid_root,
+	    sizeof(c->service.worklist.uid_root),
+	    str_from(at[SETTING_WORKLIST_UID_ROOT].text));
+	(void)str_copy(c->service.worklist.uid_for,
+	    sizeof(c->service.worklist.uid_for),
+	    str_from(at[SETTING_WORKLIST_UID_FOR].text));
 	c->service.worklist.log_queries =
 	    at[SETTING_WORKLIST_LOG_QUERIES].number != 0;
 	port_of(&at[SETTING_DICOM_PORT], &c->port, &c->port_auto);

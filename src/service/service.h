@@ -13,6 +13,14 @@
 #include "store/object.h"
 #include "store/store.h"
 
+/* worklist.* of the settings. */
+struct worklist_config {
+	bool calling_ae_as_station;
+	bool hide_without_ae; /* worklist.without_ae is hide */
+	bool log_queries;
+	char uid_root[65], uid_for[256];
+};
+
 /* What services may read of the settings: a snapshot, replaced as a whole. */
 struct service_config {
 	char ae_title[17];
@@ -21,11 +29,7 @@ struct service_config {
 	int timeout_ms; /* dicom.timeout_s */
 	bool debug;
 	struct arrival_config arrival;
-	struct {
-		bool calling_ae_as_station;
-		bool hide_without_ae; /* worklist.without_ae is hide */
-		bool log_queries;
-	} worklist;
+	struct worklist_config worklist;
 };
 
 /* What the peer is still to be told: service/commitment/report.h. */

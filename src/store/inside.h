@@ -25,8 +25,9 @@
 
 #define DAY_ROOM 11 /* "YYYY/MM/DD" */
 
-struct known_nodes; /* node.c */
-struct hl7_known;   /* hl7_node.c */
+struct known_nodes;  /* node.c */
+struct hl7_known;    /* hl7_node.c */
+struct asked_memory; /* worklist/asked.c */
 
 /* Which day folders are in use (folder.c). */
 struct days {
@@ -68,6 +69,7 @@ struct store {
 	size_t readers_idle, readers_open, readers_max;
 	struct known_nodes *known;
 	struct hl7_known *hl7_known;
+	struct asked_memory *asked;
 };
 
 /* A read connection, to be given back; waits while all are in use. */
@@ -95,6 +97,8 @@ struct known_nodes *known_nodes_new(void);
 void known_nodes_free(struct known_nodes **k);
 struct hl7_known *hl7_known_new(void);
 void hl7_known_free(struct hl7_known **k);
+struct asked_memory *asked_memory_new(void);
+void asked_memory_free(struct asked_memory **m);
 
 /* How the database goes about a search, one step a line. */
 struct search;

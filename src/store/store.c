@@ -206,6 +206,7 @@ new_store(const struct store_config *config)
 	s->readers = must_zalloc(s->readers_max * sizeof(struct db *));
 	s->known = known_nodes_new();
 	s->hl7_known = hl7_known_new();
+	s->asked = asked_memory_new();
 	return s;
 }
 
@@ -220,6 +221,7 @@ release(struct store *s)
 	commit_free(&s->commit);
 	known_nodes_free(&s->known);
 	hl7_known_free(&s->hl7_known);
+	asked_memory_free(&s->asked);
 	os_close(&s->writers_fd);
 	os_close(&s->torn_fd);
 	os_close(&s->quarantine_fd);

@@ -168,7 +168,8 @@ class Fileroom(Server):
         return [self.bench.server_program, "serve", "--data", self.folder,
                 "--set", "dicom.port=auto", "--set", "dicom.bind=127.0.0.1",
                 "--set", "dicom.tls_port=0", "--set", "hl7.port=auto",
-                "--set", "hl7.bind=127.0.0.1", "--set", "store.reserve=0"]
+                "--set", "hl7.bind=127.0.0.1", "--set", "http.port=0", "--set",
+                "store.reserve=0"]
 
     def start(self, folder):
         new = not os.path.exists(folder)

@@ -27,6 +27,10 @@ Scenarios, with their names for --only (a name chooses all that begin so):
     scale   C-FINDs of many kinds on 1,000,000 instances, beside the same on
             10,000 with as many answers: at most twice the time (Fileroom
             alone; rows without files, made by fill.c)
+    worklist  what is scheduled for one station and day, 10 items of 10,000:
+            500 times wlmscpfs; of 1,000,000 at most twice the time of that;
+            200 scanners that ask every 15 seconds, each time by a new
+            association: under 5 % of a core
     hold    10,000 silent connections and 1,000 idle associations at once:
             resident memory under 100 MB, C-ECHO beside them under 100 ms
             (99th percentile, whole association)
@@ -53,6 +57,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import _peers
+import _worklist
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -627,6 +632,97 @@ def scale_scenario(bench, fs):
 
 # Holding
 
+# The worklist
+
+WORKLIST_TIMES = 500
+SCANNERS, SCANNER_SECONDS = 200, 15
+
+
+def poll(bench, server, queries, shape, answers=_worklist.EACH, fresh=0):
+    words = {"port": server.port, "called": server.called,
+             "queries": queries, "answers": answers, "fresh": fresh, **shape}
+    result, error = bench.client(
+        ["poll"] + [f"{k}={v}" for k, v in words.items()], CLIENT_SECONDS)
+    if result["failures"]:
+        raise _peers.Failed(f"{server.name}: {error}")
+    return result
+
+
+def worklist_server(bench, fs, count):
+    shape = _worklist.SHAPES[count]
+    server = bench.start(_peers.Fileroom, fs)
+    begun = time.monotonic()
+    _worklist.fill_table(server.folder, shape)
+    log(f"  {server.name}: {count} items in {time.monotonic() - begun:.0f} s")
+    return server, shape
+
+
+def worklist_peer(bench, fs, shape):
+    if not _worklist.Wlmscpfs.available(bench):
+        return None
+    server = _worklist.Wlmscpfs(bench)
+    folder = fs.fresh(server.name)
+    _worklist.fill_files(os.path.join(folder, server.called), shape)
+    bench.running.append(server)
+    return server.start(folder)
+
+
+def worklist_beside(bench, server, shape, peer):
+    rates = {s.name: [] for s in (server, peer) if s}
+    for _ in range(bench.rounds):
+        for one, queries in ((server, 2000), (peer, 3)):
+            if one:
+                result = poll(bench, one, queries, shape)
+                rates[one.name].append(
+                    result["ops"] / (result["wall_us"] / 1e6))
+    m = medians(rates)
+    text = ", ".join(f"{name} {rate:.1f}" for name, rate in m.items())
+    ratio = m[server.name] / m[peer.name] if peer else None
+    bench.judge("worklist", f"{text} queries/s" + (
+        f": {ratio:.0f}x" if peer else ""), f"{WORKLIST_TIMES}x wlmscpfs",
+        ratio >= WORKLIST_TIMES if peer else None)
+
+
+def worklist_scale(bench, servers):
+    middle = ([], [])
+    for number in range(1 + 2 * bench.rounds):
+        for i, (server, shape) in enumerate(servers):
+            result = poll(bench, server, 1000, shape)
+            if number > 0:
+                middle[i].append(result["p50_us"] / 1000)
+    small, large = (statistics.median(times) for times in middle)
+    bench.judge("worklist-scale", f"{large / small:.2f}x: p50 {small:.3f} and "
+                f"{large:.3f} ms", "at most 2x", large <= 2 * small)
+
+
+def worklist_polling(bench, server, shape):
+    queries = 2000
+    before = server.cpu_seconds()
+    result = poll(bench, server, queries, shape, fresh=1)
+    each = (server.cpu_seconds() - before) / queries
+    share = each * SCANNERS / SCANNER_SECONDS
+    bench.judge("worklist-polling", f"{100 * share:.2f} % of a core, p99 "
+                f"{result['p99_us'] / 1000:.2f} ms with its association",
+                "under 5 %", share < 0.05)
+
+
+def worklist_scenario(bench, fs):
+    if not bench.kinds_for("start"):
+        bench.judge("worklist", "no fileroom", "-", None)
+        return
+    log("worklist: one station and day")
+    small, shape = worklist_server(bench, fs, 10000)
+    peer = worklist_peer(bench, fs, shape)
+    worklist_beside(bench, small, shape, peer)
+    worklist_polling(bench, small, shape)
+    if peer:
+        bench.end(peer)
+    large = worklist_server(bench, fs, 1000000)
+    worklist_scale(bench, ((small, shape), large))
+    bench.end(small)
+    bench.end(large[0])
+
+
 def silent_peer(bench, fs, kind):
     """How long a C-ECHO takes while one connection says nothing."""
     server = bench.start(kind, fs)
@@ -771,6 +867,7 @@ def disk_scenarios(bench, fs):
     for name, scenario in (("get", get_scenario), ("move", move_scenario),
                            ("find", find_scenario),
                            ("scale", scale_scenario),
+                           ("worklist", worklist_scenario),
                            ("hold", hold_scenario),
                            ("orders", orders_scenario),
                            ("items", items_scenario),

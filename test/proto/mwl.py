@@ -460,6 +460,90 @@ def t_letters_of_a_node():
                            "LATIN").returncode, 2)
 
 
+def t_explain():
+    """Why a scanner shows no patients, for each key."""
+    items = [item(n, ScheduledStationAETitle="CT01") for n in range(4)] + \
+        [item(9, ScheduledStationAETitle="", Modality="MR"),
+         item(10, status="COMPLETED"), item(11, status="CANCELED")]
+    with Worklist(items, {"worklist.without_ae": "hide"}) as w:
+        equal(w.server.verb("worklist", "explain"),
+              "nobody has asked for the worklist yet\n")
+        for _ in range(3):
+            equal(w.ids({}, {DATE: "20261121", MODALITY: "CT", AE: "CT1"}),
+                  [])
+        said = w.server.verb("worklist", "explain", "CT1")
+        for text_ in (
+                "CT1 asked at ", "from 127.0.0.1: 0 answers in ",
+                "         7  items in the worklist",
+                "         2          5  that are not shown: "
+                "1 COMPLETED, 1 CANCELED",
+                "         1          4  Modality = CT",
+                "         4          0  Scheduled Station AE Title = CT1",
+                "         0          0  Scheduled Procedure Step Start Date ="
+                " 20261121",
+                "Now 0 items would be shown.",
+                "Without Scheduled Station AE Title = CT1 4 more would be "
+                "shown. They have CT01 (4).",
+                "2 more match, but are over or on hold."):
+            assert text_ in said, (text_, said)
+        # Keys come in the order of the query.
+        assert said.index("Modality =") < said.index("Station AE Title =")
+        # What the question is about is looked at as it is now.
+        worklist.put(w.server, [item(12)])
+        assert "Now 1 item would be shown." in w.server.verb(
+            "worklist", "explain", "CT1")
+        # Another query, which was odd; names as people write them.
+        equal([text(x, PATIENT_ID) for x in
+               w.find({PATIENT_ID: "", NAME: "test12"})], ["P12"])
+        said = w.server.verb("worklist", "explain", "CT1")
+        assert "Sequence is missing" in said, said
+        assert "names taken as people write them" in said, said
+        assert said.count("CT1 asked at") == 2, said
+        table = w.server.verb("worklist", "explain").splitlines()
+        equal(len(table), 2)
+        assert table[1].startswith("CT1 "), table
+        # Who never asked, and why not.
+        said = w.server.verb("worklist", "explain", "MR7")
+        assert "has not asked" in said and "node add MR7" in said, said
+
+
+def t_explain_forgets():
+    """Few queries stay, and the same one again writes nothing."""
+    with Worklist([item(1)]) as w:
+        for n in range(12):
+            w.ids({PATIENT_ID: f"P{n}"}, {})
+        said = w.server.verb("worklist", "explain", "CT1")
+        assert 1 <= said.count("CT1 asked at") <= 5, said
+        path = os.path.join(w.server.data, "fileroom.db-wal")
+        w.ids()
+        before = os.stat(path).st_mtime_ns, os.stat(path).st_size
+        for _ in range(50):
+            equal(w.ids(), ["P1"])
+        equal((os.stat(path).st_mtime_ns, os.stat(path).st_size), before)
+
+
+def t_study_uids():
+    """F48, F49: made when a scanner asks for one that wants it, and kept."""
+    with Worklist([item(1, StudyInstanceUID=""),
+                   item(2, StudyInstanceUID="", ScheduledStationAETitle=""),
+                   item(3, StudyInstanceUID="",
+                        ScheduledStationAETitle="MR1")],
+                  {"worklist.uid_for": "CT1, CT2",
+                   "worklist.uid_root": "1.2.300.0.7230010.3.1.3"}) as w:
+        def uids():
+            return [text(x, STUDY) for x in w.find({STUDY: ""}, {})]
+        w.call_as("MR1")
+        one, two, three = uids()
+        assert one.startswith("1.2.300.0.7230010.3.1.3."), one
+        equal((two, three), ("", ""))
+        w.call_as("CT2")
+        again, two, three = uids()
+        equal((again, three), (one, ""))
+        assert two.startswith("1.2.300.0.7230010.3.1.3.") and two != one
+        w.call_as("MR1")
+        equal(uids(), [one, two, ""])
+
+
 def t_activity():
     """Queries are recorded only on demand (F38, F69)."""
     with Worklist([item(1)]) as w:

@@ -22,6 +22,7 @@ static const struct action {
     {"send", "--app --facility --tls --queue --timeout ", 2, SIZE_MAX - 1,
 	worklist_send},
     {"delete", "", 1, SIZE_MAX - 1, worklist_delete},
+    {"explain", "", 0, 1, worklist_explain},
 };
 
 bool
@@ -151,7 +152,8 @@ const struct verb verb_worklist = {
 	"worklist send ID... HOST:PORT|NODE [--app APP] "
 	"[--facility FACILITY]\n"
 	"         [--tls] [--queue] [--timeout S]\n"
-	"worklist delete ID...",
+	"worklist delete ID...\n"
+	"worklist explain [AETITLE]",
     .help =
 	"list       the items, by the date they are scheduled for\n"
 	"show       one of them, with all that is known\n"
@@ -166,7 +168,11 @@ const struct verb verb_worklist = {
 	"export     as HL7 messages (ORM^O01), into a file or to the standard\n"
 	"           output\n"
 	"send       the same to an HL7 host or HL7 node\n"
-	"delete     for good\n\n"
+	"delete     for good\n"
+	"explain    why a modality shows the patients it shows, or none: what\n"
+	"           it asked last, how many items each condition removes, and\n"
+	"           what items have where one condition alone keeps them away;\n"
+	"           without AETITLE who has asked\n\n"
 	"  --from, --to DATE  YYYY-MM-DD, YYYYMMDD, today, yesterday, tomorrow\n"
 	"  --name NAME        that begin so, regardless of case and accents;\n"
 	"                     * and ? stand for other letters\n"

@@ -31,6 +31,8 @@ bool worklist_import(struct worklist_request *r, struct err *e) MUST_USE;
 bool worklist_export(struct worklist_request *r, struct err *e) MUST_USE;
 bool worklist_send(struct worklist_request *r, struct err *e) MUST_USE;
 
+bool worklist_explain(struct worklist_request *r, struct err *e) MUST_USE;
+
 /* The words from 'first' on, "FIELD=VALUE": into the item, each value as its
  * field keeps it. Text lies in the arena. Warns of what modalities get cut. */
 bool item_assign(const struct words *words, size_t first, struct arena *a,

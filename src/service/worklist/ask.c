@@ -4,9 +4,13 @@
 #include "service/worklist/ask.h"
 
 #include "base/limit.h"
+#include "base/log.h"
 #include "dicom/match.h"
 #include "dicom/value.h"
+#include "service/service.h"
 #include "service/worklist/answer.h"
+#include "store/table/node.h"
+#include "store/table/node_worklist.h"
 
 const struct attribute attributes[] = {
 #define ATTRIBUTE(place, keyword, kind, field, need)                           \
@@ -27,6 +31,57 @@ attribute_of(uint32_t tag)
 		if (attributes[i].tag == tag)
 			return &attributes[i];
 	return NULL;
+}
+
+void
+ask_rules_of(struct store *s, struct arena *a, const char *caller,
+    const struct worklist_config *config, struct ask_rules *r)
+{
+	struct node_worklist own;
+	struct node node;
+	struct err e;
+
+	*r = (struct ask_rules){
+	    .calling_ae_as_station = config->calling_ae_as_station,
+	    .hide_without_ae = config->hide_without_ae};
+	(void)str_copy(
+	    r->caller, sizeof(r->caller), str_trim(str_from(caller)));
+	if (!node_recall(s, r->caller, &node))
+		return;
+	if (!node_worklist_read(str_from(node.worklist), &own, &e))
+		log_warning("dicom", "node '%s': %s", node.ae, e.text);
+	r->letters.node = arena_dup(a, str_from(node.charset));
+	if (own.station != NODE_DEFAULT)
+		r->calling_ae_as_station = own.station == NODE_YES;
+	if (own.without_ae != NODE_DEFAULT)
+		r->hide_without_ae = own.without_ae == NODE_NO;
+	r->ignore_ae = own.ignore_ae;
+	r->hide_started = own.hide_started;
+	r->moment = own.moment;
+	r->days = own.days;
+	r->limit = own.limit;
+}
+
+void
+ask_flags(
+    const struct worklist_config *config, bool moment, char out[ASK_FLAGS])
+{
+	out[0] = config->calling_ae_as_station ? 's' : '-';
+	out[1] = config->hide_without_ae ? 'h' : '-';
+	out[2] = moment ? 'm' : '-';
+	out[3] = '\0';
+}
+
+void
+ask_flags_read(const char *flags, struct worklist_config *config, bool *moment)
+{
+	*config = (struct worklist_config){0};
+	*moment = false;
+	if (strlen(flags) + 1 != ASK_FLAGS)
+		return;
+	config->calling_ae_as_station = flags[0] == 's';
+	config->hide_without_ae = flags[1] == 'h';
+	*moment = flags[2] == 'm';
 }
 
 static void

@@ -82,6 +82,16 @@ struct ask {
 	size_t note_count;
 };
 
+/* Those for a caller: the site's, and what its node has otherwise. */
+struct worklist_config;
+void ask_rules_of(struct store *s, struct arena *a, const char *caller,
+    const struct worklist_config *config, struct ask_rules *out);
+/* What of these holds for a query, as it is kept with it, and back. */
+#define ASK_FLAGS 4
+void ask_flags(
+    const struct worklist_config *config, bool moment, char out[ASK_FLAGS]);
+void ask_flags_read(
+    const char *flags, struct worklist_config *config, bool *moment);
 /* Everything lies in the arena; rules must outlive it. ERR_MALFORMED,
  * ERR_LIMIT, ERR_UNSUPPORTED (no identifier). */
 bool ask_read(struct arena *a, const struct ask_rules *rules, struct str bytes,

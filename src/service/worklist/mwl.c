@@ -15,13 +15,14 @@
 #include "dicom/build.h"
 #include "service/query/query.h"
 #include "service/worklist/answer.h"
-#include "store/table/node.h"
-#include "store/table/node_worklist.h"
+#include "store/worklist/asked.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+/* An identifier as it is kept for 'worklist explain'. */
+#define KEPT_ARENA (1 * MIB)
 /* Items fetched at once; of those that are too large together, one. */
 #define BATCH 100
 /* A batch: two of the largest messages that make an item (LIMIT_HL7_FRAME), in
@@ -39,7 +40,8 @@ struct mwl {
 	struct arena items, scratch;
 	struct buf out;
 	uint64_t answered;
-	bool full; /* the node's limit is reached */
+	bool moment; /* negotiated: date and time are one range */
+	bool full;   /* the node's limit is reached */
 };
 
 enum step {
@@ -60,37 +62,6 @@ cork(struct session *s, int on)
 {
 	(void)setsockopt(
 	    s->assoc->conn->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
-}
-
-/* The settings, and what the node has otherwise. */
-static void
-rules_of(struct session *s, struct arena *a, struct str extended,
-    struct ask_rules *r)
-{
-	struct node_worklist own = {0};
-	struct node node;
-	struct err e;
-
-	*r = (struct ask_rules){
-	    .calling_ae_as_station = s->config.worklist.calling_ae_as_station,
-	    .hide_without_ae = s->config.worklist.hide_without_ae,
-	    .moment = query_options(extended).date_time};
-	(void)str_copy(r->caller, sizeof(r->caller),
-	    str_trim(str_from(s->assoc->calling)));
-	if (!node_recall(s->store, r->caller, &node))
-		return;
-	if (!node_worklist_read(str_from(node.worklist), &own, &e))
-		log_warning("dicom", "node '%s': %s", node.ae, e.text);
-	r->letters.node = arena_dup(a, str_from(node.charset));
-	if (own.station != NODE_DEFAULT)
-		r->calling_ae_as_station = own.station == NODE_YES;
-	if (own.without_ae != NODE_DEFAULT)
-		r->hide_without_ae = own.without_ae == NODE_NO;
-	r->ignore_ae = own.ignore_ae;
-	r->hide_started = own.hide_started;
-	r->moment = r->moment || own.moment;
-	r->days = own.days;
-	r->limit = own.limit;
 }
 
 static enum step
@@ -129,8 +100,20 @@ send_item(struct mwl *m, const struct item *item, struct err *e)
 	return STEP_ON;
 }
 
+/* UIDs that the site wants are made when they are first needed, and kept. */
+static bool
+complete(struct mwl *m, struct item *item, struct err *e)
+{
+	const struct worklist_config *c = &m->session->config.worklist;
+	struct item_rules rules = {.uid_for = c->uid_for};
+
+	memcpy(rules.uid_root, c->uid_root, sizeof(rules.uid_root));
+	return item_need_study(
+	    m->session->store, &rules, m->rules.caller, &m->items, item, e);
+}
+
 static enum step
-send_batch(struct mwl *m, const struct item *items, size_t n, struct err *e)
+send_batch(struct mwl *m, struct item *items, size_t n, struct err *e)
 {
 	enum step step = STEP_ON;
 	size_t i;
@@ -140,6 +123,8 @@ send_batch(struct mwl *m, const struct item *items, size_t n, struct err *e)
 		if (!ask_matches(&m->ask, &m->scratch, &items[i]))
 			continue;
 		step = look_for_cancel(m, e);
+		if (step == STEP_ON && !complete(m, &items[i], e))
+			step = STEP_FAILED;
 		if (step == STEP_ON)
 			step = send_item(m, &items[i], e);
 	}
@@ -240,6 +225,40 @@ answer_end(struct mwl *m, enum step step, struct err *e)
 	return s->assoc->end == ASSOC_OPEN ? service_gone(s, e) : false;
 }
 
+/* For people who wonder what the modality shows. */
+static void
+keep_query(struct mwl *m, struct str identifier, int64_t since_us)
+{
+	struct session *s = m->session;
+	struct asked q = {.answers = m->answered,
+	    .identifier = identifier,
+	    .took_us = clock_mono_us() - since_us};
+	struct dataset *ds;
+	struct arena a;
+	struct buf kept;
+	struct err e;
+	bool ok = true;
+
+	(void)str_printable(q.ae, sizeof(q.ae), str_from(m->rules.caller));
+	ask_flags(&s->config.worklist, m->moment, q.rules);
+	(void)str_copy(q.address, sizeof(q.address),
+	    str_from(s->assoc->conn->peer.address));
+	arena_init(&a, KEPT_ARENA);
+	buf_init(&kept, ASKED_IDENTIFIER);
+	if (m->layout.uid == NULL ||
+	    strcmp(m->layout.uid, UID_ExplicitVRLittleEndian) != 0) {
+		ok = dataset_read(&a, identifier, m->layout, ASKED_IDENTIFIER,
+			 0, &ds, &e) &&
+		     build_dataset(&kept, ds,
+			 syntax_of(str_from(UID_ExplicitVRLittleEndian)), &e);
+		q.identifier = buf_str(&kept);
+	}
+	if (ok)
+		asked_note(s->store, &q);
+	buf_fini(&kept);
+	arena_fini(&a);
+}
+
 static bool
 answer(struct session *s, const struct dimse *rq, struct str identifier,
     struct err *e)
@@ -247,10 +266,15 @@ answer(struct session *s, const struct dimse *rq, struct str identifier,
 	const struct assoc_context *context =
 	    assoc_context(s->assoc, rq->context);
 	struct mwl m = {.session = s, .rq = rq, .layout = context->layout};
+	int64_t since_us = clock_mono_us();
 	struct err why;
+	enum step step;
 	bool ok;
 
-	rules_of(s, &s->arena, context->extended, &m.rules);
+	ask_rules_of(s->store, &s->arena, s->assoc->calling,
+	    &s->config.worklist, &m.rules);
+	m.moment = query_options(context->extended).date_time;
+	m.rules.moment = m.rules.moment || m.moment;
 	if (!ask_read(
 		&s->arena, &m.rules, identifier, context->layout, &m.ask, &why))
 		return service_fail(s, rq, &why, e);
@@ -258,7 +282,9 @@ answer(struct session *s, const struct dimse *rq, struct str identifier,
 	arena_init(&m.scratch, ANSWER_ARENA);
 	buf_init(&m.out, LIMIT_IDENTIFIER);
 	cork(s, 1);
-	ok = answer_end(&m, send_matches(&m, e), e);
+	step = send_matches(&m, e);
+	keep_query(&m, identifier, since_us);
+	ok = answer_end(&m, step, e);
 	cork(s, 0);
 	buf_fini(&m.out);
 	arena_fini(&m.scratch);

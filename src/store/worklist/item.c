@@ -315,6 +315,58 @@ item_new(struct store *s, const struct item_rules *rules,
 	return true;
 }
 
+/* A Study Instance UID that a modality asks for. */
+struct need {
+	const struct item_rules *rules;
+	const char *caller;
+	struct arena *arena;
+	struct item *item;
+};
+
+static bool
+need_study(struct upsert *u, void *ctx, struct err *e)
+{
+	struct need *n = ctx;
+	struct item item;
+	struct str station;
+	bool found;
+
+	if (!item_fetch(upsert_db(u), n->item->id, n->arena, &item, &found, e))
+		return false;
+	if (!found)
+		return true;
+	station = item.value[FIELD_ScheduledStationAETitle];
+	if (station.n == 0)
+		item.value[FIELD_ScheduledStationAETitle] = str_from(n->caller);
+	if (item.value[FIELD_StudyInstanceUID].n == 0) {
+		if (!item_study_uid(
+			upsert_db(u), n->rules, n->arena, &item, e) ||
+		    !db_exec(upsert_db(u),
+			"UPDATE item SET StudyInstanceUID = ? WHERE id = ?",
+			DB_ARGS(db_str(item.value[FIELD_StudyInstanceUID]),
+			    db_int(item.id)),
+			e))
+			return false;
+	}
+	n->item->value[FIELD_StudyInstanceUID] =
+	    item.value[FIELD_StudyInstanceUID];
+	return true;
+}
+
+bool
+item_need_study(struct store *s, const struct item_rules *rules,
+    const char *caller, struct arena *a, struct item *item, struct err *e)
+{
+	struct str station = item->value[FIELD_ScheduledStationAETitle];
+	struct need n = {
+	    .rules = rules, .caller = caller, .arena = a, .item = item};
+
+	if (item->value[FIELD_StudyInstanceUID].n > 0 ||
+	    !named(rules->uid_for, station.n > 0 ? station : str_from(caller)))
+		return true;
+	return commit_run(s->commit, true, need_study, &n, e) == COMMIT_DONE;
+}
+
 static bool
 edit_row(struct upsert *u, void *ctx, struct err *e)
 {

@@ -66,6 +66,12 @@ bool item_new(struct store *, const struct item_rules *rules,
     const struct item *item, int64_t *id, struct err *e) MUST_USE;
 bool item_edit(struct store *, const struct item *item, struct err *e) MUST_USE;
 bool item_delete(struct store *, int64_t id, struct err *e) MUST_USE;
+/* F48, F49: an item without a Study Instance UID gets one, which is kept, if
+ * the rules want it for its station, or, where it names none, for the caller.
+ * Else it is left as it is. */
+bool item_need_study(struct store *, const struct item_rules *rules,
+    const char *caller, struct arena *a, struct item *item,
+    struct err *e) MUST_USE;
 bool item_find(struct store *, int64_t id, struct arena *a, struct item *out,
     struct err *e) MUST_USE; /* ERR_MISSING */
 /* Status by what the modality tells (MPPS, images): of all items with this
@@ -99,6 +105,9 @@ struct item_search {
 bool item_list(struct store *, const struct item_search *search,
     const struct item *after, size_t max, struct arena *a, struct item **out,
     size_t *n, struct err *e) MUST_USE;
+/* How many there are of each status. */
+bool item_count(
+    struct store *, uint64_t counts[STATUS_COUNT], struct err *e) MUST_USE;
 /* How the database goes about a search, one step a line (for tests). */
 bool item_explain(struct store *, const struct item_search *search,
     struct buf *out, struct err *e) MUST_USE;

@@ -438,6 +438,28 @@ item_list(struct store *s, const struct item_search *search,
 }
 
 bool
+item_count(struct store *s, uint64_t counts[STATUS_COUNT], struct err *e)
+{
+	enum db_step step = DB_STEP_FAILED;
+	struct db *db = store_reader(s, e);
+	struct db_stmt *q;
+	int64_t status;
+
+	memset(counts, 0, STATUS_COUNT * sizeof(*counts));
+	if (db == NULL)
+		return false;
+	if (db_query(db, "SELECT status, count(*) FROM item GROUP BY status",
+		DB_NO_ARGS, &q, e))
+		while ((step = db_step(q, e)) == DB_STEP_ROW) {
+			status = db_column_int(q, 0);
+			if (status >= 0 && status < STATUS_COUNT)
+				counts[status] += (uint64_t)db_column_int(q, 1);
+		}
+	store_reader_done(s, db);
+	return step == DB_STEP_DONE;
+}
+
+bool
 item_explain(struct store *s, const struct item_search *search, struct buf *out,
     struct err *e)
 {
