@@ -84,7 +84,9 @@ encode(const struct charset_repertoire *r, struct str utf8, struct buf *out)
 	case CHARSET_GB18030:
 		return encode_chinese("GB18030", utf8, out);
 	case CHARSET_GBK:
-		return encode_chinese("GBK", utf8, out);
+		/* Some write the euro sign as 80, which is no code of GBK. */
+		return memmem(utf8.p, utf8.n, "\xe2\x82\xac", 3) == NULL &&
+		       encode_chinese("GBK", utf8, out);
 	case CHARSET_UTF8:
 		break;
 	}

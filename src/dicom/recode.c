@@ -296,6 +296,18 @@ dataset_recode_in(struct dataset *ds, struct str charset, bool *fits)
 	return dataset_put(ds, TAG_SpecificCharacterSet, VR_CS, charset);
 }
 
+bool
+dataset_fits(struct dataset *ds, struct str charset)
+{
+	struct buf scratch;
+	bool fits;
+
+	buf_init(&scratch, LIMIT_HEADER);
+	fits = charset_known(charset) && holds(ds, charset, &scratch);
+	buf_fini(&scratch);
+	return fits;
+}
+
 uint32_t
 dataset_highest(struct dataset *ds)
 {

@@ -20,6 +20,8 @@ bool dataset_to_utf8(struct dataset *ds, struct str charset) MUST_USE;
  * false: it does not hold them all, or is none; nothing has changed. */
 bool dataset_recode_in(
     struct dataset *ds, struct str charset, bool *fits) MUST_USE;
+/* Does it hold them all? */
+bool dataset_fits(struct dataset *ds, struct str charset);
 /* The highest character in them; 0 without any. */
 uint32_t dataset_highest(struct dataset *ds);
 

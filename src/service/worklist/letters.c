@@ -360,15 +360,6 @@ with_extensions(struct arena *a, struct str charset)
 	return str_from(text);
 }
 
-static bool
-chinese_alone(struct dataset *ds, bool *fits)
-{
-	/* GB18030 holds whatever there is; what GBK holds is Chinese. */
-	return dataset_recode_in(ds, STR("GBK"), fits) &&
-	       (!*fits || dataset_put(ds, TAG_SpecificCharacterSet, VR_CS,
-			      STR("GB18030")));
-}
-
 /* The sets of East Asia have Greek and Cyrillic letters, too, but readers
  * elsewhere have not these sets. */
 static bool
@@ -388,12 +379,12 @@ encode_narrowest(struct dataset *ds)
 	for (i = 0; i < ARRAY_LEN(sets) && !fits; i++) {
 		if (is_for_others(sets[i], highest))
 			continue;
-		if (strcmp(sets[i], "GB18030") == 0) {
-			if (!chinese_alone(ds, &fits))
-				return false;
-		} else if (!dataset_recode_in(ds, str_from(sets[i]), &fits)) {
+		/* GB18030 holds whatever there is; what GBK does is Chinese. */
+		if (strcmp(sets[i], "GB18030") == 0 &&
+		    !dataset_fits(ds, STR("GBK")))
+			continue;
+		if (!dataset_recode_in(ds, str_from(sets[i]), &fits))
 			return false;
-		}
 	}
 	return true;
 }
