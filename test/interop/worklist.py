@@ -1,7 +1,8 @@
 """Clients that ask for the worklist: findscu -W, with DCMTK's own queries too,
-and Orthanc."""
+Orthanc, and dcmjs-dimse."""
 
 import glob
+import json
 import os
 import re
 import subprocess
@@ -136,6 +137,27 @@ def t_orthanc():
             "PatientID": "", "ScheduledProcedureStepSequence": [
                 {"Modality": "CT"}]})
         equal(one["PatientID"], "P1")
+
+
+def t_dcmjs():
+    here = os.path.dirname(os.path.abspath(__file__))
+    if not os.path.isdir(os.path.join(here, "node_modules")):
+        raise runner.Skip("its npm packages are not installed")
+    with Server() as server:
+        worklist.put(server, ITEMS)
+        for date, want in (("", ["P1", "P2"]), ("20261122", ["P2"]),
+                           ("20270101", [])):
+            done = subprocess.run(
+                ["node", os.path.join(here, "worklist.js"),
+                 str(server.dicom_port), date], timeout=120, check=False,
+                capture_output=True, text=True)
+            equal(done.returncode, 0, done.stderr + done.stdout)
+            seen = json.loads(done.stdout.strip().splitlines()[-1])
+            equal((seen["end"], [a[0] for a in seen["answers"]]), (0, want))
+            for answer in seen["answers"]:
+                item = ITEMS[int(answer[0][1:]) - 1]
+                equal(answer[2], item["Modality"])
+                assert item["PatientName"].split("^")[0] in answer[1], answer
 
 
 if __name__ == "__main__":

@@ -366,6 +366,10 @@ def t_sequences():
         equal(one[0x00081110], b"")
         equal(len(items_of(one[0x00101002])), 2)
         equal(two[PROTOCOL], b"")
+        equal(w.ids({0x001021C0: 3}, {}), ["P1"])
+        equal(w.ids({0x001021C0: 1}, {}), [])
+        # As some write what they leave open.
+        equal(w.ids({0x001021C0: 0}, {}), ["P1", "P2"])
         for code, want in (("C2", ["P1"]), ("C*", ["P1"]), ("C3", [])):
             only = [[(0x00080100, "SH", code)]]
             equal(w.ids({}, {PROTOCOL: sequence(PROTOCOL, only)[2]}), want)

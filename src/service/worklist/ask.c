@@ -208,6 +208,20 @@ take_value(struct arena *a, struct ask *q, struct ask_key *k)
 	}
 }
 
+/* Some write a number that they leave open as 0, which means nothing (PS3.3
+ * C.2.2.1: 1 to 4). */
+static bool
+is_no_number(const struct ask_key *k)
+{
+	struct str v = k->key->value;
+	unsigned number;
+
+	if (k->attribute->kind != ATTRIBUTE_PREGNANCY)
+		return false;
+	number = v.n == 2 ? (unsigned)(v.p[0] | v.p[1] << 8) : 0;
+	return number < 1 || number > 4;
+}
+
 static void
 take_key(struct arena *a, struct ask *q, const struct key *key,
     enum attribute_place place)
@@ -221,6 +235,10 @@ take_key(struct arena *a, struct ask *q, const struct key *key,
 		q->unsupported = true;
 		note(q, "a key that the worklist has no values for is no "
 			"condition");
+		return;
+	}
+	if (is_no_number(k)) {
+		note(q, "a number that is none is no condition");
 		return;
 	}
 	if (k->attribute->place != place)

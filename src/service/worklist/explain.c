@@ -16,6 +16,8 @@ explain_value(const struct ask_key *key, char *out, size_t room)
 
 	if (key->key->sequence)
 		return "a code";
+	if (key->attribute->kind == ATTRIBUTE_PREGNANCY)
+		return "a number";
 	(void)str_copy(out, room, value);
 	return out;
 }
