@@ -2,6 +2,7 @@
  * Known nodes, who is known, refused callers.
  */
 #include "archive.h"
+#include "store/table/node_worklist.h"
 
 static struct node
 make(const char *ae, const char *host, uint16_t port)
@@ -128,6 +129,43 @@ TEST(refusals)
 	CHECK(refusal_clear(t.store, &t.e));
 	CHECK(refusal_list(t.store, &t.arena, &list, &n, &t.e));
 	CHECK_EQ(n, 0);
+	archive_end(&t);
+}
+
+TEST(worklist_options)
+{
+	static const char *const bad[] = {"days", "days=", "days=-1", "days=32",
+	    "limit=1000000", "station=maybe", "x=1", "days=1,,", "started=yes",
+	    "=1"};
+	struct node n = make("CT1", "10.0.0.1", 104), out;
+	struct node_worklist w;
+	struct archive t;
+	struct err e;
+	size_t i;
+
+	CHECK(node_worklist_read(STR(""), &w, &e));
+	CHECK_EQ(w.limit, 0);
+	CHECK(node_worklist_read(
+	    STR("station=yes, without_ae=hide,ignore_ae=yes,started=hide,"
+		"moment=yes,days=2,limit=50"),
+	    &w, &e));
+	CHECK(w.station == NODE_YES && w.without_ae == NODE_NO && w.ignore_ae &&
+	      w.hide_started && w.moment && w.days == 2 && w.limit == 50);
+	CHECK(node_worklist_read(STR("station=default"), &w, &e));
+	CHECK(w.station == NODE_DEFAULT);
+	for (i = 0; i < ARRAY_LEN(bad); i++) {
+		CHECK(!node_worklist_read(str_from(bad[i]), &w, &e));
+		CHECK_EQ(e.code, ERR_USAGE);
+	}
+	if (!archive_begin(&t))
+		return;
+	(void)str_copy(n.charset, sizeof(n.charset), STR("ISO_IR 100"));
+	(void)str_copy(n.worklist, sizeof(n.worklist), STR("days=1"));
+	CHECK(!node_recall(t.store, "CT1", &out));
+	CHECK(node_put(t.store, &n, true, &t.e));
+	CHECK(node_recall(t.store, " CT1", &out));
+	CHECK_STR(str_from(out.charset), "ISO_IR 100");
+	CHECK_STR(str_from(out.worklist), "days=1");
 	archive_end(&t);
 }
 

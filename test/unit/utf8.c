@@ -150,4 +150,28 @@ TEST(fold_keeps_to_the_budget)
 	arena_fini(&a);
 }
 
+TEST(parts_of_characters)
+{
+	uint32_t parts[4];
+	struct arena a;
+	struct buf out;
+
+	CHECK_EQ(utf8_parts('a', parts, 4), 1);
+	CHECK_EQ(utf8_parts(0xe4, parts, 4), 2);
+	CHECK_EQ(parts[0], 'a');
+	CHECK(utf8_is_mark(parts[1]) && !utf8_is_mark('a'));
+	CHECK_EQ(utf8_parts(0x110000, parts, 4), 0);
+	/* A ligature of eighteen letters, of which four have room. */
+	CHECK_EQ(utf8_parts(0xfdfa, parts, 4), 4);
+	CHECK(utf8_is_upper(0xc4) && !utf8_is_upper(0xe4));
+	buf_init(&out, 8);
+	utf8_put(&out, 0x5c71);
+	CHECK_STR(buf_str(&out), "\xe5\xb1\xb1");
+	buf_fini(&out);
+	arena_init(&a, 1 * KIB);
+	CHECK_STR(utf8_compose(&a, STR("a\xcc\x88")), "\xc3\xa4");
+	CHECK_STR(utf8_compose(&a, STR("\xff")), "\xff");
+	arena_fini(&a);
+}
+
 TEST_MAIN

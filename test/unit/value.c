@@ -210,4 +210,30 @@ TEST(names_beyond_the_budget)
 	arena_fini(&arena);
 }
 
+static struct str
+later(const char *day, int days)
+{
+	char out[9];
+
+	(void)str_copy(out, sizeof(out), str_from(day));
+	date_add(out, days);
+	return arena_dup(&arena, str_from(out));
+}
+
+TEST(days_later)
+{
+	arena_init(&arena, 1 * KIB);
+	CHECK_STR(later("20261121", 0), "20261121");
+	CHECK_STR(later("20261130", 1), "20261201");
+	CHECK_STR(later("20261231", 1), "20270101");
+	CHECK_STR(later("20270101", -1), "20261231");
+	CHECK_STR(later("20280228", 1), "20280229");
+	CHECK_STR(later("20270301", -1), "20270228");
+	CHECK_STR(later("20260101", 365), "20270101");
+	CHECK_STR(later("20260301", -31), "20260129");
+	CHECK_STR(later("99991231", 1), "99991231");
+	CHECK_STR(later("no date", 1), "no date");
+	arena_fini(&arena);
+}
+
 TEST_MAIN
