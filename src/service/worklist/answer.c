@@ -190,13 +190,15 @@ fill_from(struct dataset *ds, uint32_t tag, const struct dataset *source,
 	return dataset_put(ds, tag, dict_vr(tag), dataset_str(source, from));
 }
 
-/* The station that was asked for, if it is one. */
+/* What was asked for, if it is a value, else another. */
 static const char *
-station_of(const struct ask *q, struct arena *a)
+asked_or(const struct ask *q, struct arena *a, enum vr vr, struct str asked,
+    const char *otherwise)
 {
-	struct str ae = q->search.station_ae;
+	struct str clean =
+	    letters_value(a, &q->rules->letters, vr, false, asked, NULL);
 
-	return ae.n > 0 ? arena_cstr(a, ae) : q->rules->caller;
+	return clean.n > 0 ? arena_cstr(a, clean) : otherwise;
 }
 
 /* Return type 1, and the 1C that need a description or a code. What identifies
@@ -209,19 +211,20 @@ fill_gaps(const struct ask *q, const struct building *b, struct dataset *top,
 	const char *id = arena_printf(a, "%lld", (long long)b->item->id);
 	struct clock_date made = clock_date_utc(b->item->created_ms);
 	char day[CLOCK_ISO_ROOM];
-	const char *modality = "OT";
+	const char *caller =
+	    asked_or(q, a, VR_AE, str_from(q->rules->caller), "UNKNOWN");
+	const char *station =
+	    asked_or(q, a, VR_AE, q->search.station_ae, caller);
+	const char *modality = asked_or(q, a, VR_CS, q->search.modality, "OT");
 
 	snprintf(
 	    day, sizeof(day), "%04d%02d%02d", made.year, made.month, made.day);
-	if (q->search.modality.n > 0)
-		modality = arena_cstr(a, q->search.modality);
 	return fill_from(step, TAG_ScheduledProcedureStepID, top,
 		   TAG_RequestedProcedureID) &&
 	       fill(step, TAG_ScheduledProcedureStepID, id, b->note) &&
 	       fill_from(top, TAG_RequestedProcedureID, step,
 		   TAG_ScheduledProcedureStepID) &&
-	       fill(
-		   step, TAG_ScheduledStationAETitle, station_of(q, a), NULL) &&
+	       fill(step, TAG_ScheduledStationAETitle, station, NULL) &&
 	       fill(step, TAG_ScheduledProcedureStepStartDate, day, b->note) &&
 	       fill(
 		   step, TAG_ScheduledProcedureStepStartTime, "000000", NULL) &&
