@@ -122,6 +122,32 @@ TEST(changes)
 	archive_end(&t);
 }
 
+/* A change that names no step is about all of the order. */
+TEST(changes_of_the_order)
+{
+	struct item *items;
+	size_t n;
+
+	if (!archive_begin(&t))
+		return;
+	CHECK(take(HEAD("1") PATIENT "ORC|NW|P1\rOBR|1|P1||X\rOBR|2|P1||Y\r"));
+	CHECK(take(HEAD("2") PATIENT "ORC|XO|P1||||||||||||||||||ROOM2\r"
+				     "PV1||O|WARD9\r"));
+	items = list_all(&n);
+	CHECK_EQ(n, 2);
+	CHECK_STR(items[0].value[FIELD_CurrentPatientLocation], "WARD9");
+	CHECK_STR(items[1].value[FIELD_CurrentPatientLocation], "WARD9");
+	CHECK_STR(items[0].value[FIELD_ScheduledProcedureStepID], "X");
+	CHECK_STR(items[1].value[FIELD_ScheduledProcedureStepID], "Y");
+	/* One that names a step is about that alone. */
+	CHECK(take(HEAD("3") PATIENT "ORC|XO|P1\rOBR|1|P1||Y^Neck\r"));
+	items = list_all(&n);
+	CHECK_EQ(n, 2);
+	CHECK_STR(items[0].value[FIELD_RequestedProcedureDescription], "");
+	CHECK_STR(items[1].value[FIELD_RequestedProcedureDescription], "Neck");
+	archive_end(&t);
+}
+
 TEST(steps_share_a_study)
 {
 	struct item *items;

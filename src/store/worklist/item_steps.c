@@ -272,19 +272,43 @@ change(struct item_effect *x, const struct order_step *step, struct item *item,
 	       item_update(x->db, item, e);
 }
 
+/* A change that has numbers of the order alone: about all of its steps. */
+static bool
+names_no_step(const struct order_step *step)
+{
+	const struct order_value *id =
+	    &step->value[FIELD_ScheduledProcedureStepID];
+
+	if (step->action != ORDER_UPDATE)
+		return false;
+	return id->text.n == 0 ||
+	       (id->stand_in &&
+		   (str_eq(id->text, step->value[FIELD_AccessionNumber].text) ||
+		       str_eq(id->text,
+			   step->value[FIELD_PlacerOrderNumber].text)));
+}
+
 /* New and changed orders are about one step. */
 static bool
 put_step(struct item_effect *x, const struct order_step *step,
     const struct person *came, struct candidates *c, struct err *e)
 {
-	size_t n = narrow(c, step->value[FIELD_ScheduledProcedureStepID].text);
+	size_t i,
+	    n = narrow(c, step->value[FIELD_ScheduledProcedureStepID].text);
 
 	/* A change may bring another step ID to the only step there is. */
 	if (n == 0 && c->n == 1 && step->action == ORDER_UPDATE)
 		n = 1;
+	if (n == 0 && names_no_step(step))
+		n = c->n;
+	else if (n > 1)
+		n = 1;
 	if (n == 0)
 		return create(x, step, came, e);
-	return change(x, step, &c->items[0], true, e);
+	for (i = 0; i < n; i++)
+		if (!change(x, step, &c->items[i], true, e))
+			return false;
+	return true;
 }
 
 /* The others are about the whole order where they name no step of it. */
