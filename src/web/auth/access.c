@@ -266,6 +266,10 @@ from_us(struct call *c)
 	if (site.p != NULL && !str_eq_text(site, "same-origin") &&
 	    !str_eq_text(site, "none"))
 		return false;
+	/* Forms of pages with Referrer-Policy: no-referrer, as ours are, come
+	 * with the origin "null". */
+	if (str_eq_text(site, "same-origin") && str_eq_text(origin, "null"))
+		return true;
 	return origin.p == NULL ||
 	       str_eq_nocase(origin, str_from(call_origin(c)));
 }
