@@ -48,7 +48,10 @@ CFLAGS_ALL = $(BASE_CFLAGS) $(OPT) $(PKG_CFLAGS) $(CFLAGS)
 LDFLAGS_ALL = -pthread $(LINK) $(LDFLAGS)
 
 SRC  := $(filter-out src/app/main.c,$(wildcard src/*/*.c src/*/*/*.c))
-OBJ  := $(SRC:%.c=$O/%.o)
+OBJ  := $(SRC:%.c=$O/%.o) $O/ui/bundle.o $O/ui/bytes.o
+# The pages, the same for all flavours.
+UI   := build/ui
+UI_SRC := $(shell find src/web/ui -name node_modules -prune -o -type f -print)
 LIB  := $O/libfileroom.a
 UNIT := $(patsubst %.c,$O/%,$(wildcard test/unit/*.c))
 FAULT := $(patsubst %.c,$O/%,$(wildcard test/fault/*.c))
@@ -77,6 +80,18 @@ $(LIB): $(OBJ)
 $O/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(UI)/bundle.c: tools/ui $(UI_SRC)
+	@tools/ui $(UI)
+$(UI)/bundle.S: $(UI)/bundle.c ;
+
+$O/ui/bundle.o: $(UI)/bundle.c src/web/page/asset.h
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -c -o $@ $<
+
+$O/ui/bytes.o: $(UI)/bundle.S $(UI)/bundle.c
+	@mkdir -p $(@D)
+	$(CC) -c -o $@ $<
 
 # One program each, linked with the library.
 $(UNIT) $(FAULT) $(BENCH): $O/%: $O/%.o $(LIB)

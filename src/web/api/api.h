@@ -26,8 +26,5 @@ route_fn search_patients, search_studies;
 route_fn study_show, study_series, study_of_patient;
 /* first.c */
 route_fn first_page, first_form, reset_page, reset_form;
-/* archive.c */
-route_fn archive_study, archive_series, archive_series_alone, archive_patient,
-    archive_selection;
 
 #endif

@@ -9,27 +9,7 @@
 #include "web/auth/access.h"
 #include "web/auth/secret.h"
 #include "web/http/inside.h"
-
-static void
-page_begin(struct reply *r, const char *title)
-{
-	r->type = "text/html; charset=utf-8";
-	buf_text(&r->body,
-	    "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
-	    "<meta name=\"viewport\" "
-	    "content=\"width=device-width, initial-scale=1\">"
-	    "<meta name=\"color-scheme\" content=\"light dark\"><title>");
-	html_text(&r->body, str_from(title));
-	buf_text(&r->body, " · Fileroom</title></head><body><main><h1>");
-	html_text(&r->body, str_from(title));
-	buf_text(&r->body, "</h1>");
-}
-
-static void
-page_end(struct reply *r)
-{
-	buf_text(&r->body, "</main></body></html>\n");
-}
+#include "web/page/page.h"
 
 static void
 add_form(struct reply *r, const char *action, struct str token, bool name)
@@ -40,14 +20,16 @@ add_form(struct reply *r, const char *action, struct str token, bool name)
 	buf_text(&r->body, "\">");
 	if (name)
 		buf_text(&r->body,
-		    "<p><label>User name<br><input name=\"username\" required "
-		    "maxlength=\"64\" autocomplete=\"username\"></label></p>");
+		    "<label><span data-text=\"user_name\">User name</span>"
+		    "<input name=\"username\" required maxlength=\"64\" "
+		    "autocomplete=\"username\" autofocus></label>");
 	buf_text(&r->body,
-	    "<p><label>Password, at least 8 characters<br>"
+	    "<label><span data-text=\"password_8\">Password, at least 8 "
+	    "characters</span>"
 	    "<input type=\"password\" name=\"password\" required "
 	    "minlength=\"8\" maxlength=\"1024\" "
-	    "autocomplete=\"new-password\"></label></p>"
-	    "<p><button>Save</button></p></form>");
+	    "autocomplete=\"new-password\"></label>"
+	    "<button class=\"primary\" data-text=\"save\">Save</button></form>");
 }
 
 static bool
@@ -78,7 +60,7 @@ first_page(struct call *c, struct reply *r, struct err *e)
 	(void)e;
 	if (!is_setup(c, c->query))
 		return no_such_link(r);
-	page_begin(r, "The first administrator");
+	page_begin(r, "The first administrator", "first_administrator");
 	add_form(r, "/setup", c->query, true);
 	page_end(r);
 	return true;
@@ -127,10 +109,11 @@ reset_page(struct call *c, struct reply *r, struct err *e)
 
 	if (!find_reset(c, c->query, &u, e))
 		return e->code == ERR_MISSING && no_such_link(r);
-	page_begin(r, "A new password");
-	buf_text(&r->body, "<p>For the user ");
+	page_begin(r, "A new password", "new_password");
+	buf_text(&r->body,
+	    "<p><span data-text=\"user_name\">User name</span>: <bdi>");
 	html_text(&r->body, str_from(u.name));
-	buf_text(&r->body, "</p>");
+	buf_text(&r->body, "</bdi></p>");
 	add_form(r, "/reset", c->query, false);
 	page_end(r);
 	return true;

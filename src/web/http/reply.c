@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/utf8.h"
+#include "web/page/page.h"
 
 #include <stdarg.h>
 
@@ -111,14 +112,14 @@ html_text(struct buf *out, struct str s)
 static void
 refuse_page(struct reply *r, const char *text)
 {
-	r->type = "text/html; charset=utf-8";
-	buf_text(&r->body,
-	    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
-	    "<meta name=\"viewport\" content=\"width=device-width\">"
-	    "<title>Fileroom</title><h1>");
-	buf_printf(&r->body, "%u</h1><p>", r->status);
+	char title[32];
+
+	snprintf(title, sizeof(title), "%u", r->status);
+	page_begin(r, title, NULL);
+	buf_text(&r->body, "<p>");
 	html_text(&r->body, str_from(text));
-	buf_text(&r->body, "</p></html>\n");
+	buf_text(&r->body, "</p><p><a href=\"/\">Fileroom</a></p>");
+	page_end(r);
 }
 
 void

@@ -1,0 +1,58 @@
+/*
+ * Pages, see page.h.
+ */
+#include "web/page/page.h"
+
+#include "web/page/asset.h"
+
+bool
+page_portal(struct call *c, struct reply *r, struct err *e)
+{
+	(void)e;
+	if (c->viewer.kind == VIEWER_USER)
+		asset_page(c, r, "index.html");
+	else
+		reply_redirect(r, "/login");
+	return true;
+}
+
+bool
+page_login(struct call *c, struct reply *r, struct err *e)
+{
+	(void)e;
+	asset_page(c, r, "login.html");
+	return true;
+}
+
+void
+page_begin(struct reply *r, const char *title, const char *key)
+{
+	r->type = "text/html; charset=utf-8";
+	buf_text(&r->body,
+	    "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
+	    "<meta name=\"viewport\" "
+	    "content=\"width=device-width, initial-scale=1\">"
+	    "<meta name=\"color-scheme\" content=\"light dark\">");
+	buf_printf(&r->body,
+	    "<link rel=\"stylesheet\" href=\"%s\">"
+	    "<link rel=\"icon\" href=\"%s\">"
+	    "<script type=\"module\" src=\"%s\"></script><title>",
+	    asset_path("page.css"), asset_path("icon.svg"),
+	    asset_path("page.ts"));
+	html_text(&r->body, str_from(title));
+	buf_text(&r->body,
+	    " · Fileroom</title></head><body class=\"small\"><main>"
+	    "<p class=\"brand\">Fileroom</p><h1");
+	if (key != NULL)
+		buf_printf(&r->body, " data-text=\"%s\"", key);
+	buf_text(&r->body, ">");
+	html_text(&r->body, str_from(title));
+	buf_text(&r->body, "</h1>");
+}
+
+void
+page_end(struct reply *r)
+{
+	buf_text(
+	    &r->body, "</main><footer data-place></footer></body></html>\n");
+}

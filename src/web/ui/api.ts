@@ -1,0 +1,159 @@
+// Asking the server. Answers and their meaning: /api/v1/openapi.json.
+
+export interface Patient {
+	patient_id: string;
+	issuer: string;
+	patient_name: string;
+	birth_date: string;
+	sex: string;
+}
+
+export interface Study extends Patient {
+	uid: string;
+	study_id: string;
+	date: string;
+	time: string;
+	accession: string;
+	description: string;
+	referring: string;
+	institution: string;
+	modalities: string[];
+	series: number;
+	instances: number;
+}
+
+export interface Series {
+	uid: string;
+	number: string;
+	modality: string;
+	date: string;
+	time: string;
+	description: string;
+	body_part: string;
+	station: string;
+	instances: number;
+}
+
+export interface Person {
+	salute: string;
+	first_name: string;
+	last_name: string;
+	email: string;
+	phone: string;
+	institution: string;
+	department: string;
+}
+
+export interface User extends Person {
+	name: string;
+	role: 'admin' | 'user';
+	active: boolean;
+	rights: string[];
+	only_institution: string;
+	only_referring: string;
+	only_modality: string;
+	only_own: boolean;
+	second_factor: boolean;
+	created: string;
+	login: string;
+}
+
+export interface Session {
+	user: User;
+	token: string;
+}
+
+export interface Portal {
+	institution: string;
+	department: string;
+	client: string;
+	secure: boolean;
+	setup: boolean;
+}
+
+export interface Token {
+	token: string;
+	url: string;
+	until?: string;
+	open?: boolean;
+	opens?: number;
+	last_open?: string;
+}
+
+export interface ApiKey {
+	id: number;
+	name: string;
+	created: string;
+	used: string;
+}
+
+export class Trouble extends Error {
+	constructor(readonly status: number, readonly code: string,
+		message: string) {
+		super(message);
+	}
+}
+
+let csrf = '';
+
+export function remember(session: Session): void {
+	csrf = session.token;
+}
+
+// What to do when the session has ended.
+let ended = (): void => undefined;
+
+export function whenEnded(then: () => void): void {
+	ended = then;
+}
+
+export async function ask<T>(method: string, path: string, body?: unknown,
+	signal?: AbortSignal): Promise<T> {
+	const headers: { [name: string]: string } = { Accept: 'application/json' };
+	if (method !== 'GET')
+		headers['X-Fileroom-Token'] = csrf;
+	if (body !== undefined)
+		headers['Content-Type'] = 'application/json';
+	let answer: Response;
+	try {
+		answer = await fetch('/api/v1' + path, {
+			method, headers, signal: signal ?? null, cache: 'no-store',
+			body: body === undefined ? null : JSON.stringify(body),
+		});
+	} catch (e) {
+		if (signal?.aborted)
+			throw e;
+		throw new Trouble(0, 'network', String(e));
+	}
+	if (answer.status === 204)
+		return undefined as T;
+	const data = await answer.json().catch(() => null);
+	if (answer.ok)
+		return data as T;
+	const code = String(data?.error?.code ?? 'internal');
+	if (answer.status === 401 && (code === 'login' || code === 'ended'))
+		ended();
+	throw new Trouble(answer.status, code,
+		String(data?.error?.message ?? answer.statusText));
+}
+
+export const part = encodeURIComponent;
+
+export function query(values: { [name: string]: string }): string {
+	const list = new URLSearchParams();
+	for (const [name, value] of Object.entries(values))
+		if (value !== '')
+			list.set(name, value);
+	const text = list.toString();
+	return text === '' ? '' : '?' + text;
+}
+
+// Addresses of zip files.
+export const zip = {
+	study: (uid: string) => `/api/v1/studies/${part(uid)}/archive`,
+	series: (uid: string) => `/api/v1/series/${part(uid)}/archive`,
+	patient: (p: Patient) => `/api/v1/patients/${part(p.patient_id)}/archive` +
+		query({ issuer: p.issuer }),
+	many: (studies: string[], series: string[]) => '/api/v1/archive' +
+		query({ studies: studies.join(','), series: series.join(',') }),
+};

@@ -1,0 +1,217 @@
+// Search and results: one list, with the level as a switch (F102, F105-F107).
+// What is searched for stands in the address, so that reload and back work.
+import { useSignal } from '@preact/signals';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { ask, query, type Patient, type Study } from '../api';
+import { Alert, Field, words } from '../part/parts';
+import { PatientRows, StudyRows, type Sort } from '../part/rows';
+import { go, place } from '../route';
+import { number, t, type Key } from '../text';
+
+export type Level = 'patients' | 'studies';
+
+const criteria = ['mode', 'patient_name', 'patient_id', 'sex', 'birth_date',
+	'from', 'to', 'accession', 'institution', 'referring', 'modality',
+	'description'] as const;
+type Criterion = typeof criteria[number];
+type Values = { [c in Criterion]: string };
+
+const modes = ['all', 'today', 'yesterday', 'last7', 'date'] as const;
+const fewer: Criterion[] = ['mode', 'from', 'to', 'patient_name', 'patient_id',
+	'modality'];
+// Offered; any other can be typed.
+const modalities = ['CR', 'CT', 'DX', 'ECG', 'ES', 'IO', 'MG', 'MR', 'NM', 'OT',
+	'PT', 'PX', 'RF', 'RTPLAN', 'SC', 'SM', 'SR', 'US', 'XA'];
+const PAGE = 100;
+
+function valuesOf(from: URLSearchParams): Values {
+	const values = {} as Values;
+	for (const c of criteria)
+		values[c] = from.get(c) ?? '';
+	return values;
+}
+
+function Criteria({ level, given }: { level: Level; given: Values }) {
+	const [values, setValues] = useState(given);
+	const [all, setAll] = useState(
+		criteria.some(c => given[c] !== '' && !fewer.includes(c)));
+	const sort = place.value.query.get('sort') ?? '';
+
+	const search = (now: Values): void => {
+		const used = { ...now } as { [name: string]: string };
+		if (now.mode !== 'date')
+			used.from = used.to = '';
+		if (now.mode === 'all')
+			used.mode = '';
+		go(`/${level}${query({ ...used, sort })}`);
+	};
+	const set = (c: Criterion, value: string, at_once = false): void => {
+		const now = { ...values, [c]: value };
+		setValues(now);
+		if (at_once)
+			search(now);
+	};
+	const text = (c: Criterion, label: Key, type: 'text' | 'date' = 'text', hint?: Key) =>
+		<Field label={t(label)}>
+			<input type={type} name={c} value={values[c]} maxLength={256}
+				autocomplete="off" spellcheck={false}
+				dir={type === 'text' ? 'auto' : undefined}
+				title={hint && t(hint)}
+				list={c === 'modality' ? 'modalities' : undefined}
+				onInput={e => set(c, e.currentTarget.value)} />
+		</Field>;
+
+	return <form class="box" role="search" aria-label={t('search')}
+		onSubmit={e => {
+			e.preventDefault();
+			search(values);
+		}}>
+		<div class="criteria">
+			<Field label={t('mode')}>
+				<select name="mode" value={values.mode || 'all'} onChange={e =>
+					set('mode', e.currentTarget.value,
+						e.currentTarget.value !== 'date')}>
+					{modes.map(m => <option value={m}>{t(`mode_${m}`)}</option>)}
+				</select>
+			</Field>
+			{values.mode === 'date' && <>
+				{text('from', 'from', 'date')}
+				{text('to', 'to', 'date')}
+			</>}
+			{text('patient_name', 'patient_name', 'text', 'name_hint')}
+			{text('patient_id', 'patient_id')}
+			{text('modality', 'modality')}
+			<datalist id="modalities">
+				{modalities.map(m => <option value={m} />)}
+			</datalist>
+			{all && <>
+				<Field label={t('sex')}>
+					<select name="sex" value={values.sex} onChange={e =>
+						set('sex', e.currentTarget.value, true)}>
+						<option value="">{t('sex_all')}</option>
+						{(['M', 'F', 'O'] as const).map(s =>
+							<option value={s}>{t(`sex_${s}`)}</option>)}
+					</select>
+				</Field>
+				{text('birth_date', 'birth_date', 'date')}
+				{text('accession', 'accession')}
+				{text('description', 'description')}
+				{text('institution', 'institution')}
+				{text('referring', 'referring', 'text', 'name_hint')}
+			</>}
+			<div class="do">
+				<button class="primary">{t('do_search')}</button>
+				<button type="button" class="plain" aria-expanded={all}
+					onClick={() => setAll(!all)}>
+					{t(all ? 'fewer_criteria' : 'more_criteria')}
+				</button>
+				{criteria.some(c => values[c] !== '') &&
+					<button type="button" class="plain" onClick={() => {
+						setValues(valuesOf(new URLSearchParams()));
+						go(`/${level}`);
+					}}>{t('clear')}</button>}
+			</div>
+		</div>
+	</form>;
+}
+
+interface Found {
+	patients?: Patient[];
+	studies?: Study[];
+	next: string;
+}
+
+export function Results({ level }: { level: Level }) {
+	const { query: given, text } = place.value;
+	const values = valuesOf(given);
+	const sort = given.get('sort') || (level === 'studies' ? '-date' : 'name');
+	const rows = useSignal<Array<Patient | Study>>([]);
+	const shown = useSignal<Level>(level);
+	const next = useSignal('');
+	const busy = useSignal(true);
+	const error = useSignal('');
+	const stop = useRef<AbortController | null>(null);
+	const end = useRef<HTMLDivElement>(null);
+
+	const fetchRows = async (more: boolean): Promise<void> => {
+		if (more && (busy.value || next.value === ''))
+			return;
+		stop.current?.abort();
+		const mine = stop.current = new AbortController();
+		busy.value = true;
+		error.value = '';
+		try {
+			const found = await ask<Found>('GET', `/${level}` + query({
+				...values, sort, limit: String(PAGE),
+				next: more ? next.value : '' }), undefined, mine.signal);
+			const page = found[level] ?? [];
+			rows.value = more ? [...rows.value, ...page] : page;
+			shown.value = level;
+			next.value = found.next;
+		} catch (e) {
+			if (mine.signal.aborted)
+				return;
+			error.value = words(e);
+			if (!more)
+				rows.value = [];
+			next.value = '';
+		}
+		busy.value = false;
+	};
+
+	useEffect(() => {
+		void fetchRows(false);
+		return () => stop.current?.abort();
+	}, [text, level]);
+
+	// The next page comes before its place is reached.
+	useEffect(() => {
+		if (!end.current)
+			return undefined;
+		const eye = new IntersectionObserver(seen => {
+			if (seen.some(s => s.isIntersecting))
+				void fetchRows(true);
+		}, { rootMargin: '600px' });
+		eye.observe(end.current);
+		return () => eye.disconnect();
+	}, [text, level, rows.value.length]);
+
+	const order: Sort = {
+		by: sort.replace(/^-/, ''), down: sort.startsWith('-'),
+		set: (by, down) => go(`/${level}` + query({ ...values,
+			sort: (down ? '-' : '') + by })),
+	};
+	const n = rows.value.length;
+	const to = (l: Level): string => `#/${l}` + query(values);
+	const at = shown.value === level;
+
+	return <main id="content" tabIndex={-1}>
+		<h1 class="unseen">{t('search')}</h1>
+		<div class="bar">
+			<nav class="levels" aria-label={t('level')}>
+				{(['patients', 'studies'] as const).map(l =>
+					<a href={to(l)} aria-current={l === level ? 'true' : undefined}>
+						{t(l)}</a>)}
+			</nav>
+			<p class="status" role="status">
+				{busy.value ? t('loading') : error.value ? '' : next.value !== '' ?
+					t('shown_more', { n: number(n) }) : t('shown', { n })}
+			</p>
+		</div>
+		<Criteria key={level + text} level={level} given={values} />
+		<Alert text={error.value} />
+		<div class={busy.value ? 'box over busy' : 'box over'} aria-busy={busy.value}>
+			{n === 0 && !busy.value && !error.value && <div class="empty">
+				<strong>{t('nothing_found')}</strong>
+				<span>{t('nothing_hint')}</span>
+			</div>}
+			{n > 0 && at && (level === 'patients' ?
+				<PatientRows rows={rows.value as Patient[]} sort={order} /> :
+				<StudyRows rows={rows.value as Study[]} sort={order} />)}
+			{next.value !== '' && <div class="more" ref={end}>
+				<button type="button" onClick={() => void fetchRows(true)}>
+					{t('more_rows')}</button>
+			</div>}
+		</div>
+	</main>;
+}
