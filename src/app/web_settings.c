@@ -20,6 +20,13 @@ web_settings(const struct settings *s, struct web_config *out)
 		out->port = (uint16_t)at[SETTING_HTTP_PORT].number;
 	out->tls = at[SETTING_HTTP_TLS].number != 0;
 	out->allow_plain = at[SETTING_HTTP_ALLOW_PLAIN].number != 0;
+	out->token_days = (int)at[SETTING_HTTP_TOKEN_DAYS].number;
+	/* In the order of the choices in settings.def. */
+	out->token_from =
+	    (enum web_link_from)at[SETTING_HTTP_TOKEN_FROM].number;
+	out->sante_links = at[SETTING_HTTP_SANTE_LINKS].number != 0;
+	text(out->viewer_name, s, SETTING_HTTP_VIEWER_NAME);
+	text(out->viewer_url, s, SETTING_HTTP_VIEWER_URL);
 	text(out->bind, s, SETTING_HTTP_BIND);
 	text(out->cert, s, SETTING_HTTP_TLS_CERT);
 	text(out->key, s, SETTING_HTTP_TLS_KEY);

@@ -442,6 +442,13 @@ static const char *const version_15[] = {
     NULL,
 };
 
+/* How often patients' links were opened. */
+static const char *const version_16[] = {
+    "CREATE TABLE link_use (study TEXT PRIMARY KEY, opens INTEGER NOT NULL,"
+    " last INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    NULL,
+};
+
 static const struct schema_step steps[] = {
     {version_1},
     {version_2},
@@ -458,6 +465,7 @@ static const struct schema_step steps[] = {
     {version_13},
     {version_14},
     {version_15},
+    {version_16},
 };
 
 const struct schema schema_current = {

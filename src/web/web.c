@@ -181,14 +181,52 @@ const char *
 web_text(struct call *c, enum web_text_id id)
 {
 	struct web *w = c->web;
+	const char *const texts[] = {
+	    [WEB_INSTITUTION] = w->config.institution,
+	    [WEB_DEPARTMENT] = w->config.department,
+	    [WEB_VIEWER_NAME] = w->config.viewer_name,
+	    [WEB_VIEWER_URL] = w->config.viewer_url,
+	};
 	const char *copy;
 
 	mutex_lock(&w->lock);
-	copy = arena_cstr(
-	    &c->arena, str_from(id == WEB_INSTITUTION ? w->config.institution
-						      : w->config.department));
+	copy = arena_cstr(&c->arena, str_from(texts[id]));
 	mutex_unlock(&w->lock);
 	return copy != NULL ? copy : "";
+}
+
+bool
+web_flag(struct call *c, enum web_flag_id id)
+{
+	bool on;
+
+	(void)id;
+	mutex_lock(&c->web->lock);
+	on = c->web->config.sante_links;
+	mutex_unlock(&c->web->lock);
+	return on;
+}
+
+const char *
+web_sante_link(struct call *c)
+{
+	struct str outside = str_from(web_outside(c)), host, port;
+	size_t colon;
+	const char *s;
+
+	host = str_of(
+	    outside.p + (c->secure ? 8 : 7), outside.n - (c->secure ? 8 : 7));
+	for (colon = host.n; colon > 0 && host.p[colon - 1] != ':'; colon--)
+		;
+	port = colon > 0 && host.p[host.n - 1] != ']'
+		   ? str_of(host.p + colon, host.n - colon)
+		   : (c->secure ? STR("443") : STR("80"));
+	if (colon > 0 && host.p[host.n - 1] != ']')
+		host.n = colon - 1;
+	s = arena_printf(&c->arena,
+	    "sante://download?url=%.*s:%.*s&ssl=%s&token=%s", STR_ARG(host),
+	    STR_ARG(port), c->secure ? "yes" : "no", c->viewer.visit.link);
+	return s != NULL ? s : "";
 }
 
 const char *

@@ -11,6 +11,9 @@ struct web;
 
 #define WEB_TEXT_ROOM 256
 
+/* From when the days of a patient's link count. */
+enum web_link_from { WEB_FROM_STUDY, WEB_FROM_RECEIVED, WEB_FROM_ISSUED };
+
 struct web_config {
 	char bind[WEB_TEXT_ROOM];
 	uint16_t port;  /* 0: closed */
@@ -22,6 +25,11 @@ struct web_config {
 	char server_name[WEB_TEXT_ROOM];
 	char outside_address[WEB_TEXT_ROOM];
 	char institution[WEB_TEXT_ROOM], department[WEB_TEXT_ROOM];
+	int token_days; /* of patients' links; 0: never, -1: always open */
+	enum web_link_from token_from;
+	/* The desktop viewer offered to patients. */
+	char viewer_name[WEB_TEXT_ROOM], viewer_url[WEB_TEXT_ROOM];
+	bool sante_links;
 };
 
 /* Without listening yet when the port is 0. */

@@ -74,7 +74,7 @@ account_password(struct call *c, struct reply *r, struct err *e)
 	guard_forget(c->web->guard);
 	/* Who changed it stays, under another cookie. */
 	if (c->viewer.by == BY_COOKIE && user_get(c->store, u.id, &u, e))
-		access_enter(c, r, &u, NULL);
+		access_enter(c, r, &u);
 	return session_show(c, r, e);
 }
 

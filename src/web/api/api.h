@@ -24,6 +24,10 @@ route_fn account_show, account_change, account_password, account_second_new,
 route_fn search_patients, search_studies;
 /* study.c */
 route_fn study_show, study_series, study_of_patient;
+/* token.c */
+route_fn token_show, token_end, token_enter, token_page;
+/* openapi.c */
+route_fn openapi;
 /* first.c */
 route_fn first_page, first_form, reset_page, reset_form;
 

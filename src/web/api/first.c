@@ -88,7 +88,7 @@ first_form(struct call *c, struct reply *r, struct err *e)
 	mutex_unlock(&c->web->lock);
 	guard_forget(c->web->guard);
 	log_info("http", "the first administrator was made from %s", c->client);
-	access_enter(c, r, &u, NULL);
+	access_enter(c, r, &u);
 	reply_redirect(r, "/");
 	return true;
 }

@@ -42,7 +42,7 @@ log_in(struct call *c, struct reply *r, struct str name, struct str password,
 	if (!access_password(c, r, name, password, &u) ||
 	    !second_fits(c, r, &u, code))
 		return false;
-	access_enter(c, r, &u, NULL);
+	access_enter(c, r, &u);
 	return true;
 }
 

@@ -17,6 +17,7 @@
 #include "base/limit.h"
 #include "base/log.h"
 #include "base/utf8.h"
+#include "web/auth/link.h"
 #include "web/auth/secret.h"
 #include "web/http/inside.h"
 
@@ -213,24 +214,23 @@ take_key(struct call *c, struct reply *r, struct str key, struct err *e)
 }
 
 static const char *
-cookie_name(const struct call *c)
+cookie_name(const struct call *c, bool link)
 {
+	if (link)
+		return c->secure ? "__Host-fileroom-link" : "fileroom-link";
 	return c->secure ? "__Host-fileroom" : "fileroom";
 }
 
 static bool
 take_cookie(struct call *c, struct reply *r, struct err *e)
 {
-	struct str cookie = call_cookie(c, cookie_name(c));
+	struct str cookie = call_cookie(c, cookie_name(c, false));
 	struct viewer *v = &c->viewer;
 
-	if (cookie.p == NULL || !visit_find(c->web->guard, cookie, &v->visit))
+	if (cookie.p == NULL || !visit_find(c->web->guard, cookie, &v->visit) ||
+	    v->visit.user == 0)
 		return true;
 	v->by = BY_COOKIE;
-	if (v->visit.user == 0) {
-		v->kind = VIEWER_LINK;
-		return true;
-	}
 	if (use_user(c, r, v->visit.user, v->visit.generation, e))
 		return true;
 	/* It ended: as if there were none. */
@@ -327,81 +327,124 @@ may_call(struct call *c, struct reply *r)
 
 	if (demand & DEMAND_NOTHING)
 		return true;
-	if (demand & DEMAND_LOCAL) {
+	if (demand & DEMAND_LINK) {
+		if (v->kind == VIEWER_LINK)
+			return true;
+	} else if (demand & DEMAND_LOCAL) {
 		if (c->local || access_may(c, RIGHT_ACTIVITY))
 			return true;
 	} else if (v->kind == VIEWER_USER) {
 		if (demand & DEMAND_USER || access_may(c, demand))
 			return true;
-	} else if (v->kind == VIEWER_LINK && c->route->flags & ROUTE_LINK) {
+	} else if (v->kind == VIEWER_LINK) {
 		/* Which study it is, is looked at next. */
 		return true;
 	}
 	return refuse_nobody(c, r);
 }
 
-bool
-access_admit(struct call *c, struct reply *r, struct err *e)
+static bool
+sees_study(struct call *c, struct err *e)
 {
 	struct index_row row;
 
-	if (!identify(c, r, e) || !proves_origin(c, r) || !may_call(c, r))
-		return false;
 	if (route_param(c->route, "study") < 0 ||
 	    c->route->demand & DEMAND_NOTHING)
 		return true;
 	return access_study(c, call_param(c, "study"), &row, e);
 }
 
+/* As who came by a link, if he did; it must be open still. */
+static bool
+take_link(struct call *c, struct reply *r, struct err *e)
+{
+	struct str cookie = call_cookie(c, cookie_name(c, true));
+	struct visit v;
+	struct token_study t;
+
+	if (!(c->route->flags & ROUTE_LINK) || cookie.p == NULL ||
+	    !visit_find(c->web->guard, cookie, &v) || v.user != 0)
+		return false;
+	reply_clear(r);
+	if (!link_open(c, r, str_from(v.link), &t)) {
+		visit_end(c->web->guard, cookie);
+		return false;
+	}
+	reply_clear(r);
+	c->viewer =
+	    (struct viewer){.kind = VIEWER_LINK, .by = BY_COOKIE, .visit = v};
+	return proves_origin(c, r) && may_call(c, r) && sees_study(c, e);
+}
+
+bool
+access_admit(struct call *c, struct reply *r, struct err *e)
+{
+	return (identify(c, r, e) && proves_origin(c, r) && may_call(c, r) &&
+		   sees_study(c, e)) ||
+	       take_link(c, r, e);
+}
+
 static void
-set_cookie(struct call *c, struct reply *r, const char *value, bool lax)
+set_cookie(struct call *c, struct reply *r, const char *value, bool link)
 {
 	char text[256];
 
+	/* A link is followed from a mail: a strict cookie would not come with
+	 * the page it leads to. */
 	snprintf(text, sizeof(text), "%s=%s; Path=/; HttpOnly; SameSite=%s%s%s",
-	    cookie_name(c), value, lax ? "Lax" : "Strict",
+	    cookie_name(c, link), value, link ? "Lax" : "Strict",
 	    c->secure ? "; Secure" : "", value[0] == '\0' ? "; Max-Age=0" : "");
 	reply_header(r, "Set-Cookie", text);
 }
 
-void
-access_enter(
-    struct call *c, struct reply *r, const struct user *u, const char *study)
+static void
+enter(struct call *c, struct reply *r, struct visit *v)
 {
-	struct str browser = call_header(c, "User-Agent");
-	struct str before = call_cookie(c, cookie_name(c));
-	struct visit v = {.user = 0};
+	bool link = v->user == 0;
+	struct str before = call_cookie(c, cookie_name(c, link));
 	char cookie[VISIT_TOKEN];
 
 	if (before.p != NULL)
 		visit_end(c->web->guard, before);
-	if (u != NULL) {
-		/* Those in memory may be older. */
-		guard_forget(c->web->guard);
-		v.user = u->id;
-		v.generation = u->generation;
-		user_came(c->store, u->id, clock_utc_ms());
-	} else {
-		(void)str_copy(v.study, sizeof(v.study), str_from(study));
-	}
-	(void)str_copy(v.address, sizeof(v.address), str_from(c->client));
-	str_printable(v.browser, sizeof(v.browser), browser);
-	visit_begin(c->web->guard, &v, cookie);
-	/* A link is followed from a mail: a strict cookie would not come with
-	 * the page it leads to. */
-	set_cookie(c, r, cookie, u == NULL);
+	(void)str_copy(v->address, sizeof(v->address), str_from(c->client));
+	str_printable(
+	    v->browser, sizeof(v->browser), call_header(c, "User-Agent"));
+	visit_begin(c->web->guard, v, cookie);
+	set_cookie(c, r, cookie, link);
 	explicit_bzero(cookie, sizeof(cookie));
-	c->viewer.visit = v;
+	c->viewer.visit = *v;
 	c->viewer.by = BY_COOKIE;
-	c->viewer.kind = u != NULL ? VIEWER_USER : VIEWER_LINK;
-	if (u != NULL)
-		c->viewer.user = *u;
+}
+
+void
+access_enter(struct call *c, struct reply *r, const struct user *u)
+{
+	struct visit v = {.user = u->id, .generation = u->generation};
+
+	/* Those in memory may be older. */
+	guard_forget(c->web->guard);
+	user_came(c->store, u->id, clock_utc_ms());
+	enter(c, r, &v);
+	c->viewer.kind = VIEWER_USER;
+	c->viewer.user = *u;
+}
+
+void
+access_enter_link(
+    struct call *c, struct reply *r, const char *study, struct str token)
+{
+	struct visit v = {.user = 0};
+
+	(void)str_copy(v.study, sizeof(v.study), str_from(study));
+	(void)str_copy(v.link, sizeof(v.link), token);
+	enter(c, r, &v);
+	c->viewer.kind = VIEWER_LINK;
 }
 
 void
 access_leave(struct call *c, struct reply *r)
 {
-	struct str cookie = call_cookie(c, cookie_name(c));
+	struct str cookie = call_cookie(c, cookie_name(c, false));
 
 	if (cookie.p != NULL)
 		visit_end(c->web->guard, cookie);

@@ -38,8 +38,10 @@ bool access_study(struct call *c, struct str uid, struct index_row *out,
 bool access_password(struct call *c, struct reply *r, struct str name,
     struct str password, struct user *out);
 /* Begin a visit and give the browser its cookie. */
-void access_enter(
-    struct call *c, struct reply *r, const struct user *u, const char *study);
+void access_enter(struct call *c, struct reply *r, const struct user *u);
+/* The same by a patient's link, which has a cookie of its own. */
+void access_enter_link(
+    struct call *c, struct reply *r, const char *study, struct str token);
 /* End the one there is, and take the cookie back. */
 void access_leave(struct call *c, struct reply *r);
 

@@ -30,6 +30,7 @@ struct visit {
 	int64_t user;            /* 0: by a link */
 	int64_t generation;      /* of the user at login */
 	char study[65];          /* of a link: all that may be seen */
+	char link[65];           /* its token: looked up each time */
 	char address[CONN_ADDRESS_ROOM];
 	char browser[160];
 	int64_t began_ms, seen_ms; /* UTC */

@@ -100,8 +100,17 @@ bool call_read(
 uint64_t call_length(const struct call *c);
 
 /* A text of the settings, as it is now. */
-enum web_text_id { WEB_INSTITUTION, WEB_DEPARTMENT };
+enum web_text_id {
+	WEB_INSTITUTION,
+	WEB_DEPARTMENT,
+	WEB_VIEWER_NAME,
+	WEB_VIEWER_URL
+};
 const char *web_text(struct call *c, enum web_text_id id);
+enum web_flag_id { WEB_SANTE_LINKS };
+bool web_flag(struct call *c, enum web_flag_id id);
+/* sante://download?url=…, of the link by which the viewer came (F77). */
+const char *web_sante_link(struct call *c);
 /* "https://name:3000": how the portal is reached by others. */
 const char *web_outside(struct call *c);
 /* "https://host" by which this call came. */

@@ -32,6 +32,7 @@ const char *method_name(enum method m);
 /* Who may call: the rights of store/table/user.h, or one of these. */
 #define DEMAND_NOTHING 0x10000U /* anybody */
 #define DEMAND_LOCAL   0x20000U /* this machine; else the right 'activity' */
+#define DEMAND_LINK    0x80000U /* who came by a patient's link */
 #define DEMAND_USER    0x40000U /* any user who is logged in */
 
 enum route_flags {

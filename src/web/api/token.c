@@ -1,0 +1,219 @@
+/*
+ * Tokens of studies for those who share them, and the patient's page (F79-F84).
+ */
+#include "base/clock.h"
+#include "store/table/link_use.h"
+#include "web/api/study.h"
+#include "web/auth/access.h"
+#include "web/auth/link.h"
+#include "web/http/inside.h"
+#include "web/page/page.h"
+
+static void
+put_when(struct json *j, const char *key, int64_t utc_ms)
+{
+	char text[CLOCK_ISO_ROOM];
+
+	json_key(j, key);
+	json_text(j, utc_ms > 1 ? clock_iso(utc_ms, text) : "");
+}
+
+bool
+token_show(struct call *c, struct reply *r, struct err *e)
+{
+	struct json *j = reply_json(r);
+	struct token_study t;
+	struct link_use use;
+	const char *url;
+	int64_t until;
+
+	if (!token_of_study(
+		c->store, call_param(c, "study"), &c->arena, &t, e) ||
+	    !link_until(c, &t, &until, e) ||
+	    !link_use_get(c->store, str_from(t.study), &use, e))
+		return false;
+	url = arena_printf(&c->arena, "%s/token?%s", web_outside(c), t.token);
+	json_object(j);
+	json_key(j, "token");
+	json_text(j, t.token);
+	json_key(j, "url");
+	json_text(j, url != NULL ? url : "");
+	json_key(j, "open");
+	json_bool(j, until == 0 || clock_utc_ms() < until);
+	put_when(j, "until", until);
+	json_key(j, "opens");
+	json_i64(j, use.opens);
+	put_when(j, "opened", use.last_ms);
+	json_end_object(j);
+	return true;
+}
+
+bool
+token_end(struct call *c, struct reply *r, struct err *e)
+{
+	if (!token_revoke(c->store, call_param(c, "study"), e))
+		return false;
+	visit_end_study(c->web->guard, call_param(c, "study"));
+	r->status = 204;
+	return true;
+}
+
+/* The token leaves the address at once: histories and logs of others keep
+ * addresses. */
+bool
+token_enter(struct call *c, struct reply *r, struct err *e)
+{
+	struct token_study t;
+
+	(void)e;
+	if (!link_open(c, r, c->query, &t))
+		return true;
+	link_use_count(c->store, str_from(t.study));
+	access_enter_link(c, r, t.study, c->query);
+	reply_redirect(r, "/token/study");
+	return true;
+}
+
+static void
+row(struct buf *b, const char *label, struct str value)
+{
+	buf_printf(b, "<dt>%s</dt><dd><bdi>", label);
+	if (value.n > 0)
+		html_text(b, value);
+	else
+		buf_text(b, "–");
+	buf_text(b, "</bdi></dd>");
+}
+
+/* A value as the JSON has it: one way to write names, dates and times. */
+static struct str
+shown(struct call *c, const struct index_row *study, const char *key)
+{
+	struct input *in = arena_array(&c->arena, INPUT_MEMBERS, sizeof(*in));
+	struct buf text;
+	struct json j;
+	struct err e;
+	size_t n = 0, i;
+
+	buf_init(&text, 64 * 1024);
+	json_init(&j, &text);
+	study_put(&j, study);
+	if (in == NULL || !input_read(&c->arena, buf_str(&text), in, &n, &e))
+		n = 0;
+	buf_fini(&text);
+	for (i = 0; i < n; i++)
+		if (str_eq_text(in[i].name, key))
+			return in[i].kind == INPUT_LIST_OF_TEXT &&
+				       in[i].list_count > 0
+				   ? in[i].list[0]
+				   : in[i].text;
+	return STR("");
+}
+
+static void
+study_facts(struct call *c, struct reply *r, const struct index_row *s)
+{
+	struct str modalities = s->value[COLUMN_ModalitiesInStudy], part;
+	struct str date = shown(c, s, "date"), time = shown(c, s, "time");
+	struct buf *b = &r->body, text;
+
+	buf_init(&text, 8192);
+	buf_text(b, "<dl>");
+	row(b, "Patient name", shown(c, s, "patient_name"));
+	row(b, "Study ID", s->value[COLUMN_StudyID]);
+	row(b, "Study description", s->value[COLUMN_StudyDescription]);
+	buf_add(&text, date);
+	buf_text(&text, " ");
+	buf_add(&text, time);
+	row(b, "Study date/time", str_trim(buf_str(&text)));
+	buf_clear(&text);
+	while (modalities.n > 0 && str_split(&modalities, '\\', &part)) {
+		buf_text(&text, text.n > 0 ? ", " : "");
+		buf_add(&text, part);
+	}
+	row(b, "Modalities", buf_str(&text));
+	buf_text(b, "</dl>");
+	buf_fini(&text);
+}
+
+static bool
+there_is(const char *path)
+{
+	struct str params[ROUTE_PARAMS];
+	const struct route *r;
+	unsigned allow;
+
+	return route_find(METHOD_GET, str_from(path), &r, params, &allow) ==
+	       ROUTE_FOUND;
+}
+
+static void
+study_links(struct call *c, struct reply *r)
+{
+	const char *study = c->viewer.visit.study;
+	const char *url = web_text(c, WEB_VIEWER_URL);
+	const char *name = web_text(c, WEB_VIEWER_NAME);
+	struct buf *b = &r->body;
+
+	buf_text(b, "<p>");
+	if (there_is("/api/v1/studies/1/archive")) {
+		buf_text(
+		    b, "<a class=\"act\" download href=\"/api/v1/studies/");
+		html_text(b, str_from(study));
+		buf_text(b, "/archive\">Zip file of the study</a>");
+	}
+	if (there_is("/viewer/")) {
+		buf_text(b, "<a class=\"act\" href=\"/viewer/viewer?"
+			    "StudyInstanceUIDs=");
+		html_text(b, str_from(study));
+		buf_text(b, "\">Look at the images</a>");
+	}
+	if (web_flag(c, WEB_SANTE_LINKS)) {
+		buf_text(b, "<a class=\"act\" href=\"");
+		html_text(b, str_from(web_sante_link(c)));
+		buf_text(b, "\">Open this study</a>");
+	}
+	buf_text(b, "</p>");
+	if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
+		return;
+	buf_text(b,
+	    "<ol><li>Download the zip file of the study.</li><li>"
+	    "Install the viewer <a rel=\"noopener noreferrer\" href=\"");
+	html_text(b, str_from(url));
+	buf_text(b, "\">");
+	html_text(b, str_from(name[0] != '\0' ? name : url));
+	buf_text(b, "</a>, unless you have one.</li><li>Open the zip file "
+		    "with it.</li></ol>");
+}
+
+static void
+place(struct call *c, struct reply *r)
+{
+	const char *institution = web_text(c, WEB_INSTITUTION);
+	const char *department = web_text(c, WEB_DEPARTMENT);
+
+	buf_text(&r->body, "<p>");
+	html_text(&r->body, str_from(institution));
+	if (institution[0] != '\0' && department[0] != '\0')
+		buf_text(&r->body, " – ");
+	html_text(&r->body, str_from(department));
+	buf_text(&r->body, "</p>");
+}
+
+bool
+token_page(struct call *c, struct reply *r, struct err *e)
+{
+	struct index_row study;
+
+	if (!access_study(c, str_from(c->viewer.visit.study), &study, e))
+		return false;
+	page_begin(r, "Your images", NULL);
+	place(c, r);
+	study_facts(c, r, &study);
+	study_links(c, r);
+	buf_text(&r->body, "<p>Client IP: ");
+	html_text(&r->body, str_from(c->client));
+	buf_text(&r->body, "</p>");
+	page_end(r);
+	return true;
+}

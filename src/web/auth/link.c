@@ -1,0 +1,120 @@
+/*
+ * Patients' links, see link.h. The window counts whole days from the date of
+ * the study as DICOM has it, from its arrival, or from when the token was made;
+ * a study without a date counts from its arrival (F84, A18).
+ */
+#include "web/auth/link.h"
+
+#include "base/clock.h"
+#include "store/index/index.h"
+#include "web/http/inside.h"
+
+#define DAY_MS (24 * 3600 * 1000LL)
+
+/* "20261121", or the first parts of "2026/11/21/…"; false when it is none. */
+static bool
+date_ms(struct str s, int64_t *out)
+{
+	struct tm tm = {0};
+	char digit[8];
+	size_t i, n = 0;
+
+	for (i = 0; i < s.n && n < 8; i++)
+		if (s.p[i] >= '0' && s.p[i] <= '9')
+			digit[n++] = (char)(s.p[i] - '0');
+		else if (s.p[i] != '/')
+			break;
+	if (n < 8)
+		return false;
+	tm.tm_year =
+	    digit[0] * 1000 + digit[1] * 100 + digit[2] * 10 + digit[3] - 1900;
+	tm.tm_mon = digit[4] * 10 + digit[5] - 1;
+	tm.tm_mday = digit[6] * 10 + digit[7];
+	*out = (int64_t)timegm(&tm) * 1000;
+	return true;
+}
+
+static bool
+arrived(struct call *c, const char *study, int64_t *out, struct err *e)
+{
+	struct condition is = {.column = COLUMN_StudyInstanceUID,
+	    .kind = CONDITION_IS,
+	    .a = str_from(study)};
+	struct search search = {.level = LEVEL_STUDY,
+	    .conditions = &is,
+	    .count = 1,
+	    .want_file = true};
+	struct index_row *rows;
+	size_t n;
+
+	if (!index_search(c->store, &search, 0, &c->arena, &rows, &n, e))
+		return false;
+	if (n == 0 || !date_ms(rows[0].path, out))
+		return fail(e, ERR_MISSING, "there is no such study");
+	return true;
+}
+
+bool
+link_until(struct call *c, const struct token_study *t, int64_t *until_ms,
+    struct err *e)
+{
+	struct web *w = c->web;
+	enum web_link_from from;
+	int64_t begin;
+	int days;
+
+	mutex_lock(&w->lock);
+	days = w->config.token_days;
+	from = w->config.token_from;
+	mutex_unlock(&w->lock);
+	*until_ms = days < 0 ? 0 : 1;
+	if (days <= 0)
+		return true;
+	if (from == WEB_FROM_ISSUED)
+		begin = t->issued_ms;
+	else if ((from != WEB_FROM_STUDY ||
+		     !date_ms(str_from(t->date), &begin)) &&
+		 !arrived(c, t->study, &begin, e))
+		return false;
+	/* The day on which it ends is open to its end. */
+	*until_ms = begin + (days + 1) * DAY_MS;
+	if (*until_ms < 1)
+		*until_ms = 1;
+	return true;
+}
+
+bool
+link_open(
+    struct call *c, struct reply *r, struct str token, struct token_study *out)
+{
+	struct guard *g = c->web->guard;
+	int64_t until;
+	struct err e;
+	int wait_s;
+
+	if (!guard_may_try(g, token, c->client, &wait_s)) {
+		reply_refuse(r, 429, "too_often",
+		    "Too many wrong links from here. Try again in %d minutes.",
+		    (wait_s + 59) / 60);
+		return false;
+	}
+	if (!token_resolve(c->store, token, &c->arena, out, &e)) {
+		if (e.code != ERR_MISSING) {
+			reply_error(r, &e);
+			return false;
+		}
+		guard_failed(g, token, c->client);
+		reply_refuse(r, 404, "missing",
+		    "This link is not valid, or not any more.");
+		return false;
+	}
+	if (!link_until(c, out, &until, &e)) {
+		reply_error(r, &e);
+		return false;
+	}
+	if (until == 0 || clock_utc_ms() < until)
+		return true;
+	reply_refuse(r, 410, "expired",
+	    "This link has expired. Ask who gave it to you for the images.");
+	return false;
+}

@@ -1,0 +1,19 @@
+/*
+ * Patients' links (F78-F84): a token opens one study, for as long as the
+ * settings say.
+ */
+#ifndef WEB_AUTH_LINK_H
+#define WEB_AUTH_LINK_H
+
+#include "store/table/token.h"
+#include "web/http/call.h"
+
+/* The study of a token that is open now, and until when (0: for ever). False:
+ * the reply says why not; unknown tokens count as failures of the address. */
+bool link_open(
+    struct call *c, struct reply *r, struct str token, struct token_study *out);
+/* Until when the token of a study is open; 0: for ever, 1: it never is. */
+bool link_until(struct call *c, const struct token_study *t, int64_t *until_ms,
+    struct err *e) MUST_USE;
+
+#endif

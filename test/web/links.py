@@ -1,0 +1,224 @@
+"""Patients' links: what they open, for how long, and that nothing else can be
+reached with them."""
+
+import datetime
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+
+from harness import sample
+from harness.portal import Http, add_user, login, users
+from harness.runner import equal, main
+from harness.server import wait_for
+
+TODAY = datetime.date.today()
+NASTY = '<img src=x onerror=alert(1)>"\'&'
+
+
+def archive(**settings):
+    server = users(**settings)
+    with tempfile.TemporaryDirectory() as folder:
+        for study, more in (
+                ("1", dict(name="Müller^Eva", charset="ISO_IR 192",
+                           StudyDescription="Head " + NASTY)),
+                ("2", dict(date="20100101")), ("3", dict(date=""))):
+            sample.study(os.path.join(folder, study), count=1, study=study,
+                         **{"date": TODAY.strftime("%Y%m%d"), **more})
+            server.verb("import", os.path.join(folder, study))
+    return server
+
+
+def uid(study):
+    return sample.uid("study", study)
+
+
+def token(web, study):
+    got = web.get(f"/api/v1/studies/{uid(study)}/token")
+    equal(got.status, 200)
+    return got.json
+
+
+def opened(server, text, web=None):
+    web = web or Http(server)
+    return web, web.get("/token?" + text)
+
+
+def t_open():
+    with archive(institution="St. <Mary>", department="Radiology") as server:
+        eva = login(server, "eva")
+        row = token(eva, "1")
+        assert re.fullmatch(r"[A-Za-z0-9]{64}", row["token"]), row
+        equal(row["url"], "http://127.0.0.1:%d/token?%s"
+              % (eva.address[1], row["token"]))
+        equal((row["open"], row["opens"], row["opened"]), (True, 0, ""))
+        web, got = opened(server, row["token"])
+        equal((got.status, got.header("Location")), (303, "/token/study"))
+        assert "SameSite=Lax" in got.header("Set-Cookie"), got.headers
+        equal(got.header("Referrer-Policy"), "no-referrer")
+        equal(got.header("Cache-Control"), "no-store")
+        page = web.get("/token/study")
+        equal(page.status, 200)
+        for text in ("Müller, Eva", "S1", "Head &lt;img", "CT",
+                     f"{TODAY} 10:11:12", "St. &lt;Mary&gt; – Radiology",
+                     "Client IP: 127.0.0.1"):
+            assert text in page.text, (text, page.text)
+        assert "<img" not in page.text and "<script>" not in page.text
+        wait_for(lambda: token(eva, "1")["opens"] == 1)
+        assert token(eva, "1")["opened"].startswith(str(
+            datetime.datetime.now(datetime.timezone.utc).date()))
+        assert row["token"] not in server.log()
+
+
+def t_row_d6_one_study_and_nothing_else():
+    with archive(token_days="-1") as server:
+        eva = login(server, "eva")
+        web, _ = opened(server, token(eva, "1")["token"])
+        mine, other = uid("1"), uid("2")
+        equal(web.get(f"/api/v1/studies/{mine}").status, 200)
+        equal(web.get(f"/api/v1/studies/{mine}/series").status, 200)
+        for path in ("/api/v1/studies", "/api/v1/patients",
+                     "/api/v1/patients/SAMPLE1/studies",
+                     f"/api/v1/studies/{other}",
+                     f"/api/v1/studies/{other}/series",
+                     f"/api/v1/studies/{mine}/token",
+                     f"/api/v1/studies/{other}/token",
+                     "/api/v1/session", "/api/v1/account", "/api/v1/users",
+                     "/api/v1/account/keys"):
+            for method in ("GET", "HEAD"):
+                got = web.ask(method, path)
+                assert got.status in (401, 403, 404), (method, path, got)
+        equal(web.delete(f"/api/v1/studies/{mine}/token").status, 401)
+        # A doctor who opens one stays who he is.
+        doctor = login(server, "eva")
+        opened(server, token(eva, "1")["token"], doctor)
+        equal(doctor.get("/token/study").status, 200)
+        equal(doctor.get(f"/api/v1/studies/{other}").status, 200)
+        # Without the right to see the study it is the link that counts.
+        add_user(server, "blind", "--only-institution", "Nowhere")
+        blind = login(server, "blind")
+        equal(blind.get(f"/api/v1/studies/{mine}").status, 404)
+        opened(server, token(eva, "1")["token"], blind)
+        equal(blind.get(f"/api/v1/studies/{mine}").status, 200)
+        equal(blind.get(f"/api/v1/studies/{other}").status, 404)
+
+
+def t_wrong_tokens():
+    with archive() as server:
+        right = token(login(server, "eva"), "1")["token"]
+        for text in ("", "x", "x" * 64, right[:-1], right + "x",
+                     right.swapcase(), right + "&x=1", "token=" + right,
+                     "' or 1=1 --", "%00", "x" * 5000):
+            _, got = opened(server, text)
+            assert got.status == 404, (text, got)
+            equal(got.all("Set-Cookie"), [])
+        equal(Http(server).get("/token/study").status, 303)
+
+
+def t_revoked():
+    with archive() as server:
+        eva = login(server, "eva")
+        first = token(eva, "1")["token"]
+        web, _ = opened(server, first)
+        equal(web.get("/token/study").status, 200)
+        equal(eva.delete(f"/api/v1/studies/{uid('1')}/token").status, 204)
+        assert web.get("/token/study").status in (303, 404)
+        equal(opened(server, first)[1].status, 404)
+        second = token(eva, "1")["token"]
+        assert second != first
+        web, _ = opened(server, second)
+        # By another process, too.
+        server.verb("token", "revoke", uid("1"))
+        assert web.get("/token/study").status in (303, 404)
+
+
+def t_window():
+    with archive() as server:
+        eva = login(server, "eva")
+        texts = {n: token(eva, n)["token"] for n in "123"}
+
+        def statuses():
+            return [opened(server, texts[n])[1].status for n in "123"]
+
+        def set_to(key, value):
+            server.verb("settings", "set", "http." + key, value)
+
+        # A study without a date counts from its arrival.
+        equal(statuses(), [303, 410, 303])
+        equal(token(eva, "2")["open"], False)
+        web, _ = opened(server, texts["1"])
+        set_to("token_days", "0")
+        wait_for(lambda: statuses() == [410, 410, 410])
+        assert web.get("/token/study").status in (303, 410)
+        set_to("token_days", "-1")
+        wait_for(lambda: statuses() == [303, 303, 303])
+        equal(token(eva, "2")["until"], "")
+        set_to("token_days", "7")
+        wait_for(lambda: statuses() == [303, 410, 303])
+        set_to("token_from", "received")
+        wait_for(lambda: statuses() == [303, 303, 303])
+        set_to("token_from", "issued")
+        equal(statuses(), [303, 303, 303])
+
+
+def t_viewer_and_sante_link():
+    with archive(viewer_name="Good & Free Viewer",
+                 viewer_url="https://viewer.example/?a=1&b=2",
+                 sante_links="true",
+                 server_name="pacs.example.org") as server:
+        eva = login(server, "eva")
+        row = token(eva, "1")
+        assert row["url"].startswith("http://pacs.example.org:%d/token?"
+                                     % eva.address[1]), row
+        web, _ = opened(server, row["token"])
+        text = web.get("/token/study").text
+        assert "Good &amp; Free Viewer" in text
+        assert 'href="https://viewer.example/?a=1&amp;b=2"' in text
+        assert ("sante://download?url=pacs.example.org:%d&amp;ssl=no&amp;"
+                "token=%s" % (eva.address[1], row["token"])) in text
+    with archive(viewer_url="javascript:alert(1)") as server:
+        web, _ = opened(server, token(login(server, "eva"), "1")["token"])
+        assert "javascript:" not in web.get("/token/study").text
+
+
+def t_row_d3_guessing_links():
+    with archive(trusted_proxies="127.0.0.1") as server:
+        right = token(login(server, "eva"), "1")["token"]
+        web = Http(server, X_Forwarded_For="192.0.2.9",
+                   X_Forwarded_Proto="https")
+        for n in range(40):
+            equal(web.get(f"/token?{n:064d}").status, 404)
+        equal(web.get("/token?" + right).status, 429)
+        equal(Http(server).get("/token?" + right).status, 303)
+
+
+def t_share_needs_the_right():
+    with archive() as server:
+        add_user(server, "reader", "--rights", "search,download")
+        web = login(server, "reader")
+        path = f"/api/v1/studies/{uid('1')}/token"
+        equal(web.get(path).status, 403)
+        equal(web.delete(path).status, 403)
+        eva = login(server, "eva")
+        equal(eva.get("/api/v1/studies/1.2.3/token").status, 404)
+
+
+def t_no_secret_is_kept_in_the_clear():
+    with archive() as server:
+        eva = login(server, "eva")
+        text = token(eva, "1")["token"]
+        opened(server, text)
+        secrets = [text, *eva.cookies.values(), eva.csrf]
+        server.stop()
+        found = subprocess.run(
+            ["grep", "-rlaF", *(x for s in secrets for x in ("-e", s)),
+             server.data, server.log_path],
+            capture_output=True, text=True, check=False).stdout
+        equal(found, "")
+
+
+if __name__ == "__main__":
+    main(sys.modules[__name__])
