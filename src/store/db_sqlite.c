@@ -187,6 +187,26 @@ sql_wild_folded(sqlite3_context *ctx, int n, sqlite3_value **args)
 	sqlite3_result_int(ctx, hit ? 1 : 0);
 }
 
+/* part_begins(text, group): does some part of a folded component group begin
+ * with the folded text? */
+static void
+sql_part_begins(sqlite3_context *ctx, int n, sqlite3_value **args)
+{
+	struct str text, value;
+	bool hit = false;
+	size_t i;
+
+	must(n == 2);
+	text.p = sqlite3_value_text(args[0]);
+	text.n = (size_t)sqlite3_value_bytes(args[0]);
+	value.p = sqlite3_value_text(args[1]);
+	value.n = (size_t)sqlite3_value_bytes(args[1]);
+	for (i = 0; i < value.n && !hit; i++)
+		hit = (i == 0 || strchr("^ -,'", value.p[i - 1]) != NULL) &&
+		      str_starts(str_of(value.p + i, value.n - i), text);
+	sqlite3_result_int(ctx, hit ? 1 : 0);
+}
+
 /* word_whole(value): store/index/word.h's. */
 static void
 sql_word_whole(sqlite3_context *ctx, int n, sqlite3_value **args)
@@ -210,6 +230,7 @@ add_functions(struct db *db, struct err *e)
 	    {"wild", 2, sql_wild},
 	    {"wild_name", 2, sql_wild_name},
 	    {"wild_folded", 2, sql_wild_folded},
+	    {"part_begins", 2, sql_part_begins},
 	    {"word_whole", 1, sql_word_whole},
 	};
 	size_t i;

@@ -163,9 +163,11 @@ make_name(struct arena *a, const struct condition *c, struct test *t)
 		while (from.n > 0 && from.p[from.n - 1] == '^')
 			from.n--;
 		make_wild(a, t, group, from);
+	} else if (c->kind == CONDITION_PART_BEGINS) {
+		t->form = FORM_PART;
 	}
-	return c->kind == CONDITION_IS || c->kind == CONDITION_PREFIX ||
-	       c->kind == CONDITION_PATTERN;
+	return c->kind == CONDITION_PART_BEGINS || c->kind == CONDITION_IS ||
+	       c->kind == CONDITION_PREFIX || c->kind == CONDITION_PATTERN;
 }
 
 /* A time as the index compares it; false when it is none. */
@@ -284,7 +286,7 @@ static void
 make_leads(struct arena *a, struct test *t)
 {
 	bool column = t->target == TARGET_COLUMN;
-	bool folded = t->form == FORM_FOLDED;
+	bool folded = t->form == FORM_FOLDED || t->form == FORM_PART;
 	bool begins = !folded && (t->form != FORM_WILD || t->from.n > 0);
 	enum word_kind kind = word_kind_of(t->column);
 
@@ -299,6 +301,10 @@ make_leads(struct arena *a, struct test *t)
 			  (column || t->target == TARGET_NAME));
 	if (folded && kind != WORD_KINDS)
 		t->words = (int)kind;
+	if (t->form == FORM_PART && kind != WORD_KINDS) {
+		t->pieces = word_query(a, kind, t->a);
+		t->leads[LEAD_WORDS] = t->pieces.n > 0;
+	}
 	t->sure = column && is_sure(t);
 }
 
@@ -363,8 +369,10 @@ add_value(struct sql *q, const struct test *t, const char *name, const char *fn)
 		sql_add(q, ")");
 		sql_str(q, t->a);
 		break;
+	case FORM_PART:
 	case FORM_FOLDED:
-		sql_add(q, "wild_folded(?, ");
+		sql_add(q, t->form == FORM_PART ? "part_begins(?, "
+						: "wild_folded(?, ");
 		sql_add(q, name);
 		sql_add(q, ")");
 		sql_str(q, t->a);

@@ -26,6 +26,7 @@ enum test_form {
 	FORM_PREFIX, /* begins with a */
 	FORM_LIST,   /* in the JSON array a */
 	FORM_WILD,   /* fits the pattern a, which begins with b */
+	FORM_PART,   /* some part of a name begins with a */
 	FORM_FOLDED, /* fits the folded pattern a when it is folded */
 	FORM_WILDS,  /* fits one of the patterns in the JSON array a */
 	FORM_MOMENT  /* dates a to b, times from and to */

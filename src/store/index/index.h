@@ -45,6 +45,9 @@ enum condition_kind {
 	CONDITION_PATTERN, /* a: with * and ?; names folded on both sides */
 	/* a: with * and ?, of TEXT; case and accents do not count. Slower. */
 	CONDITION_FOLDED,
+	/* a: of NAME; some part (family name, given names, each word of these)
+	 * begins so. */
+	CONDITION_PART_BEGINS,
 	CONDITION_RANGE,  /* a to b inclusive, either may be empty */
 	CONDITION_ANY_OF, /* list: UIDs or single values */
 	/* ModalitiesInStudy: some series has a modality that fits a, or one of

@@ -498,13 +498,18 @@ add_order(const char *a, const char *b, const char *id, bool descending,
     struct sql *q)
 {
 	const char *way = descending ? " DESC" : "";
+	const char *const keys[] = {a, b};
+	size_t i;
 
-	sql_add(q, a);
-	sql_add(q, way);
-	sql_add(q, ", ");
-	sql_add(q, b);
-	sql_add(q, way);
-	sql_add(q, ", ");
+	for (i = 0; i < ARRAY_LEN(keys); i++) {
+		/* A key that is always the same keeps SQLite from seeing that
+		 * the index has the order. */
+		if (keys[i][0] == '\'')
+			continue;
+		sql_add(q, keys[i]);
+		sql_add(q, way);
+		sql_add(q, ", ");
+	}
 	sql_add(q, id);
 	sql_add(q, way);
 }

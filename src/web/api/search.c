@@ -16,8 +16,8 @@
 
 #define CONDITIONS 24
 #define LIMIT_MOST 200
-/* Rows looked at for one page before it is handed out half full. */
-#define ROUNDS 20
+/* Then a page is handed out that is not full. */
+#define LONG_MS 250
 
 struct criterion {
 	const char *field;
@@ -75,7 +75,7 @@ pattern_of(struct arena *a, enum column column, struct str s)
 	if (has_wild(s) || s.n == 0)
 		return s;
 	if (is_name(column))
-		s = longest_word(s);
+		return longest_word(s);
 	if (column == COLUMN_PatientID || column == COLUMN_IssuerOfPatientID)
 		p = arena_printf(a, "%.*s*", STR_ARG(s));
 	else
@@ -86,7 +86,8 @@ pattern_of(struct arena *a, enum column column, struct str s)
 static bool
 parts_names(uint8_t c)
 {
-	return c == '^' || c == '=' || c == ' ' || c == '-' || c == ',';
+	return c == '^' || c == '=' || c == ' ' || c == '-' || c == ',' ||
+	       c == '\'';
 }
 
 /* Does some part of a folded name begin so? */
@@ -136,6 +137,15 @@ plain(struct str s)
 	return true;
 }
 
+static enum condition_kind
+kind_of(const struct criterion *c, struct str typed, struct str pattern)
+{
+	if (is_name(c->column))
+		return has_wild(typed) ? CONDITION_PATTERN
+				       : CONDITION_PART_BEGINS;
+	return plain(pattern) ? CONDITION_PATTERN : CONDITION_FOLDED;
+}
+
 static bool
 add_texts(struct call *c, struct query *q, struct err *e)
 {
@@ -153,9 +163,7 @@ add_texts(struct call *c, struct query *q, struct err *e)
 			continue;
 		q->pattern[i] = s;
 		add(q, (struct condition){.column = criteria[i].column,
-			   .kind = is_name(criteria[i].column) || plain(s)
-				       ? CONDITION_PATTERN
-				       : CONDITION_FOLDED,
+			   .kind = kind_of(&criteria[i], q->typed[i], s),
 			   .a = s});
 	}
 	return true;
@@ -372,12 +380,14 @@ answer(struct call *c, struct reply *r, enum index_level level,
 	struct query *q = arena_alloc(&c->arena, sizeof(*q));
 	struct listing last;
 	struct index_row *rows;
-	size_t n, i, shown = 0, rounds = 0;
+	int64_t began_ms = clock_mono_ms();
+	size_t n, i, shown = 0, max;
 
 	if (q == NULL)
 		return fail(e, ERR_LIMIT, "the query is too large");
 	if (!take_query(c, level, q, e))
 		return false;
+	max = q->listing.max;
 	json_object(j);
 	json_key(j, name);
 	json_array(j);
@@ -395,7 +405,9 @@ answer(struct call *c, struct reply *r, enum index_level level,
 		q->listing.after_id = last.after_id;
 		q->listing.after_a = last.after_a;
 		q->listing.after_b = last.after_b;
-	} while (shown == 0 && last.after_id != 0 && ++rounds < ROUNDS);
+		q->listing.max = max - shown;
+	} while (shown < max && last.after_id != 0 &&
+		 clock_mono_ms() - began_ms < LONG_MS);
 	json_end_array(j);
 	put_next(c, j, &last);
 	json_end_object(j);
