@@ -52,6 +52,9 @@ listen_there(struct web *w, const struct web_config *c, struct err *e)
 	}
 	listener_close(&w->listener);
 	w->listener = next;
+	mutex_lock(&w->lock);
+	w->port = next != NULL ? listener_port(next) : 0;
+	mutex_unlock(&w->lock);
 	w->address[0] = '\0';
 	if (next != NULL)
 		(void)str_copy(w->address, sizeof(w->address),
@@ -242,10 +245,10 @@ web_outside(struct call *c)
 	/* A name may bring the port under which a proxy is reached. */
 	port = name[0] != '[' && strchr(name, ':') == NULL;
 	if (name[0] != '\0')
-		url = port && w->listener != NULL
+		url = port && w->port != 0
 			  ? arena_printf(&c->arena, "%s://%s:%u",
 				c->secure ? "https" : "http", name,
-				(unsigned)listener_port(w->listener))
+				(unsigned)w->port)
 			  : arena_printf(&c->arena, "%s://%s",
 				c->secure ? "https" : "http", name);
 	mutex_unlock(&w->lock);

@@ -71,7 +71,7 @@ def t_port_follows_the_setting():
         other = free_port()
         server.verb("settings", "set", "http.port", str(other))
         wait_for(lambda: reachable(("127.0.0.1", other)))
-        assert not reachable(("127.0.0.1", port))
+        wait_for(lambda: not reachable(("127.0.0.1", port)))
         # Who was connected goes on.
         kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
                      b"Connection: close\r\n\r\n")

@@ -52,6 +52,7 @@ struct web {
 	struct lot *lot;
 	struct listener *listener;
 	char address[320];
+	uint16_t port; /* under the lock; 0: closed */
 	/* Two servers: which one a connection gets, its first byte decides. */
 	struct MHD_Daemon *plain, *secure;
 	struct pool *workers, *uploads, *passwords;
