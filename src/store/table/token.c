@@ -170,16 +170,33 @@ make_missing(struct store *s, struct token_study *v, const size_t *which,
 	return true;
 }
 
+/* Key and rows must be of one state of the database, or the first token, made
+ * meanwhile, looks as if it were sealed with another key. While a statement is
+ * open the others of its connection see what it saw. */
+static bool
+find_key(struct store *s, struct db *db, struct db_stmt **open,
+    struct token_key *k, struct err *e)
+{
+	if (!db_query(db, "SELECT 1 FROM sqlite_schema LIMIT 1", DB_NO_ARGS,
+		open, e) ||
+	    db_step(*open, e) != DB_STEP_ROW)
+		return false;
+	if (token_key_find(s, db, k, e))
+		return true;
+	db_reset(*open);
+	return false;
+}
+
 static bool
 find_study(struct store *s, struct db *db, struct str study, struct arena *a,
     struct token_study *out, bool *made, struct err *e)
 {
+	struct db_stmt *q, *open;
 	enum db_step step;
 	struct token_key k;
-	struct db_stmt *q;
 	bool ok = false;
 
-	if (!token_key_find(s, db, &k, e))
+	if (!find_key(s, db, &open, &k, e))
 		return false;
 	if (!db_query(db,
 		"SELECT " STUDY_COLUMNS
@@ -198,6 +215,7 @@ find_study(struct store *s, struct db *db, struct str study, struct arena *a,
 		(void)fail(e, ERR_MISSING, "there is no such study");
 	}
 out:
+	db_reset(open);
 	token_key_forget(&k);
 	return ok;
 }
@@ -264,11 +282,11 @@ static bool
 find_patient(struct store *s, struct db *db, struct str id,
     const struct str *issuer, struct arena *a, struct found *f, struct err *e)
 {
+	struct db_stmt *q, *open;
 	struct token_key k;
-	struct db_stmt *q;
 	bool ok;
 
-	if (!token_key_find(s, db, &k, e))
+	if (!find_key(s, db, &open, &k, e))
 		return false;
 	if (issuer == NULL)
 		ok = db_query(db, PATIENT_STUDIES NEWEST_FIRST,
@@ -279,6 +297,7 @@ find_patient(struct store *s, struct db *db, struct str id,
 		    DB_ARGS(db_str(id), db_str(*issuer), db_int(LIMIT_TOKENS)),
 		    &q, e);
 	ok = ok && read_patient(q, &k, a, f, e);
+	db_reset(open);
 	token_key_forget(&k);
 	return ok;
 }
