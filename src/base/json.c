@@ -98,6 +98,18 @@ put_escaped(struct buf *out, uint32_t c)
 	}
 }
 
+/* Bytes at the front that are plain ASCII: most of what there is. */
+static size_t
+plain_run(struct str s)
+{
+	size_t n = 0;
+
+	while (n < s.n && s.p[n] >= 0x20 && s.p[n] < 0x7f && s.p[n] != '"' &&
+	       s.p[n] != '\\' && s.p[n] != '<')
+		n++;
+	return n;
+}
+
 static void
 put_string(struct buf *out, struct str s)
 {
@@ -106,6 +118,9 @@ put_string(struct buf *out, struct str s)
 
 	buf_u8(out, '"');
 	while (at < s.n) {
+		at += plain_run(str_of(s.p + at, s.n - at));
+		if (at == s.n)
+			break;
 		n = utf8_next(str_of(s.p + at, s.n - at), &c);
 		if (n > 0 && is_plain(c)) {
 			at += n;
@@ -150,8 +165,17 @@ json_text(struct json *j, const char *text)
 void
 json_i64(struct json *j, int64_t v)
 {
+	char text[24];
+	size_t at = sizeof(text);
+	uint64_t left = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+
 	separate(j);
-	buf_printf(j->out, "%" PRId64, v);
+	do
+		text[--at] = (char)('0' + left % 10);
+	while ((left /= 10) > 0);
+	if (v < 0)
+		text[--at] = '-';
+	buf_add(j->out, str_of(text + at, sizeof(text) - at));
 }
 
 void

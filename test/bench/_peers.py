@@ -158,7 +158,7 @@ class Fileroom(Server):
     can = frozenset(("store", "get", "move", "find", "hold", "start",
                      "orders"))
     ready_seconds = 0.0
-    hl7_port = 0
+    hl7_port = http_port = 0
 
     @classmethod
     def available(cls, bench):
@@ -187,6 +187,7 @@ class Fileroom(Server):
                  for word in line.split() if "=" in word}
         if line.startswith("ready") and "dicom" in ports:
             self.port, self.hl7_port = ports["dicom"], ports.get("hl7", 0)
+            self.http_port = ports.get("http", 0)
             return self
         self.kill()
         raise Failed("fileroom does not start: " + read(self.log)[-500:])

@@ -36,6 +36,9 @@ Scenarios, with their names for --only (a name chooses all that begin so):
             (99th percentile, whole association)
     orders  HL7 orders, durable when acknowledged, pipelined over one connection
             and over 8, and as changes of those orders: 2,000 a second
+    search  100 of 20,000 studies over HTTP: 50 times Orthanc
+    zip     of a study of 500 x 0.5 MB: half of what nginx reaches serving it,
+            in under 32 MB of memory
     start   ready in under a second on an index of 100,000 instances, after a
             clean stop and after kill -9
 
@@ -57,6 +60,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import _peers
+import _web
 import _worklist
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
@@ -830,6 +834,18 @@ def items_scenario(bench, fs):
                 "at most 2x", ratio <= 2)
 
 
+# The portal
+
+def search_scenario(bench, fs):
+    bench.log = log
+    _web.search_scenario(bench, fs, scaled(20000), judge_ratio, medians)
+
+
+def zip_scenario(bench, fs):
+    bench.log = log
+    _web.zip_scenario(bench, fs, scaled(500))
+
+
 # Starting
 
 def start_scenario(bench, fs):
@@ -871,6 +887,8 @@ def disk_scenarios(bench, fs):
                            ("hold", hold_scenario),
                            ("orders", orders_scenario),
                            ("items", items_scenario),
+                           ("search", search_scenario),
+                           ("zip", zip_scenario),
                            ("start", start_scenario)):
         if not bench.wants(name):
             continue
