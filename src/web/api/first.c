@@ -11,18 +11,28 @@
 #include "web/http/inside.h"
 #include "web/page/page.h"
 
+/* name: whose password it is; NULL: it is to be typed. */
 static void
-add_form(struct reply *r, const char *action, struct str token, bool name)
+add_form(
+    struct reply *r, const char *action, struct str token, const char *name)
 {
 	buf_printf(&r->body, "<form method=\"post\" action=\"%s\">", action);
 	buf_text(&r->body, "<input type=\"hidden\" name=\"token\" value=\"");
 	html_text(&r->body, token);
 	buf_text(&r->body, "\">");
-	if (name)
+	buf_text(&r->body,
+	    "<label><span data-text=\"user_name\">User name</span><input ");
+	if (name == NULL) {
 		buf_text(&r->body,
-		    "<label><span data-text=\"user_name\">User name</span>"
-		    "<input name=\"username\" required maxlength=\"64\" "
-		    "autocomplete=\"username\" autofocus></label>");
+		    "name=\"username\" required maxlength=\"64\" autofocus");
+	} else {
+		/* It is not sent: for who reads, and for keepers of passwords.
+		 */
+		buf_text(&r->body, "readonly value=\"");
+		html_text(&r->body, str_from(name));
+		buf_text(&r->body, "\"");
+	}
+	buf_text(&r->body, " dir=\"auto\" autocomplete=\"username\"></label>");
 	buf_text(&r->body,
 	    "<label><span data-text=\"password_8\">Password, at least 8 "
 	    "characters</span>"
@@ -61,7 +71,7 @@ first_page(struct call *c, struct reply *r, struct err *e)
 	if (!is_setup(c, c->query))
 		return no_such_link(r);
 	page_begin(r, "The first administrator", "first_administrator");
-	add_form(r, "/setup", c->query, true);
+	add_form(r, "/setup", c->query, NULL);
 	page_end(r);
 	return true;
 }
@@ -110,11 +120,7 @@ reset_page(struct call *c, struct reply *r, struct err *e)
 	if (!find_reset(c, c->query, &u, e))
 		return e->code == ERR_MISSING && no_such_link(r);
 	page_begin(r, "A new password", "new_password");
-	buf_text(&r->body,
-	    "<p><span data-text=\"user_name\">User name</span>: <bdi>");
-	html_text(&r->body, str_from(u.name));
-	buf_text(&r->body, "</bdi></p>");
-	add_form(r, "/reset", c->query, false);
+	add_form(r, "/reset", c->query, u.name);
 	page_end(r);
 	return true;
 }

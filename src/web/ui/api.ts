@@ -74,10 +74,10 @@ export interface Portal {
 export interface Token {
 	token: string;
 	url: string;
-	until?: string;
-	open?: boolean;
-	opens?: number;
-	last_open?: string;
+	open: boolean;
+	until: string; // "": without an end
+	opens: number;
+	opened: string;
 }
 
 export interface ApiKey {

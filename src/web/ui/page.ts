@@ -89,7 +89,7 @@ function watchStrength(input: HTMLInputElement): void {
 	input.setAttribute('aria-describedby', hint.id);
 	const show = (): void => {
 		const name = document.querySelector<HTMLInputElement>(
-			'input[name=username]');
+			'input[autocomplete=username]');
 		const is = strength(input.value, name?.value ?? '');
 		hint.dataset.is = is;
 		hint.textContent = t(`strength_${is}`);

@@ -27,6 +27,12 @@ function OwnData({ user }: { user: User }) {
 	</section>;
 }
 
+// For keepers of passwords: whose it is.
+function Whose({ name }: { name: string }) {
+	return <input type="text" name="username" autocomplete="username" hidden
+		value={name} readOnly />;
+}
+
 function ChangePassword({ user }: { user: User }) {
 	const [old, setOld] = useState('');
 	const [fresh, setFresh] = useState('');
@@ -44,8 +50,7 @@ function ChangePassword({ user }: { user: User }) {
 			setAgain('');
 			tell(t('password_changed'));
 		}}>
-			<input type="text" name="username" autocomplete="username" hidden
-				value={user.name} readOnly />
+			<Whose name={user.name} />
 			<div class="fields">
 				<Password label={t('old_password')} name="old" value={old}
 					set={setOld} fresh={false} required />
@@ -90,6 +95,7 @@ function SecondFactor({ user }: { user: User }) {
 		<p class="hint">{t('second_text')}</p>
 		{user.second_factor && <Form onSend={turn(false)}>
 			<p>{t('second_is_on')}</p>
+			<Whose name={user.name} />
 			<div class="fields">{ownPassword}</div>
 			<div><button>{t('turn_off')}</button></div>
 		</Form>}
@@ -98,6 +104,7 @@ function SecondFactor({ user }: { user: User }) {
 		</div>}
 		{!user.second_factor && secret && <Form onSend={turn(true)}>
 			<p>{t('second_scan')}</p>
+			<Whose name={user.name} />
 			<Qr text={address(secret.url)} label={t('second_qr')} />
 			<p class="once" dir="ltr">{t('second_secret',
 				{ secret: secret.secret.replace(/(.{4})(?=.)/g, '$1 ') })}</p>

@@ -42,9 +42,8 @@ export function PatientPage({ id, issuer }: { id: string; issuer: string }) {
 				</div>
 				<div class="end">
 					{may('download') && <a class="button primary" download=""
-						href={zip.patient({ ...first, patient_id: id, issuer })}
-						aria-label={t('zip_of', { name: named(first) })}>
-						{t('zip')}</a>}
+						href={zip.patient({ ...first, patient_id: id, issuer })}>
+						{t('zip_patient')}</a>}
 				</div>
 			</div>
 			<section class="box over">

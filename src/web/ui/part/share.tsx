@@ -10,16 +10,13 @@ import { Alert, CopyField, Data, Dialog, Qr, Sure, words } from './parts';
 // What is known of the link: until when it opens, how often it was opened.
 function State({ token }: { token: Token }) {
 	const lines: string[] = [];
-	if (token.open === false)
+	if (!token.open)
 		lines.push(t('link_closed'));
-	else if (token.until)
-		lines.push(t('link_until', { date: moment(token.until) }));
-	else if (token.open)
-		lines.push(t('link_always'));
-	if (token.opens !== undefined)
-		lines.push(token.opens === 0 ? t('link_not_opened') :
-			t('link_opened', { n: token.opens,
-				date: moment(token.last_open ?? '') }));
+	else
+		lines.push(token.until === '' ? t('link_always') :
+			t('link_until', { date: moment(token.until) }));
+	lines.push(token.opens === 0 ? t('link_not_opened') :
+		t('link_opened', { n: token.opens, date: moment(token.opened) }));
 	return <>{lines.map(l => <p class="hint">{l}</p>)}</>;
 }
 
