@@ -161,6 +161,58 @@ def t_axe_users_and_account():
             look_all_over(b, path)
 
 
+def t_link():
+    """A study's link: shown, copied, as QR code, opened, counted, revoked."""
+    with inside() as b:
+        b.rows()
+        b.click("Patient link for Müller, Eva Maria")
+        link = b.one("dialog input").get_attribute("value")
+        b.wait_text("Not opened yet")
+        equal(len(b.all("dialog svg.qr")), 1)
+        look_all_over(b, "link")
+        # Where the browser does not let us copy, the text is marked.
+        b.driver.execute_script(
+            "navigator.clipboard.writeText = () => Promise.reject();"
+            "document.execCommand = () => false")
+        b.click("Copy link")
+        b.wait_text("the link is marked")
+        equal(b.driver.execute_script("return getSelection().toString()"),
+              link)
+        b.driver.execute_script(
+            "navigator.clipboard.writeText = async t => { window.had = t }")
+        b.click("Copy link")
+        b.wait_text("Copied.")
+        equal(b.driver.execute_script("return window.had"), link)
+        b.driver.execute_script(
+            "window.print = () => { window.printed ="
+            " document.querySelector('.sheet').textContent }")
+        b.click("Print a sheet")
+        sheet = b.driver.execute_script("return window.printed")
+        assert link in sheet and "Müller, Eva Maria" in sheet, sheet
+        for scripts in (True, False):
+            with Browser(archive(), scripts=scripts) as p:
+                p.go("/token" + link.split("/token")[1])
+                equal(p.at(), "/token/study")
+                for text in ("Müller, Eva Maria", "CT thorax", "S1",
+                             "St. Elisabeth - Radiology",
+                             "Client IP: 127.0.0.1"):
+                    p.wait_text(text)
+                if scripts:
+                    look_all_over(p, "patient's page")
+                p.go("/")
+                equal(p.at(), "/login")
+        b.click("Close")
+        b.click("Patient link for Müller, Eva Maria")
+        b.wait_text("Opened 2 times")
+        b.click("Revoke")
+        b.all("dialog dialog button.danger")[0].click()
+        b.wait_text("The link was revoked.")
+        with Browser(archive()) as p:
+            p.go("/token" + link.split("/token")[1])
+            p.wait_text("404")
+            p.check_console(but=("404",))
+
+
 def totp(secret):
     """RFC 6238, as the app on the telephone reckons."""
     key = base64.b32decode(secret.replace(" ", ""))

@@ -72,7 +72,7 @@ first_page(struct call *c, struct reply *r, struct err *e)
 		return no_such_link(r);
 	page_begin(r, "The first administrator", "first_administrator");
 	add_form(r, "/setup", c->query, NULL);
-	page_end(r);
+	page_end(c, r);
 	return true;
 }
 
@@ -121,7 +121,7 @@ reset_page(struct call *c, struct reply *r, struct err *e)
 		return e->code == ERR_MISSING && no_such_link(r);
 	page_begin(r, "A new password", "new_password");
 	add_form(r, "/reset", c->query, u.name);
-	page_end(r);
+	page_end(c, r);
 	return true;
 }
 

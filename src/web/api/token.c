@@ -74,10 +74,11 @@ token_enter(struct call *c, struct reply *r, struct err *e)
 	return true;
 }
 
+/* The label in English, and its key in the pages' catalogue of texts. */
 static void
-row(struct buf *b, const char *label, struct str value)
+row(struct buf *b, const char *label, const char *key, struct str value)
 {
-	buf_printf(b, "<dt>%s</dt><dd><bdi>", label);
+	buf_printf(b, "<dt data-text=\"%s\">%s</dt><dd><bdi>", key, label);
 	if (value.n > 0)
 		html_text(b, value);
 	else
@@ -110,28 +111,41 @@ shown(struct call *c, const struct index_row *study, const char *key)
 	return STR("");
 }
 
+/* Digits as they are; the page's script writes them as the browser's language
+ * does. */
+static void
+when(struct buf *b, struct str date, struct str time)
+{
+	buf_text(b, "<dt data-text=\"study_moment\">Study date/time</dt>"
+		    "<dd><bdi><span data-day=\"");
+	html_text(b, date);
+	buf_text(b, "\">");
+	html_text(b, date);
+	buf_text(b, "</span> <span data-time=\"");
+	html_text(b, time);
+	buf_text(b, "\">");
+	html_text(b, time);
+	buf_text(b, "</span></bdi></dd>");
+}
+
 static void
 study_facts(struct call *c, struct reply *r, const struct index_row *s)
 {
 	struct str modalities = s->value[COLUMN_ModalitiesInStudy], part;
-	struct str date = shown(c, s, "date"), time = shown(c, s, "time");
 	struct buf *b = &r->body, text;
 
 	buf_init(&text, 8192);
 	buf_text(b, "<dl>");
-	row(b, "Patient name", shown(c, s, "patient_name"));
-	row(b, "Study ID", s->value[COLUMN_StudyID]);
-	row(b, "Study description", s->value[COLUMN_StudyDescription]);
-	buf_add(&text, date);
-	buf_text(&text, " ");
-	buf_add(&text, time);
-	row(b, "Study date/time", str_trim(buf_str(&text)));
-	buf_clear(&text);
+	row(b, "Patient name", "patient_name", shown(c, s, "patient_name"));
+	row(b, "Study ID", "study_id", s->value[COLUMN_StudyID]);
+	row(b, "Study description", "study_description",
+	    s->value[COLUMN_StudyDescription]);
+	when(b, shown(c, s, "date"), shown(c, s, "time"));
 	while (modalities.n > 0 && str_split(&modalities, '\\', &part)) {
 		buf_text(&text, text.n > 0 ? ", " : "");
 		buf_add(&text, part);
 	}
-	row(b, "Modalities", buf_str(&text));
+	row(b, "Modalities", "modalities", buf_str(&text));
 	buf_text(b, "</dl>");
 	buf_fini(&text);
 }
@@ -155,21 +169,23 @@ study_links(struct call *c, struct reply *r)
 	const char *name = web_text(c, WEB_VIEWER_NAME);
 	struct buf *b = &r->body;
 
-	buf_text(b, "<p>");
+	buf_text(b, "<p class=\"links\">");
 	if (there_is("/api/v1/studies/1/archive")) {
-		buf_text(
-		    b, "<a class=\"act\" download href=\"/api/v1/studies/");
+		buf_text(b,
+		    "<a class=\"button primary\" data-text=\"download_study\" "
+		    "download href=\"/api/v1/studies/");
 		html_text(b, str_from(study));
 		buf_text(b, "/archive\">Zip file of the study</a>");
 	}
 	if (there_is("/viewer/")) {
-		buf_text(b, "<a class=\"act\" href=\"/viewer/viewer?"
-			    "StudyInstanceUIDs=");
+		buf_text(b, "<a class=\"button\" data-text=\"look\" "
+			    "href=\"/viewer/viewer?StudyInstanceUIDs=");
 		html_text(b, str_from(study));
 		buf_text(b, "\">Look at the images</a>");
 	}
 	if (web_flag(c, WEB_SANTE_LINKS)) {
-		buf_text(b, "<a class=\"act\" href=\"");
+		buf_text(b,
+		    "<a class=\"button\" data-text=\"open_desktop\" href=\"");
 		html_text(b, str_from(web_sante_link(c)));
 		buf_text(b, "\">Open this study</a>");
 	}
@@ -177,27 +193,16 @@ study_links(struct call *c, struct reply *r)
 	if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
 		return;
 	buf_text(b,
-	    "<ol><li>Download the zip file of the study.</li><li>"
-	    "Install the viewer <a rel=\"noopener noreferrer\" href=\"");
+	    "<ol><li data-text=\"step_zip\">Download the zip file of the "
+	    "study.</li><li><span data-text=\"step_viewer\">Install the viewer, "
+	    "unless you have one:</span> <a rel=\"noopener noreferrer\" "
+	    "href=\"");
 	html_text(b, str_from(url));
-	buf_text(b, "\">");
+	buf_text(b, "\"><bdi>");
 	html_text(b, str_from(name[0] != '\0' ? name : url));
-	buf_text(b, "</a>, unless you have one.</li><li>Open the zip file "
-		    "with it.</li></ol>");
-}
-
-static void
-place(struct call *c, struct reply *r)
-{
-	const char *institution = web_text(c, WEB_INSTITUTION);
-	const char *department = web_text(c, WEB_DEPARTMENT);
-
-	buf_text(&r->body, "<p>");
-	html_text(&r->body, str_from(institution));
-	if (institution[0] != '\0' && department[0] != '\0')
-		buf_text(&r->body, " – ");
-	html_text(&r->body, str_from(department));
-	buf_text(&r->body, "</p>");
+	buf_text(b,
+	    "</bdi></a></li><li data-text=\"step_open\">Open the zip file with "
+	    "it.</li></ol>");
 }
 
 bool
@@ -207,13 +212,9 @@ token_page(struct call *c, struct reply *r, struct err *e)
 
 	if (!access_study(c, str_from(c->viewer.visit.study), &study, e))
 		return false;
-	page_begin(r, "Your images", NULL);
-	place(c, r);
+	page_begin(r, "Your images", "sheet_title");
 	study_facts(c, r, &study);
 	study_links(c, r);
-	buf_text(&r->body, "<p>Client IP: ");
-	html_text(&r->body, str_from(c->client));
-	buf_text(&r->body, "</p>");
-	page_end(r);
+	page_end(c, r);
 	return true;
 }

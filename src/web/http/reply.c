@@ -119,7 +119,7 @@ refuse_page(struct reply *r, const char *text)
 	buf_text(&r->body, "<p>");
 	html_text(&r->body, str_from(text));
 	buf_text(&r->body, "</p><p><a href=\"/\">Fileroom</a></p>");
-	page_end(r);
+	page_end(NULL, r);
 }
 
 void

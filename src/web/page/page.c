@@ -3,6 +3,7 @@
  */
 #include "web/page/page.h"
 
+#include "web/http/inside.h"
 #include "web/page/asset.h"
 
 bool
@@ -51,8 +52,23 @@ page_begin(struct reply *r, const char *title, const char *key)
 }
 
 void
-page_end(struct reply *r)
+page_end(struct call *c, struct reply *r)
 {
-	buf_text(
-	    &r->body, "</main><footer data-place></footer></body></html>\n");
+	struct buf *b = &r->body;
+	const char *institution, *department;
+
+	buf_text(b, "</main><footer data-place>");
+	if (c != NULL) {
+		institution = web_text(c, WEB_INSTITUTION);
+		department = web_text(c, WEB_DEPARTMENT);
+		buf_text(b, "<bdi>");
+		html_text(b, str_from(institution));
+		if (institution[0] != '\0' && department[0] != '\0')
+			buf_text(b, " - ");
+		html_text(b, str_from(department));
+		buf_text(b, "</bdi><span>Client IP: ");
+		html_text(b, str_from(c->client));
+		buf_text(b, "</span>");
+	}
+	buf_text(b, "</footer></body></html>\n");
 }

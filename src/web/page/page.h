@@ -12,9 +12,11 @@ bool page_portal(struct call *c, struct reply *r, struct err *e);
 bool page_login(struct call *c, struct reply *r, struct err *e);
 
 /* The begin and end of a small page with our style, in a box of its own. The
- * title is a key of src/web/ui/text/en.ts in brackets behind the English text:
- * the page's script puts the browser's language in its place. */
+ * title is in English; key names it in src/web/ui/text/en.ts: the page's script
+ * puts the browser's language in its place. */
 void page_begin(struct reply *r, const char *title, const char *key);
-void page_end(struct reply *r);
+/* With institution, department and the client's address (F80, F85). c NULL: the
+ * page's script asks for them. */
+void page_end(struct call *c, struct reply *r);
 
 #endif
