@@ -105,6 +105,9 @@
 /* Zip imports: entries, total inflated bytes, nesting of zips. */
 #define LIMIT_ZIP_ENTRIES 1000000
 #define LIMIT_ZIP_BYTES   (256 * GIB)
+/* Images of one zip that is sent, and what is remembered of them. */
+#define LIMIT_PACK       200000
+#define LIMIT_PACK_ARENA (160 * MIB)
 /* Rows fetched at once while a query is answered; no cursor stays open. */
 #define LIMIT_ROWS 500
 

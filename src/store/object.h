@@ -73,4 +73,11 @@ void object_close(struct object_file *);
  */
 bool object_verify(struct object_file *, struct err *e) MUST_USE;
 
+struct index_row;
+/* The CRC-32 of an instance's data set, from its row (index_search with
+ * want_file), or where that has none from the file, whose bytes are verified
+ * then; the row has it ever after. */
+bool object_checksum(struct store *, const struct index_row *row, uint32_t *out,
+    struct err *e) MUST_USE;
+
 #endif

@@ -2,7 +2,7 @@
  * Options of verbs, the list of verbs, text for terminals, and the names that
  * exports give to files.
  */
-#include "app/archive/export_name.h"
+#include "base/filename.h"
 #include "app/verb.h"
 #include "test.h"
 
@@ -145,8 +145,8 @@ name_of(const char *text, size_t max)
 
 	buf_fini(&b);
 	buf_init(&b, 256);
-	export_name_add(&b, 0, str_from(text), max);
-	export_name_end(&b, 0, "none");
+	filename_add(&b, 0, str_from(text), max);
+	filename_end(&b, 0, "none");
 	return buf_cstr(&b);
 }
 
@@ -178,32 +178,32 @@ TEST(numbers_in_names)
 	struct buf b;
 
 	buf_init(&b, 256);
-	export_name_number(&b, 0, STR("7 "), 4);
+	filename_number(&b, 0, STR("7 "), 4);
 	buf_u8(&b, '/');
-	export_name_number(&b, b.n, STR("12345"), 4);
+	filename_number(&b, b.n, STR("12345"), 4);
 	buf_u8(&b, '/');
-	export_name_number(&b, b.n, STR("-3"), 4);
+	filename_number(&b, b.n, STR("-3"), 4);
 	CHECK_STR(buf_str(&b), "0007/12345/3");
 	buf_fini(&b);
 }
 
 static const char *
-take(struct export_names *n, struct buf *b, const char *path)
+take(struct filenames *n, struct buf *b, const char *path)
 {
 	buf_clear(b);
 	buf_text(b, path);
-	CHECK(export_names_take(n, b, ".x", &e));
+	CHECK(filenames_take(n, b, ".x", &e));
 	return buf_cstr(b);
 }
 
 TEST(no_two_names_are_alike)
 {
-	struct export_names n;
+	struct filenames n;
 	struct buf b;
 	int i;
 
 	buf_init(&b, 64);
-	export_names_init(&n);
+	filenames_init(&n);
 	CHECK_STR(str_from(take(&n, &b, "d/a")), "d/a.x");
 	CHECK_STR(str_from(take(&n, &b, "d/a")), "d/a_2.x");
 	CHECK_STR(str_from(take(&n, &b, "d/A")), "d/A_3.x");
@@ -214,12 +214,12 @@ TEST(no_two_names_are_alike)
 	for (i = 4; i < 5000; i++)
 		take(&n, &b, "d/a");
 	CHECK_STR(buf_str(&b), "d/a_4999.x");
-	export_names_clear(&n);
+	filenames_clear(&n);
 	CHECK_STR(str_from(take(&n, &b, "d/a")), "d/a.x");
 	buf_clear(&b);
 	buf_fill(&b, 'y', 63);
-	CHECK(!export_names_take(&n, &b, ".x", &e));
-	export_names_fini(&n);
+	CHECK(!filenames_take(&n, &b, ".x", &e));
+	filenames_fini(&n);
 	buf_fini(&b);
 }
 

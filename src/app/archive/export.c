@@ -7,14 +7,14 @@
  * The bytes of each object are compared with their hash before they leave.
  * What cannot be exported is named with its reason, and the rest goes on.
  */
-#include "app/archive/export_name.h"
+#include "base/filename.h"
 #include "app/archive/export_out.h"
 #include "app/progress.h"
 #include "app/verb.h"
 #include "base/os.h"
 #include "dicom/convert.h"
 #include "dicom/file.h"
-#include "dicom/value.h"
+#include "service/naming.h"
 #include "store/index/index.h"
 #include "store/object.h"
 
@@ -32,7 +32,7 @@ struct export
 	bool convert;
 	struct syntax syntax; /* wanted, if convert */
 	struct map patients;  /* identity: its folder's path */
-	struct export_names folders, series, files;
+	struct filenames folders, series, files;
 	struct arena arena; /* for the whole export */
 	struct buf path;
 	struct progress progress;
@@ -227,18 +227,15 @@ say_failed(struct export *x, struct str uid, const struct err *why)
 static bool
 export_instance(struct export *x, const struct index_row *row, struct err *e)
 {
-	size_t folder = x->path.n, from;
+	size_t folder = x->path.n;
 	struct err why;
 	bool done;
 
 	if (stopped)
 		return fail(e, ERR_CANCELLED, "stopped");
 	buf_u8(&x->path, '/');
-	from = x->path.n;
-	export_name_number(
-	    &x->path, from, row->value[COLUMN_InstanceNumber], 4);
-	export_name_end(&x->path, from, "image");
-	if (!export_names_take(&x->files, &x->path, ".dcm", e))
+	naming_instance(&x->path, row);
+	if (!filenames_take(&x->files, &x->path, ".dcm", e))
 		return false;
 	done = export_object(x, row, buf_cstr(&x->path), &why);
 	x->path.n = folder;
@@ -287,14 +284,14 @@ each_row(struct export *x, struct search *search, row_fn *fn, uint64_t *found,
 /* Makes the folder that x->path names, and only a new one: a number is put
  * behind the name where something is there already. */
 static bool
-make_new_folder(struct export *x, struct export_names *names, struct err *e)
+make_new_folder(struct export *x, struct filenames *names, struct err *e)
 {
 	size_t plain = x->path.n;
 	bool taken = true;
 
 	while (taken) {
 		x->path.n = plain;
-		if (!export_names_take(names, &x->path, "", e) ||
+		if (!filenames_take(names, &x->path, "", e) ||
 		    !export_out_folder(x->out, buf_cstr(&x->path), &taken, e))
 			return false;
 	}
@@ -315,17 +312,13 @@ export_series(struct export *x, const struct index_row *row, struct err *e)
 	struct search search = {.level = LEVEL_INSTANCE,
 	    .conditions = conditions,
 	    .count = ARRAY_LEN(conditions)};
-	size_t folder = x->path.n, from;
+	size_t folder = x->path.n;
 	uint64_t found = 0;
 	bool done;
 
 	buf_u8(&x->path, '/');
-	from = x->path.n;
-	export_name_number(&x->path, from, row->value[COLUMN_SeriesNumber], 3);
-	export_name_add(
-	    &x->path, from, row->value[COLUMN_SeriesDescription], 40);
-	export_name_end(&x->path, from, "series");
-	export_names_clear(&x->files);
+	naming_series(&x->path, row);
+	filenames_clear(&x->files);
 	done = make_new_folder(x, &x->series, e) &&
 	       each_row(x, &search, export_instance, &found, e);
 	x->path.n = folder;
@@ -351,10 +344,8 @@ patient_folder(struct export *x, const struct index_row *row, struct err *e)
 		buf_text(&x->path, path);
 		return true;
 	}
-	export_name_add(&x->path, 0, pn_alphabetic(v[COLUMN_PatientName]), 40);
-	export_name_add(&x->path, 0, v[COLUMN_PatientID], 32);
-	export_name_end(&x->path, 0, "patient");
-	if (!export_names_take(&x->folders, &x->path, "", e) ||
+	naming_patient(&x->path, row);
+	if (!filenames_take(&x->folders, &x->path, "", e) ||
 	    !export_out_folder(x->out, buf_cstr(&x->path), &taken, e))
 		return false;
 	path = arena_cstr(&x->arena, buf_str(&x->path));
@@ -373,17 +364,12 @@ export_study(struct export *x, const struct index_row *row, struct err *e)
 	struct search search = {
 	    .level = LEVEL_SERIES, .conditions = &condition, .count = 1};
 	uint64_t found = 0;
-	size_t from;
 
 	if (!patient_folder(x, row, e))
 		return false;
 	buf_u8(&x->path, '/');
-	from = x->path.n;
-	export_name_add(&x->path, from, row->value[COLUMN_StudyDate], 8);
-	export_name_add(
-	    &x->path, from, row->value[COLUMN_StudyDescription], 40);
-	export_name_end(&x->path, from, "study");
-	export_names_clear(&x->series);
+	naming_study(&x->path, row);
+	filenames_clear(&x->series);
 	return make_new_folder(x, &x->folders, e) &&
 	       each_row(x, &search, export_series, &found, e);
 }
@@ -480,17 +466,17 @@ run_export(struct export *x, const struct words *uids, const char *target,
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
 	map_init(&x->patients);
-	export_names_init(&x->folders);
-	export_names_init(&x->series);
-	export_names_init(&x->files);
+	filenames_init(&x->folders);
+	filenames_init(&x->series);
+	filenames_init(&x->files);
 	arena_init(&x->arena, 64 * MIB);
 	buf_init(&x->path, PATH_MOST);
 	done = export_studies(x, uids, target, e);
 	buf_fini(&x->path);
 	arena_fini(&x->arena);
-	export_names_fini(&x->files);
-	export_names_fini(&x->series);
-	export_names_fini(&x->folders);
+	filenames_fini(&x->files);
+	filenames_fini(&x->series);
+	filenames_fini(&x->folders);
 	map_fini(&x->patients);
 	return done;
 }

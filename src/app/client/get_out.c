@@ -3,7 +3,7 @@
  */
 #include "app/client/get_out.h"
 
-#include "app/archive/export_name.h"
+#include "base/filename.h"
 #include "base/os.h"
 #include "dicom/charset.h"
 #include "dicom/file.h"
@@ -286,27 +286,27 @@ make_folders(struct get_out *o, struct err *e)
 	size_t from;
 
 	buf_clear(path);
-	export_name_add(path, 0, pn_alphabetic(text(o, TAG_PatientName)), 40);
-	export_name_add(path, 0, text(o, TAG_PatientID), 32);
-	export_name_end(path, 0, "patient");
+	filename_add(path, 0, pn_alphabetic(text(o, TAG_PatientName)), 40);
+	filename_add(path, 0, text(o, TAG_PatientID), 32);
+	filename_end(path, 0, "patient");
 	if (!make_folder(o, e))
 		return false;
 	from = path->n;
-	export_name_add(path, from, raw(o, TAG_StudyDate), 8);
-	export_name_add(path, from, text(o, TAG_StudyDescription), 40);
-	export_name_end(path, from, "study");
+	filename_add(path, from, raw(o, TAG_StudyDate), 8);
+	filename_add(path, from, text(o, TAG_StudyDescription), 40);
+	filename_end(path, from, "study");
 	add_hash(path, raw(o, TAG_StudyInstanceUID));
 	if (!make_folder(o, e))
 		return false;
 	from = path->n;
-	export_name_number(path, from, raw(o, TAG_SeriesNumber), 3);
-	export_name_add(path, from, text(o, TAG_SeriesDescription), 40);
-	export_name_end(path, from, "series");
+	filename_number(path, from, raw(o, TAG_SeriesNumber), 3);
+	filename_add(path, from, text(o, TAG_SeriesDescription), 40);
+	filename_end(path, from, "series");
 	if (!make_folder(o, e))
 		return false;
 	from = path->n;
-	export_name_number(path, from, raw(o, TAG_InstanceNumber), 4);
-	export_name_end(path, from, "image");
+	filename_number(path, from, raw(o, TAG_InstanceNumber), 4);
+	filename_end(path, from, "image");
 	return true;
 }
 

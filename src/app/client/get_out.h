@@ -3,7 +3,7 @@
  *
  *   NAME_ID/DATE_STUDY_123456/NUMBER_SERIES/NUMBER.dcm
  *
- * Names are of our own making (export_name.h), from the text of the instance;
+ * Names are of our own making (filename.h), from the text of the instance;
  * the digits are of a hash of the Study Instance UID, so that the same study
  * has the same folder each time and no other study has it. Nothing that is
  * there is overwritten: the same bytes are found again, others get a number.

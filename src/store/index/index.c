@@ -88,6 +88,7 @@ read_row(const struct search *s, struct db_stmt *q, int at, struct arena *a,
 		row->path = str_from(arena_cstr(a, db_column(q, at++)));
 		row->syntax = str_from(arena_cstr(a, db_column(q, at++)));
 		row->size = (uint64_t)db_column_int(q, at++);
+		row->crc32 = db_column_int(q, at++);
 	}
 	for (i = 0; i < COLUMN_COUNT; i++)
 		if (plan_gives(s, (enum column)i))

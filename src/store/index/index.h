@@ -98,6 +98,7 @@ struct index_row {
 	/* LEVEL_INSTANCE, or with want_file: */
 	struct str path, syntax; /* NUL-terminated */
 	uint64_t size;           /* of the data set */
+	int64_t crc32;           /* likewise; -1: see object_checksum() */
 };
 
 /* Up to LIMIT_ROWS rows with id > after_id in id order; memory from the arena.

@@ -352,7 +352,7 @@ add_columns(const struct search *s, struct sql *q)
 		sql_add(
 		    q, s->level == LEVEL_PATIENT ? ", p.id" : ", s.patient");
 	if (s->want_file || s->level == LEVEL_INSTANCE)
-		sql_add(q, ", i.path, i.syntax, i.size");
+		sql_add(q, ", i.path, i.syntax, i.size, i.crc32");
 	for (i = 0; i < COLUMN_COUNT; i++) {
 		if (!plan_gives(s, (enum column)i))
 			continue;

@@ -28,7 +28,7 @@ bool plan_choose(
     struct plan *p, struct db *db, int64_t after_id, struct err *e) MUST_USE;
 
 /* The statement of the page behind after_id: id; patient, with want_patient;
- * path, syntax and size, at LEVEL_INSTANCE and with want_file; then the
+ * path, syntax, size and CRC-32, at LEVEL_INSTANCE and with want_file; then the
  * columns that plan_gives(). */
 bool plan_page(const struct plan *p, int64_t after_id, struct sql *out,
     struct err *e) MUST_USE;

@@ -28,7 +28,7 @@ enum word_kind {
 /* Real ones stay below; a hostile one is not to cost thousands of trigrams. */
 #define WORD_MAX 256
 /* Trigrams asked for of one pattern. */
-#define WORD_TRIGRAMS 12
+#define WORD_TRIGRAMS 5
 
 /* WORD_KINDS when the column has none. */
 enum word_kind word_kind_of(enum column c);

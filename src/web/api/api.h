@@ -30,5 +30,8 @@ route_fn token_show, token_end, token_enter, token_page;
 route_fn openapi;
 /* first.c */
 route_fn first_page, first_form, reset_page, reset_form;
+/* archive.c */
+route_fn archive_study, archive_series, archive_series_alone, archive_patient,
+    archive_selection;
 
 #endif

@@ -2,7 +2,7 @@
  * Safe names: what stands in an object decides how a file is called, but never
  * where it goes.
  */
-#include "app/archive/export_name.h"
+#include "base/filename.h"
 #include "base/limit.h"
 #include "base/utf8.h"
 
@@ -59,7 +59,7 @@ add_gap(struct buf *part)
 }
 
 void
-export_name_add(struct buf *path, size_t from, struct str text, size_t max)
+filename_add(struct buf *path, size_t from, struct str text, size_t max)
 {
 	struct buf part;
 	size_t before, n;
@@ -95,18 +95,18 @@ export_name_add(struct buf *path, size_t from, struct str text, size_t max)
 }
 
 void
-export_name_number(struct buf *path, size_t from, struct str text, int width)
+filename_number(struct buf *path, size_t from, struct str text, int width)
 {
 	uint64_t v;
 	char shown[32];
 
 	text = str_trim(text);
 	if (!str_u64(text, &v)) {
-		export_name_add(path, from, text, 12);
+		filename_add(path, from, text, 12);
 		return;
 	}
 	snprintf(shown, sizeof(shown), "%0*llu", width, (unsigned long long)v);
-	export_name_add(path, from, str_from(shown), sizeof(shown));
+	filename_add(path, from, str_from(shown), sizeof(shown));
 }
 
 /* Names of devices in Windows, with any extension. */
@@ -125,7 +125,7 @@ is_reserved(struct str name)
 }
 
 void
-export_name_end(struct buf *path, size_t from, const char *instead)
+filename_end(struct buf *path, size_t from, const char *instead)
 {
 	if (path->n == from)
 		buf_text(path, instead);
@@ -134,28 +134,28 @@ export_name_end(struct buf *path, size_t from, const char *instead)
 }
 
 void
-export_names_init(struct export_names *n)
+filenames_init(struct filenames *n)
 {
 	map_init(&n->taken);
 	arena_init(&n->arena, 256 * MIB);
 }
 
 void
-export_names_fini(struct export_names *n)
+filenames_fini(struct filenames *n)
 {
 	map_fini(&n->taken);
 	arena_fini(&n->arena);
 }
 
 void
-export_names_clear(struct export_names *n)
+filenames_clear(struct filenames *n)
 {
 	map_clear(&n->taken);
 	arena_reset(&n->arena);
 }
 
 static struct str
-lower(struct export_names *n, struct str path)
+lower(struct filenames *n, struct str path)
 {
 	uint8_t *p = arena_alloc(&n->arena, path.n);
 	size_t i;
@@ -166,8 +166,8 @@ lower(struct export_names *n, struct str path)
 }
 
 bool
-export_names_take(struct export_names *n, struct buf *path,
-    const char *extension, struct err *e)
+filenames_take(
+    struct filenames *n, struct buf *path, const char *extension, struct err *e)
 {
 	size_t plain = path->n;
 	struct str key = lower(n, buf_str(path)), first = key;
