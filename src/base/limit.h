@@ -108,6 +108,8 @@
 /* Images of one zip that is sent, and what is remembered of them. */
 #define LIMIT_PACK       200000
 #define LIMIT_PACK_ARENA (160 * MIB)
+/* One record of a DICOMDIR: a presentation state of 10,000 images. */
+#define LIMIT_DIRECTORY_RECORD (4 * MIB)
 /* Rows fetched at once while a query is answered; no cursor stays open. */
 #define LIMIT_ROWS 500
 
