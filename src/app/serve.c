@@ -466,6 +466,8 @@ serve(const struct serve_options *o, struct server *s)
 	}
 	if (s->runner != NULL)
 		runner_stop(s->runner);
+	if (s->scp != NULL)
+		scp_stop(s->scp);
 	web_close(&s->web, WAIT_STOP_MS);
 	worklist_keeper_close(&s->worklist);
 	hl7_port_close(&s->hl7, WAIT_STOP_MS);

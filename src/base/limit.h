@@ -181,6 +181,9 @@
 /* The HL7 port: reading waits for nobody; a worker is held by a flush, or by a
  * peer that does not take its answers. */
 #define LIMIT_WORKERS_HL7 64
+/* Identifiers of C-MOVEs that wait for their turn, of all together: most have
+ * 200 bytes, and what waits must not fill the memory. */
+#define LIMIT_IDENTIFIERS_HELD (64 * MIB)
 /* Running exchanges per address that is neither loopback nor a known node. */
 #define LIMIT_RUNNING_PER_ADDRESS 16
 /* Open connections; more are closed at once. The process keeps descriptors for

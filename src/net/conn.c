@@ -699,6 +699,12 @@ conn_buffered(const struct conn *c)
 }
 
 bool
+conn_full(const struct conn *c)
+{
+	return c->in_n > 0 && c->in_at + c->in_n == c->in_room;
+}
+
+bool
 conn_readable(struct conn *c)
 {
 	struct pollfd fd = {.fd = c->fd, .events = POLLIN | POLLRDHUP};

@@ -113,6 +113,9 @@ bool conn_release(struct conn *c, struct err *e) MUST_USE;
 bool conn_readable(struct conn *c);
 /* Bytes are buffered in the process: must be read before parking. */
 bool conn_buffered(const struct conn *c);
+/* The input buffer has no room: nothing more is taken in before some of it is
+ * read. */
+bool conn_full(const struct conn *c);
 /* Wait up to wait_ms for input; true when conn_readable(). In TLS also what
  * came is looked into: records that are TLS's own business are none. */
 bool conn_wait(struct conn *c, int wait_ms);

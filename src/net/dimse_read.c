@@ -333,9 +333,10 @@ dimse_cancelled(struct assoc *a, uint16_t message_id, struct err *e)
 		return false;
 	going = conn_look(a->conn, &all, e);
 	if (all.n > 0 && a->looked_at != a->conn->bytes_in) {
-		a->looked_at = a->conn->bytes_in;
+		/* An abort that was found is there to be found again. */
 		if (look_for_cancel(a, all, message_id, e))
 			return true;
+		a->looked_at = a->conn->bytes_in;
 	}
 	return !going;
 }

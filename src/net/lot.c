@@ -188,6 +188,19 @@ lot_unpark(struct lot *l, struct lot_item *item)
 	return mine;
 }
 
+void
+lot_hasten(struct lot *l, struct lot_item *item)
+{
+	mutex_lock(&l->lock);
+	if (item->heap_at != 0) {
+		item->deadline_ms = 1;
+		heap_up(l, item->heap_at);
+		l->wakes_at_ms = due(item);
+		wake(l);
+	}
+	mutex_unlock(&l->lock);
+}
+
 size_t
 lot_count(struct lot *l)
 {

@@ -34,6 +34,8 @@ void lot_forget(struct lot *, struct lot_item *);
 /* Take an item out again, from any thread but the lot's. True: it was parked
  * and is the caller's. False: a callback has it, or is about to get it. */
 bool lot_unpark(struct lot *, struct lot_item *);
+/* If it is parked, let it be late at once; from any thread, never waits. */
+void lot_hasten(struct lot *, struct lot_item *);
 size_t lot_count(struct lot *);
 
 #endif

@@ -8,7 +8,7 @@
 
 struct gate_line {
 	unsigned inside;
-	struct gate_pass *first, **last; /* who waits */
+	struct gate_pass *first, *last; /* who waits */
 	char key[KEY_ROOM];
 };
 
@@ -34,7 +34,6 @@ line_of(struct gate *g, const char *key)
 	if (line != NULL)
 		return line;
 	line = must_zalloc(sizeof(*line));
-	line->last = &line->first;
 	(void)str_copy(line->key, sizeof(line->key), str_from(key));
 	(void)map_put(&g->lines, str_from(line->key), line);
 	return line;
@@ -62,9 +61,28 @@ gate_enter(struct gate *g, struct gate_pass *p, const char *key)
 	}
 	p->waiting = true;
 	p->next = NULL;
-	*line->last = p;
-	line->last = &p->next;
+	p->before = line->last;
+	if (line->last != NULL)
+		line->last->next = p;
+	else
+		line->first = p;
+	line->last = p;
 	return false;
+}
+
+static void
+step_out(struct gate_line *line, struct gate_pass *p)
+{
+	if (p->before != NULL)
+		p->before->next = p->next;
+	else
+		line->first = p->next;
+	if (p->next != NULL)
+		p->next->before = p->before;
+	else
+		line->last = p->before;
+	p->next = p->before = NULL;
+	p->waiting = false;
 }
 
 static struct gate_pass *
@@ -72,13 +90,8 @@ pop(struct gate_line *line)
 {
 	struct gate_pass *p = line->first;
 
-	if (p == NULL)
-		return NULL;
-	line->first = p->next;
-	if (line->first == NULL)
-		line->last = &line->first;
-	p->next = NULL;
-	p->waiting = false;
+	if (p != NULL)
+		step_out(line, p);
 	return p;
 }
 
@@ -90,11 +103,15 @@ gate_leave(struct gate *g, struct gate_pass *p)
 
 	if (line == NULL)
 		return NULL;
-	must(!p->waiting);
 	p->line = NULL;
-	next = line->inside <= g->most ? pop(line) : NULL;
-	if (next == NULL)
-		line->inside--;
+	if (p->waiting) {
+		step_out(line, p);
+		next = NULL;
+	} else {
+		next = line->inside <= g->most ? pop(line) : NULL;
+		if (next == NULL)
+			line->inside--;
+	}
 	drop_empty(g, line);
 	return next;
 }

@@ -12,8 +12,8 @@
 
 /* What passes the gate; embedded in what it stands for. */
 struct gate_pass {
-	struct gate_line *line; /* NULL: neither inside nor waiting */
-	struct gate_pass *next; /* the next that waits */
+	struct gate_line *line;          /* NULL: neither inside nor waiting */
+	struct gate_pass *next, *before; /* of those that wait */
 	bool waiting;
 };
 
@@ -26,8 +26,8 @@ void gate_init(struct gate *g, unsigned most);
 void gate_fini(struct gate *g); /* empty */
 /* True: inside. False: it waits, and gate_leave() of another gives it out. */
 bool gate_enter(struct gate *g, struct gate_pass *p, const char *key);
-/* Returns the one that is inside instead, or NULL. Harmless for a pass that
- * never entered. */
+/* Returns the one that is inside instead, or NULL. One that waits leaves the
+ * line. Harmless for a pass that never entered. */
 struct gate_pass *gate_leave(struct gate *g, struct gate_pass *p);
 /* One that waited and is inside now because 'most' has grown; NULL: none. */
 struct gate_pass *gate_admit(struct gate *g);

@@ -8,6 +8,7 @@
  */
 #include "service/service.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "service/client/outgoing.h"
 #include "service/retrieve.h"
@@ -23,7 +24,11 @@ struct get {
 	struct session *session;
 	const struct dimse *rq;
 	struct retrieve retrieve;
+	int64_t stopped_ms; /* 0: the server goes on */
 };
+
+/* After the server has said that it stops: for what is under way. */
+#define STOP_GRACE_MS 1000
 
 static bool
 serves(struct str abstract)
@@ -120,6 +125,18 @@ meanwhile(struct get *g, const struct dimse *m, struct err *e)
 	return false;
 }
 
+/* Its connection asks, while the peer keeps us waiting. */
+static bool
+stop(void *ctx)
+{
+	struct get *g = ctx;
+
+	if (g->stopped_ms == 0 && service_stopping(g->session))
+		g->stopped_ms = clock_mono_ms();
+	return g->stopped_ms != 0 &&
+	       clock_mono_ms() >= g->stopped_ms + STOP_GRACE_MS;
+}
+
 static bool
 await_answer(
     struct get *g, const struct get_item *item, uint16_t id, struct err *e)
@@ -159,7 +176,7 @@ send_rows(struct get *g, const struct index_row *rows, size_t n, struct err *e)
 		next.file.fd = -1;
 		ok = retrieve_look(&g->retrieve, e) ||
 		     service_gone(g->session, e);
-		if (!ok || g->retrieve.cancelled)
+		if (!ok || retrieve_over(&g->retrieve))
 			break;
 		if (now.file.fd >= 0) {
 			id = a->next_message_id++;
@@ -178,6 +195,8 @@ send_rows(struct get *g, const struct index_row *rows, size_t n, struct err *e)
 	}
 	close_item(&now);
 	close_item(&next);
+	if (ok && g->retrieve.stopping && !g->retrieve.cancelled)
+		retrieve_fail_rest(&g->retrieve, i);
 	return ok;
 }
 
@@ -190,7 +209,7 @@ send_all(struct get *g, struct err *why, struct err *e)
 	while (r->row_count > 0) {
 		if (!send_rows(g, r->rows, r->row_count, e))
 			return false;
-		if (r->cancelled || !retrieve_next(r, why))
+		if (r->cancelled || r->stopping || !retrieve_next(r, why))
 			break;
 	}
 	return true;
@@ -201,15 +220,21 @@ answer(struct session *s, const struct dimse *rq, struct str identifier,
     struct err *e)
 {
 	struct get g = {.session = s, .rq = rq};
+	const struct conn_watch watch = {stop, &g};
+	struct conn *c = s->assoc->conn;
 	struct err why = {0};
 	bool ok = true;
+
+	c->watch = &watch;
 
 	if (retrieve_init(&g.retrieve, s, rq, identifier, &why))
 		ok = send_all(&g, &why, e);
 	if (ok && why.code != ERR_NONE)
 		ok = service_fail(s, rq, &why, e);
 	else if (ok)
-		ok = retrieve_answer(&g.retrieve, NULL, e);
+		ok = retrieve_answer(&g.retrieve,
+		    g.retrieve.stopping ? "the archive was stopped" : NULL, e);
+	c->watch = NULL;
 	retrieve_fini(&g.retrieve);
 	return ok;
 }

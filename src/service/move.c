@@ -106,19 +106,25 @@ result(void *ctx, const struct sender_item *item, uint16_t status,
 	tell(m);
 }
 
+static bool
+over(struct move *m)
+{
+	return m->gone || retrieve_over(&m->retrieve);
+}
+
 /* The sender asks, between items and while it waits. */
 static bool
 stop(void *ctx)
 {
 	struct move *m = ctx;
 
-	if (!m->gone && !m->retrieve.cancelled) {
+	if (!over(m)) {
 		if (!retrieve_look(&m->retrieve, &m->why_gone))
 			m->gone = true;
 		else if (!m->retrieve.cancelled)
 			tell(m);
 	}
-	return m->gone || m->retrieve.cancelled;
+	return over(m);
 }
 
 static void
@@ -194,12 +200,11 @@ send_batch(struct move *m)
 	struct err why;
 	bool ok;
 
-	take_rows(m);
 	while (m->n > 0 && !m->dead) {
 		before = retrieve_done(&m->retrieve);
 		ok = sender_send(m->sender, m->items, m->n, &why);
 		keep_unanswered(m);
-		if (m->gone || m->retrieve.cancelled)
+		if (over(m))
 			return;
 		if (!ok)
 			note_break(m, before, &why);
@@ -211,12 +216,24 @@ send_batch(struct move *m)
 static void
 send_all(struct move *m, struct err *why)
 {
-	while (m->retrieve.row_count > 0 && !stop(m)) {
+	while (m->retrieve.row_count > 0) {
+		take_rows(m);
+		if (stop(m))
+			return;
 		send_batch(m);
-		if (m->gone || m->retrieve.cancelled ||
-		    !retrieve_next(&m->retrieve, why))
+		if (over(m) || !retrieve_next(&m->retrieve, why))
 			return;
 	}
+}
+
+/* The server stops: what is left gets nowhere, and the requester is told. */
+static void
+fail_rest(struct move *m)
+{
+	note_why(m, "the archive was stopped");
+	while (m->n > 0)
+		fail_first(m);
+	retrieve_fail_rest(&m->retrieve, m->retrieve.row_count);
 }
 
 /* 64 printable characters of the reason, its end when that is too long: there
@@ -292,6 +309,8 @@ move(struct move *m, struct str identifier, struct err *why, struct err *e)
 		open_sender(m);
 		m->items = must_alloc(LIMIT_ROWS * sizeof(*m->items));
 		send_all(m, why);
+		if (m->retrieve.stopping && !m->retrieve.cancelled && !m->gone)
+			fail_rest(m);
 		record(m);
 	}
 	if (m->gone) {

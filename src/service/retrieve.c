@@ -59,7 +59,8 @@ retrieve_init(struct retrieve *r, struct session *s, const struct dimse *rq,
 	    assoc_context(s->assoc, rq->context);
 	enum query_model model;
 
-	*r = (struct retrieve){.session = s, .rq = rq};
+	*r = (struct retrieve){
+	    .session = s, .rq = rq, .cancelled = s->cancelled};
 	buf_init(&r->failed_list, FAILED_LIST_CAP);
 	must(query_model_of(context->abstract, &model));
 	if (!query_read_retrieve(
@@ -174,6 +175,38 @@ retrieve_look(struct retrieve *r, struct err *e)
 		return false;
 	r->cancelled = true;
 	return true;
+}
+
+bool
+retrieve_over(struct retrieve *r)
+{
+	if (!r->stopping && service_stopping(r->session))
+		r->stopping = true;
+	return r->stopping || r->cancelled;
+}
+
+void
+retrieve_fail_rest(struct retrieve *r, size_t at)
+{
+	struct err ignored;
+	char uid[65];
+	uint64_t rest;
+	size_t i;
+
+	do {
+		for (i = at; i < r->row_count; i++) {
+			(void)str_copy(uid, sizeof(uid),
+			    r->rows[i].value[COLUMN_SOPInstanceUID]);
+			retrieve_count(r, uid, STATUS_ProcessingFailure);
+		}
+		at = 0;
+		/* Nobody is named behind the end of the list. */
+	} while (r->row_count > 0 &&
+		 r->failed_list.n < FAILED_LIST_CAP - 2 * 65 &&
+		 retrieve_next(r, &ignored));
+	rest = retrieve_done(r);
+	if (r->total > rest)
+		r->failed += r->total - rest;
 }
 
 static uint16_t

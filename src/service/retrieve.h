@@ -13,7 +13,8 @@ struct retrieve {
 	struct session *session;
 	const struct dimse *rq;
 	struct query query;
-	bool cancelled; /* by a C-CANCEL; the caller sets it */
+	bool cancelled; /* by a C-CANCEL */
+	bool stopping;  /* the server is */
 	/* The batch; none: no more. */
 	struct index_row *rows;
 	size_t row_count;
@@ -50,6 +51,11 @@ bool retrieve_tell(struct retrieve *r, struct err *e) MUST_USE;
 /* Look for a C-CANCEL, without waiting: r->cancelled. False: the requester
  * has gone. */
 bool retrieve_look(struct retrieve *r, struct err *e) MUST_USE;
+/* Is it to end before its end? Sets r->stopping. */
+bool retrieve_over(struct retrieve *r);
+/* What is left of this batch from 'at' on, and of those after it, has
+ * failed. */
+void retrieve_fail_rest(struct retrieve *r, size_t at);
 /* The final response. comment: NULL for none. Returns as serve(). */
 bool retrieve_answer(
     struct retrieve *r, const char *comment, struct err *e) MUST_USE;

@@ -11,9 +11,11 @@
  *
  * A link is owned by exactly one of: the lot, the gate (waiting for its
  * address), a pool's queue, the worker that runs it. Whoever owns it may end
- * it; nobody else touches it. The server's lock guards the list of links, the
- * gate, the settings and the closing flag; parking happens under it, so that
- * once closing is set nothing is parked any more.
+ * it; nobody else touches it. What waits to move stands in line at the gate of
+ * its destination, and lies in the lot meanwhile (enum line): a C-CANCEL, and
+ * the end of its requester, are seen at once. The server's lock guards the list
+ * of links, the gate, the settings and the closing flag; parking happens under
+ * it, so that once closing is set nothing is parked any more.
  */
 #include "service/scp.h"
 
@@ -36,6 +38,14 @@
 #define RETRIEVE_WORKERS 8
 #define LOG_FULL_MS      10000
 
+/* Who sees to a link that waits for its turn to move. */
+enum line {
+	LINE_NONE,
+	LINE_PARKED, /* the lot: its requester may cancel, or go */
+	LINE_LOOK,   /* a worker, which has it or will have it soon */
+	LINE_DEAF    /* nobody: more has come than can be looked at */
+};
+
 struct link {
 	struct lot_item item;
 	struct pool_job job;
@@ -52,6 +62,7 @@ struct link {
 	 * because thousands of idle links have none. */
 	struct dimse *rq;
 	const struct service *service;
+	enum line line; /* under the server's lock */
 	struct link *before, *after;
 	char address[CONN_ADDRESS_ROOM];
 };
@@ -67,8 +78,9 @@ struct scp {
 	struct gate gate, moves; /* by address; by Move Destination */
 	struct link *links;
 	size_t link_count, association_count, running;
+	size_t held; /* bytes of identifiers, in line */
 	int64_t warned_ms;
-	bool closing;
+	bool stopping, closing;
 };
 
 #define LINK_OF(p, member)                                                     \
@@ -87,26 +99,51 @@ submit_next(struct gate_pass *pass)
 	pool_submit(l->scp->workers, &l->job);
 }
 
+/* Under the lock. */
 static void
-submit_move(struct gate_pass *pass)
+out_of_line(struct link *l)
+{
+	if (l->line != LINE_NONE)
+		l->scp->held -= l->session.identifier.n;
+	l->line = LINE_NONE;
+}
+
+/* Under the lock: the link whose turn to move has come, if nobody sees to it
+ * already. Who does learns of it. */
+static struct link *
+called(struct gate_pass *pass)
 {
 	struct link *l;
 
 	if (pass == NULL)
-		return;
+		return NULL;
 	l = LINK_OF(pass, move_pass);
-	pool_submit(l->scp->move, &l->job);
+	if (l->line == LINE_PARKED && l->scp->lot != NULL)
+		lot_hasten(l->scp->lot, &l->item);
+	if (l->line == LINE_PARKED || l->line == LINE_LOOK)
+		return NULL;
+	out_of_line(l);
+	return l;
+}
+
+static void
+submit_move(struct link *l)
+{
+	if (l != NULL)
+		pool_submit(l->scp->move, &l->job);
 }
 
 /* What ran gives its place at the gates to the next. */
 static void
 leave(struct link *l)
 {
-	struct gate_pass *next, *next_move;
+	struct gate_pass *next;
+	struct link *next_move;
 
 	mutex_lock(&l->scp->lock);
+	out_of_line(l);
 	next = gate_leave(&l->scp->gate, &l->pass);
-	next_move = gate_leave(&l->scp->moves, &l->move_pass);
+	next_move = called(gate_leave(&l->scp->moves, &l->move_pass));
 	mutex_unlock(&l->scp->lock);
 	submit_next(next);
 	submit_move(next_move);
@@ -162,12 +199,14 @@ end(struct link *l, const struct err *why)
 	report_end(session);
 	intake_free(&session->intake);
 	arena_fini(&session->arena);
-	free(l->rq);
 	forget(l);
 	assoc_free(&session->assoc);
 	mutex_lock(&l->scp->lock);
 	l->scp->association_count--;
 	mutex_unlock(&l->scp->lock);
+	leave(l);
+	buf_fini(&session->identifier);
+	free(l->rq);
 	drop(l);
 }
 
@@ -225,11 +264,32 @@ dispatch(struct link *l)
 		pool_submit(s->workers, &l->job);
 }
 
+/* The lot let go of one that waits in line: something came, or its turn did,
+ * or it cannot be watched. */
+static void
+stir(struct link *l, bool came)
+{
+	struct scp *s = l->scp;
+	bool look;
+
+	mutex_lock(&s->lock);
+	look = came || !l->move_pass.waiting;
+	l->line = look ? LINE_LOOK : LINE_DEAF;
+	mutex_unlock(&s->lock);
+	if (look)
+		pool_submit(s->workers, &l->job);
+}
+
 /* The lot's callbacks. */
 static void
 ready(struct lot_item *item)
 {
-	dispatch(LINK_OF(item, item));
+	struct link *l = LINK_OF(item, item);
+
+	if (l->line != LINE_NONE)
+		stir(l, true);
+	else
+		dispatch(l);
 }
 
 static void
@@ -238,6 +298,10 @@ late(struct lot_item *item)
 	struct link *l = LINK_OF(item, item);
 	struct err why;
 
+	if (l->line != LINE_NONE) {
+		stir(l, false);
+		return;
+	}
 	if (l->session.assoc == NULL) {
 		(void)fail(&why, ERR_TIMEOUT, "%s in %d ms",
 		    l->securing ? "no TLS handshake" : "nothing came",
@@ -278,6 +342,18 @@ client_of(struct session *session, struct client *out)
 	mutex_unlock(&l->scp->lock);
 }
 
+static bool
+stopping_of(struct session *session)
+{
+	struct scp *s = LINK_OF(session, session)->scp;
+	bool stopping;
+
+	mutex_lock(&s->lock);
+	stopping = s->stopping;
+	mutex_unlock(&s->lock);
+	return stopping;
+}
+
 static void
 accepted(struct scp *s, struct conn *c, bool tls)
 {
@@ -299,6 +375,7 @@ accepted(struct scp *s, struct conn *c, bool tls)
 	l->job.run = work;
 	l->session.store = s->store;
 	l->session.client = client_of;
+	l->session.stopping = stopping_of;
 	(void)str_copy(
 	    l->address, sizeof(l->address), str_from(c->peer.address));
 	l->trusted = c->peer.loopback;
@@ -432,68 +509,6 @@ run_secure(struct link *l)
 		park(l, l->artim_ms);
 }
 
-/* To the service's pool, where long requests keep nobody else waiting. */
-static void
-hand_over(struct link *l, const struct dimse *rq, const struct service *service)
-{
-	struct scp *s = l->scp;
-	bool inside;
-
-	l->service = service;
-	l->rq = must_alloc(sizeof(*l->rq));
-	*l->rq = *rq;
-	if (service->pool == POOL_RETRIEVE) {
-		pool_submit(s->retrieve, &l->job);
-		return;
-	}
-	mutex_lock(&s->lock);
-	inside =
-	    s->closing || gate_enter(&s->moves, &l->move_pass, rq->destination);
-	mutex_unlock(&s->lock);
-	if (inside)
-		pool_submit(s->move, &l->job);
-}
-
-/* One message. False: the link has ended, or another pool has it. */
-static bool
-turn(struct link *l)
-{
-	const struct service *service;
-	struct err e = {0};
-	struct dimse rq;
-
-	if (!exchange_read(&l->session, &rq, &service, &e)) {
-		end(l, &e);
-		return false;
-	}
-	if (service == NULL)
-		return true;
-	if (service->pool != POOL_STORE) {
-		hand_over(l, &rq, service);
-		return false;
-	}
-	if (!exchange_serve(&l->session, &rq, service, &e)) {
-		end(l, &e);
-		return false;
-	}
-	return true;
-}
-
-/* Shall this worker wait a moment for the next message, and is it there? */
-static bool
-stay(struct link *l)
-{
-	struct scp *s = l->scp;
-	bool go;
-
-	mutex_lock(&s->lock);
-	go = s->closing || gate_wanted(&l->pass);
-	mutex_unlock(&s->lock);
-	if (go || pool_waiting(s->workers) > 0)
-		return false;
-	return conn_wait(l->session.assoc->conn, WAIT_LINGER_MS);
-}
-
 /* Let go of it until the next message, or until there may be something to
  * tell. */
 static void
@@ -514,6 +529,152 @@ settle(struct link *l)
 	if (wake_ms != 0 && wake_ms < deadline_ms)
 		deadline_ms = wake_ms;
 	park(l, deadline_ms);
+}
+
+static void
+run_handed_over(struct link *l)
+{
+	struct err e = {0};
+
+	if (!exchange_serve(&l->session, l->rq, l->service, &e)) {
+		end(l, &e);
+		return;
+	}
+	free(l->rq);
+	l->rq = NULL;
+	l->service = NULL;
+	settle(l);
+}
+
+/* Does the requester of a move in line still want it? If so back to the lot,
+ * unless its turn has come. */
+static void
+look_in_line(struct link *l)
+{
+	struct session *session = &l->session;
+	struct scp *s = l->scp;
+	struct err why = {0};
+	bool wanted;
+
+	wanted = !dimse_cancelled(session->assoc, l->rq->message_id, &why);
+	mutex_lock(&s->lock);
+	if (wanted && l->move_pass.waiting && !s->closing) {
+		l->line =
+		    conn_full(session->assoc->conn) ? LINE_DEAF : LINE_PARKED;
+		if (l->line == LINE_PARKED)
+			lot_park(s->lot, &l->item, 0);
+		mutex_unlock(&s->lock);
+		return;
+	}
+	if (l->move_pass.waiting)
+		(void)gate_leave(&s->moves, &l->move_pass);
+	out_of_line(l);
+	mutex_unlock(&s->lock);
+	session->cancelled = why.code == ERR_CANCELLED;
+	if (wanted)
+		submit_move(l);
+	else
+		run_handed_over(l);
+}
+
+/* A move: now, or when those to its destination that came before are through.
+ * True: there is no room to wait, which it was told. */
+static bool
+line_up(struct link *l)
+{
+	struct session *session = &l->session;
+	struct scp *s = l->scp;
+	bool inside, room;
+
+	mutex_lock(&s->lock);
+	inside = s->closing ||
+		 gate_enter(&s->moves, &l->move_pass, l->rq->destination);
+	room = s->held + session->identifier.n <= LIMIT_IDENTIFIERS_HELD;
+	if (!inside && room) {
+		l->line = LINE_LOOK;
+		s->held += session->identifier.n;
+	} else if (!inside) {
+		(void)gate_leave(&s->moves, &l->move_pass);
+	}
+	mutex_unlock(&s->lock);
+	if (inside)
+		submit_move(l);
+	else if (room)
+		look_in_line(l);
+	return !inside && !room;
+}
+
+/* To the service's pool, where long requests keep nobody else waiting. As
+ * turn(). */
+static bool
+hand_over(struct link *l, const struct dimse *rq, const struct service *service)
+{
+	struct session *session = &l->session;
+	struct err e = {0};
+	bool ok;
+
+	l->service = service;
+	l->rq = must_alloc(sizeof(*l->rq));
+	*l->rq = *rq;
+	if (service->pool == POOL_RETRIEVE) {
+		pool_submit(l->scp->retrieve, &l->job);
+		return false;
+	}
+	/* Behind it a C-CANCEL can be seen. */
+	if (!service_read_identifier(session, &e)) {
+		end(l, &e);
+		return false;
+	}
+	if (!line_up(l))
+		return false;
+	ok = service_answer(session, rq, STATUS_OutOfResourcesCount,
+	    "too many retrievals wait for their turn: try again later", &e);
+	buf_fini(&session->identifier);
+	session->identifier_read = false;
+	free(l->rq);
+	l->rq = NULL;
+	l->service = NULL;
+	if (!ok)
+		end(l, &e);
+	return ok;
+}
+
+/* One message. False: the link has ended, or another pool has it. */
+static bool
+turn(struct link *l)
+{
+	const struct service *service;
+	struct err e = {0};
+	struct dimse rq;
+
+	if (!exchange_read(&l->session, &rq, &service, &e)) {
+		end(l, &e);
+		return false;
+	}
+	if (service == NULL)
+		return true;
+	if (service->pool != POOL_STORE)
+		return hand_over(l, &rq, service);
+	if (!exchange_serve(&l->session, &rq, service, &e)) {
+		end(l, &e);
+		return false;
+	}
+	return true;
+}
+
+/* Shall this worker wait a moment for the next message, and is it there? */
+static bool
+stay(struct link *l)
+{
+	struct scp *s = l->scp;
+	bool go;
+
+	mutex_lock(&s->lock);
+	go = s->closing || gate_wanted(&l->pass);
+	mutex_unlock(&s->lock);
+	if (go || pool_waiting(s->workers) > 0)
+		return false;
+	return conn_wait(l->session.assoc->conn, WAIT_LINGER_MS);
 }
 
 /* TLS had something for itself, and nothing for us: park again. */
@@ -544,21 +705,6 @@ run_messages(struct link *l)
 	while (stay(l))
 		if (!turn(l))
 			return;
-	settle(l);
-}
-
-static void
-run_handed_over(struct link *l)
-{
-	struct err e = {0};
-
-	if (!exchange_serve(&l->session, l->rq, l->service, &e)) {
-		end(l, &e);
-		return;
-	}
-	free(l->rq);
-	l->rq = NULL;
-	l->service = NULL;
 	settle(l);
 }
 
@@ -604,6 +750,8 @@ work(struct pool_job *job)
 		end_stopping(l);
 	else if (l->late)
 		run_late(l);
+	else if (l->line != LINE_NONE)
+		look_in_line(l);
 	else if (l->securing)
 		run_secure(l);
 	else if (l->service != NULL)
@@ -660,6 +808,7 @@ bool
 scp_configure(struct scp *s, const struct scp_config *c, struct err *e)
 {
 	struct gate_pass *pass;
+	struct link *l;
 
 	if (!move_doors(s, c, e))
 		return false;
@@ -667,8 +816,9 @@ scp_configure(struct scp *s, const struct scp_config *c, struct err *e)
 	do {
 		mutex_lock(&s->lock);
 		pass = gate_admit(&s->moves);
+		l = called(pass);
 		mutex_unlock(&s->lock);
-		submit_move(pass);
+		submit_move(l);
 	} while (pass != NULL);
 	return true;
 }
@@ -742,6 +892,7 @@ static void
 empty_gate(struct scp *s)
 {
 	struct gate_pass *p;
+	struct link *l;
 
 	do {
 		mutex_lock(&s->lock);
@@ -752,8 +903,9 @@ empty_gate(struct scp *s)
 	do {
 		mutex_lock(&s->lock);
 		p = gate_take_waiting(&s->moves);
+		l = called(p);
 		mutex_unlock(&s->lock);
-		submit_move(p);
+		submit_move(l);
 	} while (p != NULL);
 }
 
@@ -776,6 +928,14 @@ wait_ended(struct scp *s, int64_t deadline_ms)
 }
 
 void
+scp_stop(struct scp *s)
+{
+	mutex_lock(&s->lock);
+	s->stopping = true;
+	mutex_unlock(&s->lock);
+}
+
+void
 scp_close(struct scp **sp, int wait_ms)
 {
 	struct scp *s = *sp;
@@ -786,7 +946,7 @@ scp_close(struct scp **sp, int wait_ms)
 	door_close(&s->plain);
 	door_close(&s->secure);
 	mutex_lock(&s->lock);
-	s->closing = true;
+	s->stopping = s->closing = true;
 	lot = s->lot;
 	s->lot = NULL;
 	mutex_unlock(&s->lock);

@@ -26,6 +26,8 @@ struct scp_config {
 
 bool scp_open(
     struct scp **, struct store *, const struct scp_config *, struct err *e);
+/* Ask the exchanges that take long to come to an end. */
+void scp_stop(struct scp *);
 /* Stop listening, let running exchanges finish within wait_ms, abort the
  * rest, record their activity. When wait_ms was not enough every connection
  * of the process ends (conn_stop_all). */

@@ -131,23 +131,42 @@ service_fail(struct session *s, const struct dimse *rq, const struct err *why,
 }
 
 bool
+service_read_identifier(struct session *s, struct err *e)
+{
+	buf_init(&s->identifier, LIMIT_IDENTIFIER);
+	s->identifier_read = true;
+	if (dimse_read_all(s->assoc, &s->identifier, e) ||
+	    (e->code == ERR_LIMIT && s->assoc->end == ASSOC_OPEN))
+		return true;
+	buf_fini(&s->identifier);
+	s->identifier_read = false;
+	return false;
+}
+
+bool
+service_stopping(struct session *s)
+{
+	return s->stopping != NULL && s->stopping(s);
+}
+
+bool
 service_identifier(struct session *s, const struct dimse *rq,
     service_answer_fn *answer, struct err *e)
 {
-	struct buf identifier;
 	struct err why;
 	bool ok;
 
-	buf_init(&identifier, LIMIT_IDENTIFIER);
-	if (dimse_read_all(s->assoc, &identifier, e)) {
-		ok = answer(s, rq, buf_str(&identifier), e);
-	} else if (e->code == ERR_LIMIT && s->assoc->end == ASSOC_OPEN) {
-		why = *e;
+	if (!s->identifier_read && !service_read_identifier(s, e))
+		return false;
+	if (s->identifier.over) {
+		(void)fail(&why, ERR_LIMIT, "a data set of more than %zu bytes",
+		    s->identifier.cap);
 		ok = service_fail(s, rq, &why, e);
 	} else {
-		ok = false;
+		ok = answer(s, rq, buf_str(&s->identifier), e);
 	}
-	buf_fini(&identifier);
+	buf_fini(&s->identifier);
+	s->identifier_read = s->cancelled = false;
 	return ok;
 }
 

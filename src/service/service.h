@@ -50,6 +50,12 @@ struct session {
 	struct arena arena;           /* of the exchange; reset after each */
 	/* How we call other nodes, by the settings of now; client_fini(). */
 	void (*client)(struct session *s, struct client *out);
+	/* Is the server about to stop? NULL: there is none. */
+	bool (*stopping)(struct session *s);
+	/* What came while the request waited for its turn: its identifier, if
+	 * it was read already, and a C-CANCEL. */
+	bool identifier_read, cancelled;
+	struct buf identifier;
 	struct session_report report;
 	struct arrival_seen arrived;
 	unsigned worklist_queries; /* in activity only if the site wants it */
@@ -103,7 +109,9 @@ bool service_fail(struct session *s, const struct dimse *rq,
 bool service_fail_as(struct session *s, const struct dimse *rq, uint16_t status,
     const struct err *why, struct err *e) MUST_USE;
 /* Read the identifier of a C-FIND, C-GET or C-MOVE and answer it; one that is
- * too large is refused. Returns as serve(). */
+ * too large is refused. Returns as serve(). It may have been read before, by a
+ * call of its own, which is false when the association has ended. */
+bool service_read_identifier(struct session *s, struct err *e) MUST_USE;
 typedef bool service_answer_fn(struct session *s, const struct dimse *rq,
     struct str identifier, struct err *e);
 bool service_identifier(struct session *s, const struct dimse *rq,
@@ -111,6 +119,8 @@ bool service_identifier(struct session *s, const struct dimse *rq,
 /* dimse_cancelled() said ERR_CLOSED: read up to the peer's abort or the end of
  * the stream, so that the association knows how it ended. Always false. */
 bool service_gone(struct session *s, struct err *e);
+/* What takes long comes to an end: the server stops. */
+bool service_stopping(struct session *s);
 
 /* Implicit, explicit (both orders) and deflated: what data sets without Pixel
  * Data come in. */

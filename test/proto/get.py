@@ -3,14 +3,17 @@ cancelling."""
 
 import glob
 import os
+import socket
 import struct
 import sys
+import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import dicom
 from harness.runner import equal, main
-from harness.server import Server
+from harness.server import Server, wait_for
 
 TSAN = True
 
@@ -293,6 +296,47 @@ def t_peer_leaves():
             a.close()
         with associate(server) as a:
             equal(len(get(a, "STUDY", {STUDY: "6.4"})[2]), 30)
+
+
+def closed(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) != 0
+
+
+def t_stop_of_the_server():
+    """It does not wait for a peer that says nothing; one that answers is told
+    how many it got."""
+    with Server({"dicom.timeout_s": "60"}) as server:
+        put(server, objects("6.5", 30))
+        identifier = dicom.dataset(
+            [(LEVEL, "CS", "STUDY"), (STUDY, "UI", "6.5")])
+        silent, good = associate(server), associate(server)
+        silent.query(dicom.GET_STUDY, dicom.C_GET, identifier)
+        silent.read_message()
+        good.query(dicom.GET_STUDY, dicom.C_GET, identifier)
+        number, values, _ = good.read_message()
+        begin = time.monotonic()
+        stopper = threading.Thread(target=server.stop)
+        stopper.start()
+        wait_for(lambda: closed(server.dicom_port))
+        while struct.unpack("<H", values[0x0100])[0] == dicom.C_STORE:
+            good.send_message(number, dicom.command(
+                [(0x0100, dicom.C_STORE | dicom.RSP),
+                 (0x0120, struct.unpack("<H", values[0x0110])[0]),
+                 (0x0800, dicom.NO_DATA), (0x0900, 0)]))
+            number, values, _ = good.read_message()
+            while struct.unpack("<H", values[0x0900])[0] == 0xFF00 if \
+                    0x0900 in values else False:
+                number, values, _ = good.read_message()
+        equal(struct.unpack("<H", values[0x0900])[0], 0xB000)
+        done, failed, _ = counts(values)
+        equal(done + failed, 30)
+        assert done >= 1 and failed >= 1, (done, failed)
+        stopper.join()
+        assert time.monotonic() - begin < 8
+        silent.until_closed()
+        silent.close()
+        good.close()
 
 
 if __name__ == "__main__":

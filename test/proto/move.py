@@ -598,8 +598,9 @@ def t_so_many_at_once_to_one_destination():
         put(server, objects(count=2))
         add(server, "SINK", sink.port)
         running = [associate(server) for _ in range(5)]
-        messages = [request(a, "SINK") for a in running]
+        messages = [request(a, "SINK") for a in running[:2]]
         wait_for(lambda: sink.open == 2)
+        messages += [request(a, "SINK") for a in running[2:]]
         # Two of those in line give up; their turn passes by.
         running[4].abort()
         running[3].cancel(messages[3], dicom.MOVE_STUDY)
@@ -612,6 +613,120 @@ def t_so_many_at_once_to_one_destination():
         running[3].close()
         equal(sink.most_open, 2)
         equal(len(sink.got), 6)
+
+
+def t_cancel_in_line():
+    """At once, while those before still run; and so it is seen that a
+    requester has gone."""
+    go = threading.Event()
+
+    def hold(number, uid):
+        go.wait(30)
+        return 0
+    with Server({"dicom.max_outgoing": "1"}) as server, Sink(hold) as sink:
+        put(server, objects(count=2))
+        add(server, "SINK", sink.port)
+        first = associate(server)
+        message = request(first, "SINK")
+        wait_for(lambda: sink.open == 1)
+        for i in range(3):
+            with associate(server) as a:
+                waiting = request(a, "SINK")
+                if i:  # it waits, not only stands where it came
+                    threading.Event().wait(0.1)
+                a.cancel(99, dicom.MOVE_STUDY)  # another's
+                a.cancel(waiting, dicom.MOVE_STUDY)
+                answer = Answer(a, waiting).is_(0xFE00, (0, 0, 0))
+                equal(answer.remaining, 2)
+                equal(a.echo(), 0)
+        for how in ("abort", "close"):
+            a = associate(server, calling="LEAVER")
+            request(a, "SINK")
+            before = server.log().count("'LEAVER'")
+            if how == "abort":
+                a.abort()
+            a.close()
+            wait_for(lambda n=before: server.log().count("'LEAVER'") >= n + 2,
+                     what="the end of one that waited, after %s" % how)
+        # One that cannot be looked into waits for its turn all the same.
+        loud = associate(server)
+        loud_id = request(loud, "SINK")
+        for _ in range(5000):
+            loud.send_message(loud.context_for(dicom.VERIFICATION),
+                              dicom.command([(0x0002, dicom.VERIFICATION),
+                                             (0x0100, 0x0030),
+                                             (0x0110, 7), (0x0800, 0x0101)]))
+        with associate(server) as a:
+            equal(a.echo(), 0)
+        go.set()
+        Answer(first, message).is_(0, (2, 0, 0))
+        Answer(loud, loud_id).is_(0, (2, 0, 0))
+        loud.abort()
+        first.release()
+        first.close()
+        equal(len(sink.requests), 2)
+
+
+def t_line_is_no_memory_hole():
+    """What waits in line is held; more than there is room for is refused."""
+    with Server({"dicom.max_outgoing": "1"}) as server, \
+            Sink(lambda n, uid: "stall") as sink:
+        put(server, objects(count=1))
+        add(server, "SINK", sink.port)
+        first = associate(server)
+        request(first, "SINK")
+        wait_for(lambda: sink.open == 1)
+        large = {STUDY: "1.1\\" + "\\".join(["1.2.3"] * 600000)}
+        line = [associate(server) for _ in range(20)]
+        messages = [request(a, "SINK", keys=large) for a in line]
+        answer = Answer(line[-1], messages[-1])
+        equal(answer.status, 0xA701)
+        assert "later" in answer.comment, answer.comment
+        equal(line[-1].echo(), 0)
+        # Room again when those before give up.
+        for a in line[:-1]:
+            a.abort()
+        wait_for(lambda: server.log().count("aborted by the peer after") >= 18)
+        message = request(line[-1], "SINK", keys=large)
+        line[-1].cancel(message, dicom.MOVE_STUDY)
+        assert Answer(line[-1], message).status != 0xA701
+        first.abort()
+        line[-1].release()
+        line[-1].close()
+
+
+def t_line_goes_on():
+    """Turns come in order, however many gave up before theirs."""
+    go = threading.Event()
+
+    def hold(number, uid):
+        go.wait(30)
+        return 0
+    with Server({"dicom.max_outgoing": "1"}) as server, Sink(hold) as sink:
+        put(server, objects(count=1))
+        add(server, "SINK", sink.port)
+        line = [associate(server) for _ in range(40)]
+        messages = [request(line[0], "SINK")]
+        wait_for(lambda: sink.open == 1)
+        messages += [request(a, "SINK") for a in line[1:]]
+        threads = []
+        for i, a in enumerate(line):
+            if i % 3 == 1:
+                threads.append(threading.Thread(target=a.cancel, args=(
+                    messages[i], dicom.MOVE_STUDY)))
+            elif i % 3 == 2:
+                threads.append(threading.Thread(target=a.abort))
+        threads.append(threading.Thread(target=go.set))
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        for i, a in enumerate(line):
+            if i % 3 == 0:
+                Answer(a, messages[i]).is_(0, (1, 0, 0))
+            elif i % 3 == 1:
+                assert Answer(a, messages[i]).status in (0, 0xFE00)
+            a.close()
 
 
 def t_wider_while_they_wait():
@@ -668,19 +783,43 @@ def t_recorded():
         server.wait_log("1 moves, 0 instances in, 3 out")
 
 
+STOP_S = 8  # a sanitized server on a busy machine; it would wait for 10
+
+
 def t_stop_of_the_server():
-    """It does not wait for a silent destination for ever."""
-    with Server({"dicom.timeout_s": "60"}) as server, \
-            Sink(lambda n, uid: "stall") as sink:
-        put(server, objects())
+    """It waits neither for a silent destination nor for those in line, and
+    what has not arrived is told as failed."""
+    with Server({"dicom.timeout_s": "60", "dicom.max_outgoing": "1"}) \
+            as server, Sink(lambda n, uid: "stall" if n else 0) as sink:
+        put(server, objects(count=700))
         add(server, "SINK", sink.port)
-        with associate(server) as a:
-            request(a, "SINK")
-            wait_for(lambda: sink.got)
-            begin = time.monotonic()
-            server.stop()
-            assert time.monotonic() - begin < 20
-            a.released = True
+        a, waits = associate(server), associate(server)
+        message = request(a, "SINK")
+        wait_for(lambda: len(sink.got) > 1)
+        request(waits, "SINK")
+        begin = time.monotonic()
+        server.stop()
+        assert time.monotonic() - begin < STOP_S
+        answer = Answer(a, message).is_(0xB000, (1, 699, 0))
+        assert "stopped" in answer.comment, answer.comment
+        equal(len(answer.failed), 699)
+        waits.until_closed()
+        a.close()
+        waits.close()
+
+
+def t_stop_while_connecting():
+    with Server({"dicom.timeout_s": "60"}) as server, Black() as black:
+        put(server, objects())
+        add(server, "BLACK", black.port)
+        a = associate(server)
+        message = request(a, "BLACK")
+        a.response()
+        begin = time.monotonic()
+        server.stop()
+        assert time.monotonic() - begin < STOP_S
+        Answer(a, message).is_(0xA702, (0, 3, 0))
+        a.close()
 
 
 if __name__ == "__main__":

@@ -920,6 +920,7 @@ TEST(a_lost_peer_cancels)
 	CHECK(write(fd, "\7\0\0\0\0\4\0\0\0\0", 10) == 10);
 	CHECK(dimse_cancelled(a, 5, &e));
 	CHECK_EQ(e.code, ERR_CLOSED);
+	CHECK(dimse_cancelled(a, 5, &e));
 	/* It stays unread for whoever deals with it. */
 	CHECK(!dimse_read(a, &m, &e));
 	CHECK_EQ(a->end, ASSOC_ABORTED_BY_PEER);

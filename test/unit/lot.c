@@ -78,6 +78,25 @@ in_ms(int64_t ms)
 	return clock_mono_ms() + ms;
 }
 
+TEST(hastened)
+{
+	struct thing t;
+	struct lot *l;
+	struct err e;
+
+	if (!CHECK(lot_open(&l, &e)))
+		return;
+	thing_init(&t);
+	lot_hasten(l, &t.item); /* not parked: nothing */
+	lot_park(l, &t.item, 0);
+	lot_hasten(l, &t.item);
+	CHECK(becomes(&t.late, 1));
+	CHECK_EQ(lot_count(l), 0);
+	CHECK_EQ(t.ready, 0);
+	lot_close(&l);
+	(void)close(t.item.fd);
+}
+
 TEST(ready_once_then_again)
 {
 	struct thing t;

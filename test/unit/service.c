@@ -183,6 +183,27 @@ TEST(gate_lets_so_many_in)
 	gate_fini(&g);
 }
 
+TEST(gate_is_left_by_those_in_line)
+{
+	struct gate_pass p[5] = {0};
+	struct gate g;
+	size_t i;
+
+	gate_init(&g, 1);
+	for (i = 0; i < 5; i++)
+		CHECK(gate_enter(&g, &p[i], "DEST") == (i == 0));
+	CHECK(gate_leave(&g, &p[2]) == NULL);
+	CHECK(!p[2].waiting);
+	CHECK(gate_leave(&g, &p[4]) == NULL);
+	CHECK(gate_leave(&g, &p[0]) == &p[1]);
+	CHECK(gate_leave(&g, &p[1]) == &p[3]);
+	CHECK(!gate_enter(&g, &p[4], "DEST"));
+	CHECK(gate_leave(&g, &p[4]) == NULL);
+	CHECK(!gate_wanted(&p[3]));
+	CHECK(gate_leave(&g, &p[3]) == NULL);
+	gate_fini(&g);
+}
+
 TEST(gate_of_changing_width)
 {
 	struct gate_pass p[4] = {0};
