@@ -1,6 +1,6 @@
 /*
- * 'activity': the associations served, by day. Days and times are those of
- * this machine's time zone.
+ * 'activity': the associations served, and those of our own, by day. Days and
+ * times are those of this machine's time zone.
  */
 #include "app/verb.h"
 #include "base/clock.h"
@@ -55,9 +55,12 @@ put_row(const struct activity *a)
 {
 	put_time(a->start_ms);
 	printf("  %-5s ", a->protocol);
+	fputs(a->outgoing ? "out " : "in  ", stdout);
 	verb_put(stdout, a->calling[0] != '\0' ? a->calling : "-");
-	printf(" %s > ", a->address);
+	printf(a->outgoing ? " > " : " %s > ", a->address);
 	verb_put(stdout, a->called[0] != '\0' ? a->called : "-");
+	if (a->outgoing)
+		printf(" %s", a->address);
 	printf("  %.1f s", (double)(a->end_ms - a->start_ms) / 1000);
 	put_count("in", a->bytes_in);
 	put_count("out", a->bytes_out);
@@ -183,7 +186,10 @@ const struct verb verb_activity = {
     .summary = "What was served: who, when, how much",
     .usage = "activity list [--today|--yesterday|--last-7-days|--all]\n"
 	     "activity clear",
-    .help = "One line an association, the newest first; without a choice\n"
-	    "those of today. 'clear' deletes them all.\n",
+    .help =
+	"One line an association, the newest first; without a choice\n"
+	"those of today: 'in' those of others, 'out' those that the\n"
+	"server opened itself, to send or fetch or report. 'clear' deletes\n"
+	"them all.\n",
     .run = run,
 };

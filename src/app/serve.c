@@ -113,7 +113,10 @@ scp_config_of(const struct settings *s, struct store *store, struct tls *tls,
 	worklist_config_of(s, &c->service.arrival);
 	c->tls = tls;
 	c->max_outgoing = (unsigned)at[SETTING_DICOM_MAX_OUTGOING].number;
-	return client_settings(s, store_folder(store), &c->client, e);
+	if (!client_settings(s, store_folder(store), &c->client, e))
+		return false;
+	c->client.store = store;
+	return true;
 }
 
 static struct hl7_config

@@ -369,6 +369,8 @@ assoc_free(struct assoc **ap)
 		return;
 	if (a->end == ASSOC_OPEN && a->state == UL_STA6)
 		assoc_abort(a, ABORT_BY_USER, ABORT_NOT_SPECIFIED);
+	if (a->freed != NULL)
+		a->freed(a, a->account);
 	conn_free(&a->conn);
 	arena_fini(&a->arena);
 	buf_fini(&a->command);

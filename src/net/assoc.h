@@ -60,6 +60,10 @@ struct assoc {
 	bool out_open;
 	uint8_t out_context, out_control; /* of its PDV (PS3.8 E.2) */
 	bool unsendable; /* output broke off within a PDU: no more of it */
+	/* Who keeps account of it: called before it is freed, with its
+	 * connection still there. NULL: nobody. */
+	void (*freed)(struct assoc *a, void *account);
+	void *account;
 };
 
 /* What the acceptor's owner decides. */

@@ -449,6 +449,12 @@ static const char *const version_16[] = {
     NULL,
 };
 
+/* Associations that we opened. */
+static const char *const version_17[] = {
+    "ALTER TABLE activity ADD COLUMN outgoing INTEGER NOT NULL DEFAULT 0",
+    NULL,
+};
+
 static const struct schema_step steps[] = {
     {version_1},
     {version_2},
@@ -466,6 +472,7 @@ static const struct schema_step steps[] = {
     {version_14},
     {version_15},
     {version_16},
+    {version_17},
 };
 
 const struct schema schema_current = {

@@ -175,7 +175,7 @@ check_activity(struct doctor *d)
 		n = 0;
 	}
 	for (i = 0; i < n; i++) {
-		if (rows[i].stores_failed == 0)
+		if (rows[i].stores_failed == 0 || rows[i].outgoing)
 			continue;
 		if (failed == 0)
 			why = rows[i].detail;

@@ -3,7 +3,9 @@
  */
 #include "service/client/client.h"
 
+#include "base/clock.h"
 #include "net/tls.h"
+#include "service/client/account.h"
 
 void
 client_copy(struct client *out, const struct client *c)
@@ -70,6 +72,7 @@ client_open(struct assoc **out, const struct client *c, const struct node *to,
     const struct client_wish *wish, struct err *e)
 {
 	struct pdu_reject reject = {0};
+	int64_t start_ms;
 	struct assoc_request rq = {
 	    .host = to->host,
 	    .port = to->port,
@@ -102,13 +105,17 @@ client_open(struct assoc **out, const struct client *c, const struct node *to,
 		return fail(e, ERR_USAGE,
 		    "node '%s' speaks TLS, which is not set up here: %.200s",
 		    to->ae, c->tls_trouble);
+	start_ms = clock_utc_ms();
 	if (!assoc_request(out, &rq, e)) {
+		account_failed(c, to, start_ms, e);
 		if (e->code == ERR_DENIED && reject.result != 0)
 			return denied(c, to, &reject, e);
 		return fail_in(e, "node '%s'", to->ae);
 	}
+	account_begin(*out, c, start_ms);
 	if (any_accepted(*out))
 		return true;
+	account_note(*out, "it took none of the services asked for");
 	client_close(out);
 	return fail(e, ERR_UNSUPPORTED,
 	    "node '%s' offers none of the services asked for", to->ae);
@@ -147,6 +154,7 @@ client_echo(struct assoc *a, struct client_end *end, struct err *e)
 		return fail(e, ERR_PROTOCOL, "C-ECHO was answered with a %s",
 		    dimse_command_name(rsp.command));
 	}
+	account(a)->echoes++;
 	end->status = rsp.status;
 	(void)str_copy(
 	    end->comment, sizeof(end->comment), str_from(rsp.comment));

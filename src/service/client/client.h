@@ -20,6 +20,9 @@ struct tls;
  * whoever keeps a copy takes one of its own (client_copy). */
 struct client {
 	char ae_title[17];
+	/* Where a row of activity is kept of each association; NULL: nowhere.
+	 * It must outlive them. */
+	struct store *store;
 	int timeout_ms;
 	struct tls *tls;       /* for nodes that speak TLS */
 	char tls_trouble[256]; /* why tls is NULL */

@@ -9,6 +9,7 @@
 #include "service/client/request.h"
 
 #include "base/log.h"
+#include "service/client/account.h"
 #include "service/receive.h"
 #include "service/service.h"
 
@@ -51,13 +52,18 @@ static void
 count(struct retrieve *g, const struct received *got)
 {
 	struct client_end *end = g->r.end;
+	struct activity *row = account(g->r.a);
 
+	row->stores++;
 	if (got->why.code != ERR_NONE) {
+		row->stores_failed++;
+		account_note(g->r.a, got->why.text);
 		end->refused++;
 		(void)str_copy(end->refusal, sizeof(end->refusal),
 		    str_from(got->why.text));
 		return;
 	}
+	row->instances_in++;
 	if (got->result.outcome == OBJECT_SAME)
 		end->same++;
 	else

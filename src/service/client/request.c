@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "dicom/build.h"
+#include "service/client/account.h"
 
 /* How often the caller is asked whether to stop while a peer is silent. */
 #define ASK_MS 200
@@ -35,6 +36,16 @@ send_request(struct request *r, struct err *e)
 	return ok;
 }
 
+static void
+count(const struct assoc *a, uint16_t command)
+{
+	struct activity *row = account(a);
+
+	row->finds += command == C_FIND_RQ;
+	row->gets += command == C_GET_RQ;
+	row->moves += command == C_MOVE_RQ;
+}
+
 bool
 request_begin(struct request *r, uint16_t command, struct err *e)
 {
@@ -46,6 +57,7 @@ request_begin(struct request *r, uint16_t command, struct err *e)
 	*r->end = (struct client_end){0};
 	r->command = command;
 	r->id = r->a->next_message_id++;
+	count(r->a, command);
 	return send_request(r, e);
 }
 

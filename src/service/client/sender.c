@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "service/client/account.h"
 #include "service/client/outgoing.h"
 
 /* Answers outstanding at most, whatever the node grants. */
@@ -359,6 +360,22 @@ nonsense(
 	return false;
 }
 
+static void
+note_answer(struct sender *s, const struct dimse *m)
+{
+	struct activity *row = account(s->assoc);
+	char text[100];
+
+	if (m->status == STATUS_Success || status_is_warning(m->status)) {
+		row->instances_out++;
+		return;
+	}
+	row->stores_failed++;
+	snprintf(text, sizeof(text), "%04X%s%s", (unsigned)m->status,
+	    m->comment[0] != '\0' ? ": " : "", m->comment);
+	account_note(s->assoc, text);
+}
+
 static bool
 read_answer(struct sender *s, struct err *e)
 {
@@ -378,6 +395,7 @@ read_answer(struct sender *s, struct err *e)
 	item = s->flights[i].item;
 	s->flights[i] = s->flights[--s->flying];
 	s->stale = false;
+	note_answer(s, &m);
 	finish_item(s, item, m.status, m.comment);
 	return true;
 }
@@ -418,6 +436,7 @@ send_next(struct sender *s, struct err *e)
 	*flight = (struct flight){s->cursor, rq.message_id};
 	s->flying++;
 	s->state[s->cursor] = ITEM_FLIES;
+	account(s->assoc)->stores++;
 	return ok;
 }
 

@@ -16,6 +16,7 @@
 #include "base/json_read.h"
 #include "base/limit.h"
 #include "dicom/value.h"
+#include "service/client/account.h"
 #include "service/client/request.h"
 #include "service/commitment/result.h"
 #include "service/service.h"
@@ -230,6 +231,7 @@ send_request(struct asking *k, struct assoc *a, const struct references *r,
 	const struct assoc_context *context =
 	    assoc_find_context(a, STR(UID_StorageCommitmentPushModel), STR(""));
 	struct buf data;
+	char text[64];
 	bool ok;
 
 	must(context != NULL);
@@ -242,6 +244,9 @@ send_request(struct asking *k, struct assoc *a, const struct references *r,
 	(void)str_copy(m->sop_instance, sizeof(m->sop_instance),
 	    STR(UID_StorageCommitmentPushModelInstance));
 	buf_init(&data, REFERENCES_ARENA);
+	snprintf(
+	    text, sizeof(text), "asks it to commit to %zu instances", r->n);
+	account_note(a, text);
 	ok = references_write_action(&k->page, r, context->layout, &data, e) &&
 	     dimse_send(a, m, buf_str(&data), e);
 	buf_fini(&data);

@@ -16,6 +16,7 @@
 #include "service/job/runner.h"
 
 #include "base/clock.h"
+#include "service/client/account.h"
 #include "service/client/request.h"
 #include "service/commitment/report.h"
 
@@ -95,6 +96,7 @@ tell(struct assoc *assoc, const struct commitment *c,
 
 	must(rq.context != NULL);
 	*end = (struct client_end){0};
+	account_note(assoc, "tells it the outcome of a storage commitment");
 	if (!report_send(assoc, rq.context, c, r, a, &rq.id, e) ||
 	    !request_next(&rq, &m, e))
 		return false;

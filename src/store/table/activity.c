@@ -14,8 +14,9 @@ insert(struct upsert *u, void *ctx, struct err *e)
 	    "INSERT INTO activity (protocol, calling, called, address, began,"
 	    " ended, bytes_in, bytes_out, echoes, stores, stores_failed,"
 	    " finds, gets, moves, instances_in, instances_out, how_ended,"
-	    " detail)"
-	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	    " detail, outgoing)"
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+	    " ?)",
 	    DB_ARGS(db_text(a->protocol), db_text(a->calling),
 		db_text(a->called), db_text(a->address), db_int(a->start_ms),
 		db_int(a->end_ms), db_int((int64_t)a->bytes_in),
@@ -24,7 +25,7 @@ insert(struct upsert *u, void *ctx, struct err *e)
 		db_int(a->gets), db_int(a->moves),
 		db_int((int64_t)a->instances_in),
 		db_int((int64_t)a->instances_out), db_text(a->end),
-		db_text(a->detail)),
+		db_text(a->detail), db_int(a->outgoing)),
 	    e);
 }
 
@@ -56,6 +57,7 @@ read_row(struct db_stmt *q, struct activity *a)
 	a->instances_out = (uint64_t)db_column_int(q, 16);
 	(void)str_copy(a->end, sizeof(a->end), db_column(q, 17));
 	(void)str_copy(a->detail, sizeof(a->detail), db_column(q, 18));
+	a->outgoing = db_column_int(q, 19) != 0;
 }
 
 static bool
@@ -69,8 +71,8 @@ list(struct db *db, int64_t since_ms, size_t max, struct buf *rows,
 	if (!db_query(db,
 		"SELECT id, protocol, calling, called, address, began, ended,"
 		" bytes_in, bytes_out, echoes, stores, stores_failed, finds,"
-		" gets, moves, instances_in, instances_out, how_ended, detail"
-		" FROM activity WHERE began >= ? ORDER BY began DESC, id DESC"
+		" gets, moves, instances_in, instances_out, how_ended, detail,"
+		" outgoing FROM activity WHERE began >= ? ORDER BY began DESC, id DESC"
 		" LIMIT ?",
 		DB_ARGS(db_int(since_ms),
 		    db_int(max > INT32_MAX ? INT32_MAX : (int64_t)max)),

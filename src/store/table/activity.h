@@ -1,6 +1,7 @@
 /*
  * Activity: every association, who, from where, when, how long, bytes each
- * way, what it did. Rows can be deleted by right; this is not the audit trail.
+ * way, what it did; also those that we opened. Rows can be deleted by right;
+ * this is not the audit trail.
  */
 #ifndef STORE_ACTIVITY_H
 #define STORE_ACTIVITY_H
@@ -10,6 +11,7 @@
 struct activity {
 	int64_t id;       /* filled in when listed */
 	char protocol[8]; /* "dicom" */
+	bool outgoing;    /* we called; address is that of the called */
 	char calling[17], called[17], address[48];
 	int64_t start_ms, end_ms; /* UTC */
 	uint64_t bytes_in, bytes_out;
