@@ -250,6 +250,7 @@ take_settings(struct server *s, struct err *e)
 		return false;
 	hl7 = hl7_config_of(&next, s->tls.tls);
 	web_settings(&next, &web);
+	worklist_config_of(&next, &web.arrival);
 	ok = scp_configure(s->scp, &config, e) &&
 	     hl7_port_configure(s->hl7, &hl7, e) &&
 	     web_configure(s->web, &web, e);
@@ -391,6 +392,7 @@ open_server(struct server *s, const char *data, struct err *e)
 	jobs = runner_config_of(&scp);
 	hl7 = hl7_config_of(&s->settings, s->tls.tls);
 	web_settings(&s->settings, &web);
+	worklist_config_of(&s->settings, &web.arrival);
 	ok = scp_open(&s->scp, s->store, &scp, e) &&
 	     hl7_port_open(&s->hl7, s->store, &hl7, e) &&
 	     web_open(&s->web, s->store, &web, e) &&

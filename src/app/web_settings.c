@@ -3,6 +3,8 @@
  */
 #include "app/web_settings.h"
 
+#include "app/worklist/common.h"
+
 static void
 text(char out[WEB_TEXT_ROOM], const struct settings *s, enum setting_id id)
 {
@@ -25,6 +27,9 @@ web_settings(const struct settings *s, struct web_config *out)
 	out->token_from =
 	    (enum web_link_from)at[SETTING_HTTP_TOKEN_FROM].number;
 	out->sante_links = at[SETTING_HTTP_SANTE_LINKS].number != 0;
+	worklist_intake(s, &out->orders);
+	(void)str_copy(out->uid_for, sizeof(out->uid_for),
+	    str_from(out->orders.rules.uid_for));
 	text(out->viewer_name, s, SETTING_HTTP_VIEWER_NAME);
 	text(out->viewer_url, s, SETTING_HTTP_VIEWER_URL);
 	text(out->bind, s, SETTING_HTTP_BIND);

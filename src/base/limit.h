@@ -110,6 +110,14 @@
 #define LIMIT_PACK_ARENA (160 * MIB)
 /* One record of a DICOMDIR: a presentation state of 10,000 images. */
 #define LIMIT_DIRECTORY_RECORD (4 * MIB)
+/* Files in one request to the portal: a study of many thin slices. */
+#define LIMIT_UPLOAD_PARTS 100000
+/* Files of a request that its answer names, of the good and of the bad; the
+ * others are counted. */
+#define LIMIT_UPLOAD_LISTED 1000
+/* HL7 text of one file that is sent to the portal: one message of the largest
+ * kind, or the orders of a year. */
+#define LIMIT_UPLOAD_HL7 LIMIT_HL7_FRAME
 /* Rows fetched at once while a query is answered; no cursor stays open. */
 #define LIMIT_ROWS 500
 

@@ -210,6 +210,16 @@ web_flag(struct call *c, enum web_flag_id id)
 	return on;
 }
 
+void
+web_orders(struct call *c, struct hl7_intake_config *out, char uid_for[256])
+{
+	mutex_lock(&c->web->lock);
+	*out = c->web->config.orders;
+	memcpy(uid_for, c->web->config.uid_for, 256);
+	mutex_unlock(&c->web->lock);
+	out->rules.uid_for = uid_for;
+}
+
 const char *
 web_sante_link(struct call *c)
 {

@@ -5,7 +5,8 @@
 #ifndef WEB_WEB_H
 #define WEB_WEB_H
 
-#include "store/store.h"
+#include "service/hl7/intake.h"
+#include "service/worklist/arrival.h"
 
 struct web;
 
@@ -30,6 +31,11 @@ struct web_config {
 	/* The desktop viewer offered to patients. */
 	char viewer_name[WEB_TEXT_ROOM], viewer_url[WEB_TEXT_ROOM];
 	bool sante_links;
+	/* What becomes of HL7 text and of images that are uploaded; uid_for
+	 * stands in the next member. */
+	struct hl7_intake_config orders;
+	char uid_for[256];
+	struct arrival_config arrival;
 };
 
 /* Without listening yet when the port is 0. */

@@ -8,10 +8,10 @@
  * named itself.
  */
 #include "app/archive/crawl.h"
-#include "app/archive/feed.h"
+#include "service/file/feed.h"
 #include "app/progress.h"
 #include "app/settings.h"
-#include "app/archive/unzip.h"
+#include "service/file/unzip.h"
 #include "app/verb.h"
 #include "base/os.h"
 #include "base/thread.h"
@@ -233,7 +233,7 @@ static void
 work(void *ctx)
 {
 	struct import *m = ctx;
-	struct feed *feed = feed_new(m->store);
+	struct feed *feed = feed_new(m->store, "");
 	const struct crawl_item *item;
 
 	while ((item = next_item(m)) != NULL) {

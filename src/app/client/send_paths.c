@@ -7,7 +7,7 @@
 #include "app/client/send.h"
 
 #include "app/archive/crawl.h"
-#include "app/archive/unzip.h"
+#include "service/file/unzip.h"
 #include "base/limit.h"
 #include "base/os.h"
 #include "dicom/file.h"

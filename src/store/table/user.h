@@ -127,9 +127,10 @@ bool api_key_delete(
 bool api_key_find(struct store *, const uint8_t hash[32], struct api_key *out,
     struct err *e) MUST_USE;
 
-/* Who brought a study, for users that see their own only. Flushed. */
-bool upload_put(
-    struct store *, struct str study, int64_t user, struct err *e) MUST_USE;
+/* Who brought a study, for users that see their own only. Flushed. Not if
+ * something of it was there before since_ms: then it is another's. */
+bool upload_put(struct store *, struct str study, int64_t user,
+    int64_t since_ms, struct err *e) MUST_USE;
 /* UIDs, the newest first, at most max. */
 bool upload_list(struct store *, int64_t user, size_t max, struct arena *a,
     struct str **out, size_t *n, struct err *e) MUST_USE;

@@ -7,7 +7,7 @@
 #include "store/inside.h"
 
 struct change {
-	int64_t user, id, at_ms;
+	int64_t user, id, at_ms, since_ms;
 	const char *name;
 	struct str bytes;
 };
@@ -168,16 +168,24 @@ put_upload(struct upsert *up, void *ctx, struct err *e)
 	const struct change *c = ctx;
 
 	return db_exec(upsert_db(up),
-	    "INSERT INTO upload (user, study, at) VALUES (?, ?, ?)"
+	    "INSERT INTO upload (user, study, at) SELECT ?, ?, ? WHERE NOT"
+	    " EXISTS (SELECT 1 FROM study JOIN series ON series.study ="
+	    " study.id JOIN instance ON instance.series = series.id"
+	    " WHERE study.StudyInstanceUID = ? AND instance.arrived < ?)"
 	    " ON CONFLICT (user, study) DO NOTHING",
-	    DB_ARGS(db_int(c->user), db_str(c->bytes), db_int(c->at_ms)), e);
+	    DB_ARGS(db_int(c->user), db_str(c->bytes), db_int(c->at_ms),
+		db_str(c->bytes), db_int(c->since_ms)),
+	    e);
 }
 
 bool
-upload_put(struct store *s, struct str study, int64_t user, struct err *e)
+upload_put(struct store *s, struct str study, int64_t user, int64_t since_ms,
+    struct err *e)
 {
-	struct change c = {
-	    .user = user, .bytes = study, .at_ms = clock_utc_ms()};
+	struct change c = {.user = user,
+	    .bytes = study,
+	    .at_ms = clock_utc_ms(),
+	    .since_ms = since_ms};
 
 	return commit_run(s->commit, true, put_upload, &c, e) == COMMIT_DONE;
 }

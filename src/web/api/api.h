@@ -26,6 +26,8 @@ route_fn search_patients, search_studies;
 route_fn study_show, study_series, study_of_patient;
 /* token.c */
 route_fn token_show, token_end, token_enter, token_page;
+/* upload.c */
+route_fn upload_take;
 /* openapi.c */
 route_fn openapi;
 /* first.c */

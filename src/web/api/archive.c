@@ -10,6 +10,8 @@
 
 /* UIDs of one selection. */
 #define SELECTED 1000
+/* Of one zip, but for what keeps it to what may be seen. */
+#define CONDITIONS 2
 
 /* The last study that was looked at. */
 struct viewed {
@@ -108,13 +110,20 @@ send_fitting(struct call *c, struct reply *r,
     const struct condition *conditions, size_t count, unsigned depth,
     struct err *e)
 {
+	struct condition all[CONDITIONS + ACCESS_CONDITIONS];
 	struct viewed viewed = {.call = c};
+	bool want[COLUMN_COUNT];
 	struct pack *p;
+	size_t n;
 
 	if (!syntax_known(c, r, e))
 		return r->status != 0;
+	must(count <= CONDITIONS);
+	memcpy(all, conditions, count * sizeof(*conditions));
+	if (!access_limit(c, all + count, &n, want, e))
+		return false;
 	p = pack_new(c->store);
-	if (pack_add(p, conditions, count, may_see, &viewed, e))
+	if (pack_add(p, all, count + n, may_see, &viewed, e))
 		return send_pack(c, r, &p, depth, e);
 	pack_free(&p);
 	return false;
@@ -168,10 +177,13 @@ add_list(struct call *c, struct pack *p, enum column column, const char *name,
     struct err *e)
 {
 	struct str rest = call_field(c, name), uid;
+	struct condition all[1 + ACCESS_CONDITIONS];
 	struct viewed viewed = {.call = c};
-	struct condition condition;
-	size_t n = 0;
+	bool want[COLUMN_COUNT];
+	size_t n = 0, limits;
 
+	if (!access_limit(c, all + 1, &limits, want, e))
+		return false;
 	while (rest.n > 0 && str_split(&rest, ',', &uid)) {
 		uid = str_trim(uid);
 		if (!uid_valid(uid))
@@ -180,8 +192,8 @@ add_list(struct call *c, struct pack *p, enum column column, const char *name,
 		if (++n > SELECTED)
 			return fail(
 			    e, ERR_LIMIT, "more than %d in %s", SELECTED, name);
-		condition = is(column, uid);
-		if (!pack_add(p, &condition, 1, may_see, &viewed, e))
+		all[0] = is(column, uid);
+		if (!pack_add(p, all, 1 + limits, may_see, &viewed, e))
 			return false;
 	}
 	return true;

@@ -111,6 +111,10 @@ enum web_flag_id { WEB_SANTE_LINKS };
 bool web_flag(struct call *c, enum web_flag_id id);
 /* sante://download?url=…, of the link by which the viewer came (F77). */
 const char *web_sante_link(struct call *c);
+/* How orders are taken, as it is set now. */
+struct hl7_intake_config;
+void web_orders(
+    struct call *c, struct hl7_intake_config *out, char uid_for[256]);
 /* "https://name:3000": how the portal is reached by others. */
 const char *web_outside(struct call *c);
 /* "https://host" by which this call came. */

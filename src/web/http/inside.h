@@ -73,6 +73,8 @@ struct web {
 	size_t client_count;
 	struct lot_item tick;
 	struct counts counts;
+	/* Memory of HL7 text that is being uploaded. */
+	atomic_uint_fast64_t orders_held;
 	int64_t started_ms;
 };
 

@@ -2,23 +2,24 @@
  * Streams into the archive. The first LIMIT_META bytes stay in memory to the
  * end: what the meta header says points into them.
  */
-#include "app/archive/feed.h"
+#include "service/file/feed.h"
 #include "base/os.h"
 #include "dicom/file.h"
 
 struct feed {
 	struct intake *intake;
+	struct object_result result; /* of the last object */
 	size_t head_n;
 	uint8_t head[LIMIT_META];
 	uint8_t block[BLOCK_IO];
 };
 
 struct feed *
-feed_new(struct store *store)
+feed_new(struct store *store, const char *source)
 {
 	struct feed *f = must_alloc(sizeof(*f));
 
-	f->intake = intake_new(store, "");
+	f->intake = intake_new(store, source);
 	f->head_n = 0;
 	return f;
 }
@@ -29,6 +30,12 @@ feed_free(struct feed **f)
 	intake_free(&(*f)->intake);
 	free(*f);
 	*f = NULL;
+}
+
+const struct object_result *
+feed_result(const struct feed *f)
+{
+	return &f->result;
 }
 
 ssize_t
@@ -127,7 +134,6 @@ store_object(struct feed *f, const struct file_meta *meta, feed_read *read,
 	    .sop_instance = meta->sop_instance,
 	    .syntax = meta->syntax,
 	};
-	struct object_result result;
 	struct object *o;
 	enum feed_outcome outcome;
 
@@ -140,10 +146,10 @@ store_object(struct feed *f, const struct file_meta *meta, feed_read *read,
 		object_abort(&o);
 		return outcome;
 	}
-	if (!object_commit(&o, &result, e))
+	if (!object_commit(&o, &f->result, e))
 		return store_failed(e);
-	*size = result.size;
-	return outcome_of(result.outcome);
+	*size = f->result.size;
+	return outcome_of(f->result.outcome);
 }
 
 enum feed_outcome

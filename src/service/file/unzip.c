@@ -3,21 +3,27 @@
  * format. An entry whose bytes do not fit its checksum fails at its end, so
  * it is never taken for whole.
  */
-#include "app/archive/unzip.h"
+#include "service/file/unzip.h"
 #include "base/limit.h"
 #include "base/os.h"
 #include "base/str.h"
 
+#include <errno.h>
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
 
+#define STREAM_BLOCK (64 * KIB)
+
 struct unzip {
 	struct archive *archive;
 	int fd;
-	uint64_t packed; /* the size of the zip */
+	uint64_t packed; /* the size of the zip; of a stream: so far */
+	feed_read *read; /* of a stream */
+	void *ctx;
+	uint8_t *block;
 	uint64_t bytes, entries;
 	bool over; /* a cap was reached: the rest is not read */
 };
@@ -28,6 +34,45 @@ reason(struct archive *a)
 	const char *text = archive_error_string(a);
 
 	return text != NULL ? text : "unknown error";
+}
+
+static la_ssize_t
+stream_read(struct archive *a, void *ctx, const void **out)
+{
+	struct unzip *u = ctx;
+	struct err e;
+	ssize_t got = u->read(u->ctx, u->block, STREAM_BLOCK, &e);
+
+	if (got < 0)
+		archive_set_error(a, EIO, "%s", e.text);
+	else
+		u->packed += (uint64_t)got;
+	*out = u->block;
+	return got < 0 ? ARCHIVE_FATAL : got;
+}
+
+bool
+unzip_stream(struct unzip **out, feed_read *read, void *ctx, struct err *e)
+{
+	struct unzip *u = must_zalloc(sizeof(*u));
+
+	u->fd = -1;
+	u->read = read;
+	u->ctx = ctx;
+	u->block = must_alloc(STREAM_BLOCK);
+	u->archive = archive_read_new();
+	must(u->archive != NULL);
+	if (archive_read_support_format_zip_streamable(u->archive) !=
+		ARCHIVE_OK ||
+	    archive_read_open(u->archive, u, NULL, stream_read, NULL) !=
+		ARCHIVE_OK) {
+		fail(e, ERR_MALFORMED, "not a zip that can be read: %s",
+		    reason(u->archive));
+		unzip_close(&u);
+		return false;
+	}
+	*out = u;
+	return true;
 }
 
 bool
@@ -62,6 +107,7 @@ unzip_close(struct unzip **u)
 	if ((*u)->archive != NULL)
 		(void)archive_read_free((*u)->archive);
 	os_close(&(*u)->fd);
+	free((*u)->block);
 	free(*u);
 	*u = NULL;
 }

@@ -2,11 +2,10 @@
  * Reading a zip: its entries' bytes, never its paths. What comes out is capped
  * in entries, bytes and ratio (limit.h).
  */
-#ifndef APP_UNZIP_H
-#define APP_UNZIP_H
+#ifndef SERVICE_UNZIP_H
+#define SERVICE_UNZIP_H
 
-#include "base/err.h"
-#include <sys/types.h>
+#include "service/file/feed.h"
 
 struct unzip;
 
@@ -17,6 +16,10 @@ struct unzip_entry {
 };
 
 bool unzip_open(struct unzip **u, const char *path, struct err *e) MUST_USE;
+/* One that comes as it is read: its entries in their order, without the list at
+ * its end. */
+bool unzip_stream(
+    struct unzip **u, feed_read *read, void *ctx, struct err *e) MUST_USE;
 void unzip_close(struct unzip **u);
 /* The next entry that is a file; *end true when there is none. False: the
  * rest cannot be read. */
