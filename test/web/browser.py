@@ -114,6 +114,11 @@ def t_search():
         wait_for(lambda: "Yamada" in b.rows()[2], 10, "the order")
         b.click("Patients")
         wait_for(lambda: len(b.rows()) == 3, 10, "patients")
+        b.click("Series")
+        wait_for(lambda: len(b.rows()) == 8, 10, "series")
+        b.fill("modality", "MR")
+        b.one("form button.primary").click()
+        wait_for(lambda: len(b.rows()) == 2, 10, "series of MR")
 
 
 SIGHTS = (  # width, telephone, dark, direction
@@ -144,7 +149,7 @@ def t_axe_log_in():
 
 def t_axe_lists():
     with inside() as b:
-        for path in ("/#/studies", "/#/patients", "/#/patient/P1",
+        for path in ("/#/studies", "/#/patients", "/#/series", "/#/patient/P1",
                      "/#/studies?patient_name=nobody",
                      "/#/study/" + sample.uid("study", "1")):
             b.go(path)
@@ -244,7 +249,7 @@ def t_users():
             z.log_in("zoë", "fourteen little words")
             equal(len(z.rows()), 3, "only CT")
             equal([e.text for e in z.all("nav a")],
-                  ["Search", "Patients", "Studies"])
+                  ["Search", "Patients", "Studies", "Series"])
             b.click("zoë")
             b.one("input[type=checkbox]").click()
             b.named("Save").click()
@@ -370,10 +375,12 @@ def t_set_up():
 
 
 def t_language():
-    """Dates and numbers are the browser's."""
+    """Texts, dates and numbers are the browser's."""
     with Browser(archive(), language="de-DE") as b:
         b.log_in("root", PASSWORD)
-        assert "01.01.2024" in b.text(), b.text()
+        for text in ("01.01.2024", "Weiblich", "Patientenname", "Abmelden"):
+            assert text in b.text(), (text, b.text())
+        equal(b.axe(), [])
     with Browser(archive(), language="en-US") as b:
         b.log_in("root", PASSWORD)
         assert "01/01/2024" in b.text() and "03/01/2025" in b.text(), b.text()

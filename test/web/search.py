@@ -206,5 +206,23 @@ def t_rights():
             equal(Http(server).get("/api/v1/" + path).status, 401)
 
 
+def t_series():
+    """The series of studies that fit, in their order, within what is seen."""
+    with archive() as server:
+        web = login(server, "root")
+        rows = found(web, "sort=date", "series")
+        equal([s["study"]["accession"][3:] for s in rows],
+              ["5", "4", "3", "2", "1"])
+        equal(rows[-1]["instances"], 2)
+        equal(rows[-1]["study"]["patient_name"], "Müller, Eva Maria")
+        equal(len(found(web, "modality=MR", "series")), 1)
+        equal(len(found(web, "patient_name=muller", "series")), 2)
+        page = web.get("/api/v1/series?limit=2&sort=date").json
+        equal([s["study"]["accession"][3:] for s in page["series"]],
+              ["5", "4"])
+        add_user(server, "ct", "--only-modality", "MR")
+        equal(len(found(login(server, "ct"), "", "series")), 1)
+
+
 if __name__ == "__main__":
     main(sys.modules[__name__])

@@ -21,7 +21,7 @@ route_fn account_show, account_change, account_password, account_second_new,
     account_second_on, account_second_off, account_keys, account_key_add,
     account_key_delete;
 /* search.c */
-route_fn search_patients, search_studies;
+route_fn search_patients, search_studies, search_series;
 /* study.c */
 route_fn study_show, study_series, study_of_patient;
 /* token.c */

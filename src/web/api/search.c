@@ -357,7 +357,8 @@ row_fits(struct call *c, const struct query *q, const struct index_row *row)
 	return true;
 }
 
-typedef void row_fn(struct json *j, const struct index_row *row);
+typedef bool row_fn(
+    struct call *c, struct json *j, const struct index_row *row, struct err *e);
 
 static void
 put_next(struct call *c, struct json *j, const struct listing *last)
@@ -399,7 +400,8 @@ answer(struct call *c, struct reply *r, enum index_level level,
 			if (!row_fits(c, q, &rows[i]) ||
 			    !access_sees_row(c, level, &rows[i]))
 				continue;
-			put(j, &rows[i]);
+			if (!put(c, j, &rows[i], e))
+				return false;
 			shown++;
 		}
 		q->listing.after_id = last.after_id;
@@ -414,14 +416,52 @@ answer(struct call *c, struct reply *r, enum index_level level,
 	return true;
 }
 
+static bool
+put_patient(
+    struct call *c, struct json *j, const struct index_row *row, struct err *e)
+{
+	(void)c;
+	(void)e;
+	study_put_patient(j, row);
+	return true;
+}
+
+static bool
+put_study(
+    struct call *c, struct json *j, const struct index_row *row, struct err *e)
+{
+	(void)c;
+	(void)e;
+	study_put(j, row);
+	return true;
+}
+
+/* The series of the study that fits; of a modality, if one is asked for. */
+static bool
+put_series(
+    struct call *c, struct json *j, const struct index_row *row, struct err *e)
+{
+	struct str modality = call_field(c, "modality");
+
+	if (str_eq_nocase(modality, STR("all")))
+		modality = STR("");
+	return study_put_all_series(c, j, row, modality, true, e);
+}
+
 bool
 search_patients(struct call *c, struct reply *r, struct err *e)
 {
-	return answer(c, r, LEVEL_PATIENT, "patients", study_put_patient, e);
+	return answer(c, r, LEVEL_PATIENT, "patients", put_patient, e);
 }
 
 bool
 search_studies(struct call *c, struct reply *r, struct err *e)
 {
-	return answer(c, r, LEVEL_STUDY, "studies", study_put, e);
+	return answer(c, r, LEVEL_STUDY, "studies", put_study, e);
+}
+
+bool
+search_series(struct call *c, struct reply *r, struct err *e)
+{
+	return answer(c, r, LEVEL_STUDY, "series", put_series, e);
 }

@@ -4,6 +4,8 @@
 #include "web/api/study.h"
 
 #include "base/limit.h"
+#include "base/utf8.h"
+#include "dicom/match.h"
 #include "web/auth/access.h"
 
 static void
@@ -151,7 +153,8 @@ study_put(struct json *j, const struct index_row *row)
 }
 
 void
-study_put_series(struct json *j, const struct index_row *row)
+study_put_series(
+    struct json *j, const struct index_row *row, const struct index_row *study)
 {
 	const struct str *v = row->value;
 
@@ -165,6 +168,10 @@ study_put_series(struct json *j, const struct index_row *row)
 	put_text(j, "body_part", v[COLUMN_BodyPartExamined]);
 	put_text(j, "station", v[COLUMN_StationName]);
 	put_number(j, "instances", v[COLUMN_NumberOfSeriesRelatedInstances]);
+	if (study != NULL) {
+		json_key(j, "study");
+		study_put(j, study);
+	}
 	json_end_object(j);
 }
 
@@ -180,32 +187,51 @@ study_show(struct call *c, struct reply *r, struct err *e)
 }
 
 bool
-study_series(struct call *c, struct reply *r, struct err *e)
+study_put_all_series(struct call *c, struct json *j,
+    const struct index_row *study, struct str modality, bool whole,
+    struct err *e)
 {
 	struct condition is = {.column = COLUMN_StudyInstanceUID,
 	    .kind = CONDITION_IS,
-	    .a = call_param(c, "study")};
+	    .a = study->value[COLUMN_StudyInstanceUID]};
 	struct search search = {
 	    .level = LEVEL_SERIES, .conditions = &is, .count = 1};
-	struct json *j = reply_json(r);
 	struct index_row *rows;
 	int64_t after = 0;
 	size_t n, i;
 
+	modality = utf8_fold(&c->arena, modality);
 	for (i = 0; i < COLUMN_COUNT; i++)
 		search.want[i] =
-		    column_info((enum column)i)->level <= LEVEL_SERIES;
-	json_object(j);
-	json_key(j, "series");
-	json_array(j);
+		    column_info((enum column)i)->level == LEVEL_SERIES;
 	do {
 		if (!index_search(
 			c->store, &search, after, &c->arena, &rows, &n, e))
 			return false;
 		for (i = 0; i < n; i++)
-			study_put_series(j, &rows[i]);
+			if (modality.n == 0 ||
+			    match_wild(
+				modality, utf8_fold(&c->arena,
+					      rows[i].value[COLUMN_Modality])))
+				study_put_series(
+				    j, &rows[i], whole ? study : NULL);
 		after = n > 0 ? rows[n - 1].id : 0;
 	} while (n == LIMIT_ROWS);
+	return true;
+}
+
+bool
+study_series(struct call *c, struct reply *r, struct err *e)
+{
+	struct index_row study = {
+	    .value[COLUMN_StudyInstanceUID] = call_param(c, "study")};
+	struct json *j = reply_json(r);
+
+	json_object(j);
+	json_key(j, "series");
+	json_array(j);
+	if (!study_put_all_series(c, j, &study, STR(""), false, e))
+		return false;
 	json_end_array(j);
 	json_end_object(j);
 	return true;

@@ -11,6 +11,14 @@
  * "family", "given" … of the first group there is, and whole. */
 void study_put_patient(struct json *j, const struct index_row *row);
 void study_put(struct json *j, const struct index_row *row);
-void study_put_series(struct json *j, const struct index_row *row);
+/* study: put in as a member, too; NULL: not. */
+void study_put_series(
+    struct json *j, const struct index_row *row, const struct index_row *study);
+/* All series of a study, as members of an array that has begun. modality: only
+ * of those that fit it, with wild cards; "": all. whole: each with its study.
+ */
+bool study_put_all_series(struct call *c, struct json *j,
+    const struct index_row *study, struct str modality, bool whole,
+    struct err *e) MUST_USE;
 
 #endif

@@ -34,6 +34,10 @@ export interface Series {
 	instances: number;
 }
 
+export interface FoundSeries extends Series {
+	study: Study;
+}
+
 export interface Person {
 	salute: string;
 	first_name: string;

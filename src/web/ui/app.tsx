@@ -4,7 +4,7 @@ import { render, type ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { Account } from './page/account';
 import { PatientPage } from './page/patient';
-import { Results } from './page/results';
+import { levelOf, Results } from './page/results';
 import { StudyPage } from './page/study';
 import { UserPage, Users } from './page/users';
 import { Data, tell, Toast, words } from './part/parts';
@@ -66,8 +66,9 @@ function Place() {
 	if (first === 'patient' && second !== undefined)
 		return <PatientPage key={place.value.text} id={second}
 			issuer={place.value.query.get('issuer') ?? ''} />;
-	if (first === undefined || first === 'studies' || first === 'patients')
-		return <Results level={first === 'patients' ? 'patients' : 'studies'} />;
+	const level = levelOf(first);
+	if (level)
+		return <Results level={level} />;
 	return <main id="content" tabIndex={-1}><p>{t('not_found')}</p></main>;
 }
 

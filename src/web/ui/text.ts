@@ -5,6 +5,7 @@ export type { Key };
 
 // Catalogues that there are besides English; each is fetched when needed.
 const others: { [language: string]: () => Promise<Catalogue> } = {
+	de: () => import('./text/de').then(m => m.de),
 };
 
 let catalogue: Catalogue = en;

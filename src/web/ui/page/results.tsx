@@ -2,13 +2,18 @@
 // What is searched for stands in the address, so that reload and back work.
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { ask, query, type Patient, type Study } from '../api';
+import { ask, query, type FoundSeries, type Patient, type Study } from '../api';
 import { Alert, Field, words } from '../part/parts';
-import { PatientRows, StudyRows, type Sort } from '../part/rows';
+import { PatientRows, SeriesRows, StudyRows, type Sort } from '../part/rows';
 import { go, place } from '../route';
 import { number, t, type Key } from '../text';
 
-export type Level = 'patients' | 'studies';
+const levels = ['patients', 'studies', 'series'] as const;
+export type Level = typeof levels[number];
+
+export function levelOf(name: string | undefined): Level | null {
+	return levels.find(l => l === name) ?? (name === undefined ? 'studies' : null);
+}
 
 const criteria = ['mode', 'patient_name', 'patient_id', 'sex', 'birth_date',
 	'from', 'to', 'accession', 'institution', 'referring', 'modality',
@@ -118,14 +123,15 @@ function Criteria({ level, given }: { level: Level; given: Values }) {
 interface Found {
 	patients?: Patient[];
 	studies?: Study[];
+	series?: FoundSeries[];
 	next: string;
 }
 
 export function Results({ level }: { level: Level }) {
 	const { query: given, text } = place.value;
 	const values = valuesOf(given);
-	const sort = given.get('sort') || (level === 'studies' ? '-date' : 'name');
-	const rows = useSignal<Array<Patient | Study>>([]);
+	const sort = given.get('sort') || (level === 'patients' ? 'name' : '-date');
+	const rows = useSignal<Array<Patient | Study | FoundSeries>>([]);
 	const shown = useSignal<Level>(level);
 	const next = useSignal('');
 	const busy = useSignal(true);
@@ -189,7 +195,7 @@ export function Results({ level }: { level: Level }) {
 		<h1 class="unseen">{t('search')}</h1>
 		<div class="bar">
 			<nav class="levels" aria-label={t('level')}>
-				{(['patients', 'studies'] as const).map(l =>
+				{levels.map(l =>
 					<a href={to(l)} aria-current={l === level ? 'true' : undefined}>
 						{t(l)}</a>)}
 			</nav>
@@ -207,7 +213,9 @@ export function Results({ level }: { level: Level }) {
 			</div>}
 			{n > 0 && at && (level === 'patients' ?
 				<PatientRows rows={rows.value as Patient[]} sort={order} /> :
-				<StudyRows rows={rows.value as Study[]} sort={order} />)}
+				level === 'studies' ?
+				<StudyRows rows={rows.value as Study[]} sort={order} /> :
+				<SeriesRows rows={rows.value as FoundSeries[]} sort={order} />)}
 			{next.value !== '' && <div class="more" ref={end}>
 				<button type="button" onClick={() => void fetchRows(true)}>
 					{t('more_rows')}</button>

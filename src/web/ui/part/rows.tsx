@@ -2,7 +2,8 @@
 // those that are selected. On a phone a row becomes a card (app.css).
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { ask, part, query, zip, type Patient, type Study } from '../api';
+import { ask, part, query, zip, type FoundSeries, type Patient, type Study }
+	from '../api';
 import { may } from '../state';
 import { day, number, sex, t, time, type Key } from '../text';
 import { Data, tell, words } from './parts';
@@ -280,5 +281,59 @@ export function StudyRows({ rows, sort, patient = true }: {
 			fetchFile(zip.many(rows.filter(s => chosen.has(s.uid))
 				.map(s => s.uid), []))} />
 		{shared && <Share study={shared} onClose={() => share(null)} />}
+	</>;
+}
+
+// Series of any study (F108).
+export function SeriesRows({ rows, sort }: { rows: FoundSeries[]; sort?: Sort }) {
+	const zips = may('download');
+	const { chosen, one, every } = useChosen(rows.map(s => s.uid));
+	return <>
+		<div class="scroll"><table role="table" class="cards" aria-label={t('series')}>
+			<thead role="rowgroup"><tr role="row">
+				{zips && <CheckAll on={chosen.size === rows.length}
+					some={chosen.size > 0} set={every} />}
+				<Head label="number" count />
+				<Head label="patient_name" by="name" sort={sort} />
+				<Head label="patient_id" by="id" sort={sort} />
+				<Head label="modality" />
+				<Head label="series_date" by="date" sort={sort} />
+				<Head label="study_time" />
+				<Head label="series_description" />
+				<Head label="study_description" />
+				<Head label="images" count />
+				<th scope="col"><span class="unseen">{t('actions')}</span></th>
+			</tr></thead>
+			<tbody role="rowgroup" onKeyDown={walk}>{rows.map((s, i) => {
+				const on = chosen.has(s.uid);
+				const name = `${named(s.study)}, ${s.description ||
+					t('series_n', { n: s.number })}`;
+				return <tr role="row" key={s.uid} aria-selected={on}>
+					{zips && <Check name={name} on={on} set={v => one(s.uid, v)} />}
+					<Cell kind="n count">{number(i + 1)}</Cell>
+					<Cell kind="title" title={named(s.study)}>
+						<a class="name" href={studyAddress(s.study)}>
+							<Data>{named(s.study)}</Data></a></Cell>
+					<Text label="patient_id" value={s.study.patient_id} />
+					<Cell label="modality">{s.modality &&
+						<span class="tag">{s.modality}</span>}</Cell>
+					<Text label="series_date" kind="date"
+						value={day(s.date || s.study.date)} />
+					<Text label="study_time" kind="date" value={time(s.time)} />
+					<Text label="series_description" kind="long"
+						value={s.description} />
+					<Text label="study_description" kind="long"
+						value={s.study.description} />
+					<Cell label="images" kind="count">{number(s.instances)}</Cell>
+					<td role="cell" class="act"><div class="acts">
+						{zips && <a class="button" href={zip.series(s.uid)} download=""
+							aria-label={t('zip_of', { name })}>{t('zip')}</a>}
+					</div></td>
+				</tr>;
+			})}</tbody>
+		</table></div>
+		<Basket n={chosen.size} clear={() => every(false)} download={() =>
+			fetchFile(zip.many([], rows.filter(s => chosen.has(s.uid))
+				.map(s => s.uid)))} />
 	</>;
 }
