@@ -12,6 +12,7 @@ import struct
 import sys
 import tempfile
 import time
+import zipfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 sys.path.insert(0, os.path.dirname(__file__))
@@ -121,6 +122,50 @@ def t_search():
         wait_for(lambda: len(b.rows()) == 2, 10, "series of MR")
 
 
+def names_in(path):
+    """What is in a zip that is whole."""
+    with zipfile.ZipFile(path) as z:
+        equal(z.testzip(), None)
+        return [n for n in z.namelist() if n.endswith(".dcm")]
+
+
+def t_zips():
+    """Of a study, a patient, a series, and of what is selected."""
+    with inside() as b:
+        b.rows()
+        b.click("Zip file of Müller, Eva Maria")
+        path = b.download("*.zip")
+        equal(len(names_in(path)), 4)
+        os.remove(path)
+        for box in b.all("tbody input[type=checkbox]")[1:3]:
+            box.click()
+        b.wait_text("2 selected")
+        b.click("Zip of the selection")
+        path = b.download("*.zip")
+        equal(len(names_in(path)), 8)
+        os.remove(path)
+        b.click("Patients")
+        wait_for(lambda: len(b.rows()) == 3, 10, "patients")
+        b.click("Zip file of Müller, Eva Maria")
+        path = b.download("*.zip")
+        equal(len(names_in(path)), 8)
+        os.remove(path)
+        b.one("thead input[type=checkbox]").click()
+        b.wait_text("3 selected")
+        b.click("Zip of the selection")
+        path = b.download("*.zip")
+        equal(len(names_in(path)), 16)
+        os.remove(path)
+        b.go("/#/study/" + sample.uid("study", "3"))
+        b.click("Zip file of Series 2: Series 2")
+        path = b.download("*.zip")
+        equal(len(names_in(path)), 2)
+        os.remove(path)
+        b.click("Zip file of the study")
+        path = b.download("*.zip")
+        equal(len(names_in(path)), 4)
+
+
 SIGHTS = (  # width, telephone, dark, direction
     (1360, False, False, "ltr"), (1360, False, True, "ltr"),
     (1360, False, False, "rtl"), (390, True, False, "ltr"),
@@ -198,6 +243,8 @@ def t_link():
             with Browser(archive(), scripts=scripts) as p:
                 p.go("/token" + link.split("/token")[1])
                 equal(p.at(), "/token/study")
+                p.click("Zip file of the study")
+                equal(len(names_in(p.download("*.zip"))), 4)
                 for text in ("Müller, Eva Maria", "CT thorax", "S1",
                              "St. Elisabeth - Radiology",
                              "Client IP: 127.0.0.1"):
@@ -378,11 +425,19 @@ def t_language():
     """Texts, dates and numbers are the browser's."""
     with Browser(archive(), language="de-DE") as b:
         b.log_in("root", PASSWORD)
+        b.one("tbody tr")
         for text in ("01.01.2024", "Weiblich", "Patientenname", "Abmelden"):
+            assert text in b.text(), (text, b.text())
+        equal(b.axe(), [])
+    with Browser(archive(), language="el-GR") as b:
+        b.log_in("root", PASSWORD)
+        b.one("tbody tr")
+        for text in ("Όνομα ασθενούς", "Γυναίκα", "Αποσύνδεση"):
             assert text in b.text(), (text, b.text())
         equal(b.axe(), [])
     with Browser(archive(), language="en-US") as b:
         b.log_in("root", PASSWORD)
+        b.one("tbody tr")
         assert "01/01/2024" in b.text() and "03/01/2025" in b.text(), b.text()
 
 

@@ -6,6 +6,7 @@ export type { Key };
 // Catalogues that there are besides English; each is fetched when needed.
 const others: { [language: string]: () => Promise<Catalogue> } = {
 	de: () => import('./text/de').then(m => m.de),
+	el: () => import('./text/el').then(m => m.el),
 };
 
 let catalogue: Catalogue = en;

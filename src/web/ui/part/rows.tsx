@@ -10,7 +10,7 @@ import { Data, tell, words } from './parts';
 import { Share } from './share';
 
 // One zip file's worth: what an address can carry.
-export const AT_ONCE = 100;
+export const AT_ONCE = 300;
 
 export interface Sort {
 	by: string;
