@@ -874,6 +874,7 @@ scp_open(struct scp **out, struct store *store, const struct scp_config *c,
 	gate_init(&s->gate, LIMIT_RUNNING_PER_ADDRESS);
 	gate_init(&s->moves, c->max_outgoing);
 	take_config(s, c);
+	node_prepare(store);
 	if (!lot_open(&s->lot, e) ||
 	    !pool_open(&s->workers, "dicom", LIMIT_WORKERS_DICOM, e) ||
 	    !pool_open(&s->retrieve, "retrieve", RETRIEVE_WORKERS, e) ||

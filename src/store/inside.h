@@ -25,6 +25,7 @@
 
 #define DAY_ROOM 11 /* "YYYY/MM/DD" */
 
+struct names;        /* names.c: hosts of nodes, DICOM and HL7 */
 struct known_nodes;  /* node.c */
 struct hl7_known;    /* hl7_node.c */
 struct asked_memory; /* worklist/asked.c */
@@ -67,6 +68,7 @@ struct store {
 	struct cond reader_free;
 	struct db **readers; /* idle ones */
 	size_t readers_idle, readers_open, readers_max;
+	struct names *names;
 	struct known_nodes *known;
 	struct hl7_known *hl7_known;
 	struct asked_memory *asked;

@@ -15,6 +15,7 @@
 #include "store/folder.h"
 #include "store/inside.h"
 #include "store/schema.h"
+#include "store/table/names.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -204,6 +205,7 @@ new_store(const struct store_config *config)
 	cond_init(&s->reader_free);
 	s->readers_max = 2 * (size_t)thread_cores();
 	s->readers = must_zalloc(s->readers_max * sizeof(struct db *));
+	s->names = names_new();
 	s->known = known_nodes_new();
 	s->hl7_known = hl7_known_new();
 	s->asked = asked_memory_new();
@@ -221,6 +223,7 @@ release(struct store *s)
 	commit_free(&s->commit);
 	known_nodes_free(&s->known);
 	hl7_known_free(&s->hl7_known);
+	names_free(&s->names);
 	asked_memory_free(&s->asked);
 	os_close(&s->writers_fd);
 	os_close(&s->torn_fd);

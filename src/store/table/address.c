@@ -1,12 +1,9 @@
 /*
- * Numeric addresses and names of hosts.
+ * Numeric addresses.
  */
 #include "store/table/address.h"
 
-#include "base/clock.h"
-
 #include <arpa/inet.h>
-#include <netdb.h>
 #include <netinet/in.h>
 
 static void
@@ -39,38 +36,17 @@ address_parse(const char *text, struct address *out)
 	return true;
 }
 
-void
-address_resolve(const char *host, struct resolved *out)
-{
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list, *at;
-	const void *p;
-
-	*out = (struct resolved){.at_ms = clock_mono_ms()};
-	if (address_parse(host, &out->v[0])) {
-		out->n = 1;
-		return;
-	}
-	if (getaddrinfo(host, NULL, &hints, &list) != 0)
-		return;
-	for (at = list; at != NULL && out->n < ADDRESSES; at = at->ai_next) {
-		p = at->ai_addr;
-		if (at->ai_family == AF_INET)
-			map_v4(&((const struct sockaddr_in *)p)->sin_addr,
-			    &out->v[out->n++]);
-		else if (at->ai_family == AF_INET6)
-			memcpy(out->v[out->n++].b,
-			    &((const struct sockaddr_in6 *)p)->sin6_addr, 16);
-	}
-	freeaddrinfo(list);
-}
-
 bool
-address_among(const struct resolved *r, const struct address *a)
+address_of(const struct sockaddr *from, struct address *out)
 {
-	size_t i;
+	const void *p = from;
 
-	for (i = 0; i < r->n; i++)
-		if (!memcmp(&r->v[i], a, sizeof(*a)))
-			return true;
-	return false;
+	if (from->sa_family == AF_INET)
+		map_v4(&((const struct sockaddr_in *)p)->sin_addr, out);
+	else if (from->sa_family == AF_INET6)
+		memcpy(out->b, &((const struct sockaddr_in6 *)p)->sin6_addr,
+		    sizeof(out->b));
+	else
+		return false;
+	return true;
 }

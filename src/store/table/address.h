@@ -7,6 +7,8 @@
 
 #include "base/str.h"
 
+#include <sys/socket.h>
+
 #define ADDRESSES 8
 
 /* An address as IPv6; IPv4 is mapped. */
@@ -14,17 +16,9 @@ struct address {
 	uint8_t b[16];
 };
 
-struct resolved {
-	struct address v[ADDRESSES];
-	size_t n;
-	int64_t at_ms; /* clock_mono_ms() */
-};
-
 /* "192.168.1.7", "::1", "[fe80::1%eth0]" */
 bool address_parse(const char *text, struct address *out);
-/* Numeric, or a name that is looked up: may take long, hold no lock. None
- * when it does not resolve. */
-void address_resolve(const char *host, struct resolved *out);
-bool address_among(const struct resolved *r, const struct address *a);
+/* False when it is neither IPv4 nor IPv6. */
+bool address_of(const struct sockaddr *from, struct address *out);
 
 #endif

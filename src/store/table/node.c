@@ -3,28 +3,22 @@
  *
  * node_known() is asked for each association: the nodes are kept in memory and
  * read again when they are older than a second, so that a change by another
- * process counts. Host names are resolved without a lock, and their addresses
- * kept for a minute.
+ * process counts. Their names are looked up in the background (names.h), from
+ * the moment they are read.
  */
 #include "store/table/node.h"
 
 #include "base/clock.h"
 #include "store/inside.h"
-#include "store/table/address.h"
+#include "store/table/names.h"
 
-#define REFRESH_MS  1000
-#define RESOLVED_MS 60000
-#define NODES       10000
-#define REFUSALS    1000
-
-struct known {
-	struct node node;
-	struct resolved resolved;
-};
+#define REFRESH_MS 1000
+#define NODES      10000
+#define REFUSALS   1000
 
 struct known_nodes {
 	struct mutex lock;
-	struct known *v;
+	struct node *v;
 	size_t n;
 	bool loaded;
 	int64_t loaded_ms;
@@ -227,27 +221,29 @@ node_list(struct store *s, struct arena *a, struct node **out, size_t *n,
 	return ok;
 }
 
-/* Under the lock: read the nodes anew, keeping what was resolved. */
+/* Under the lock. */
 static void
 take_nodes(struct known_nodes *k, const struct buf *rows)
 {
-	struct known *old = k->v;
-	size_t i, j, old_n = k->n;
-
+	free(k->v);
 	k->n = rows->n / sizeof(struct node);
 	k->v = must_zalloc((k->n + 1) * sizeof(*k->v));
-	for (i = 0; i < k->n; i++) {
-		memcpy(&k->v[i].node, rows->p + i * sizeof(struct node),
-		    sizeof(struct node));
-		k->v[i].resolved.at_ms = INT64_MIN / 2;
-		for (j = 0; j < old_n; j++)
-			if (!strcmp(k->v[i].node.ae, old[j].node.ae) &&
-			    !strcmp(k->v[i].node.host, old[j].node.host))
-				k->v[i].resolved = old[j].resolved;
-	}
-	free(old);
+	if (k->n > 0)
+		memcpy(k->v, rows->p, k->n * sizeof(*k->v));
 	k->loaded = true;
 	k->loaded_ms = clock_mono_ms();
+}
+
+static void
+want_names(struct store *s, const struct buf *rows)
+{
+	struct node n;
+	size_t at;
+
+	for (at = 0; at < rows->n; at += sizeof(n)) {
+		memcpy(&n, rows->p + at, sizeof(n));
+		names_want(s->names, n.host);
+	}
 }
 
 static bool
@@ -269,18 +265,19 @@ refresh(struct store *s)
 		mutex_lock(&k->lock);
 		take_nodes(k, &rows);
 		mutex_unlock(&k->lock);
+		want_names(s, &rows);
 	}
 	buf_fini(&rows);
 	return ok;
 }
 
-static struct known *
+static struct node *
 known_by_ae(struct known_nodes *k, struct str ae)
 {
 	size_t i;
 
 	for (i = 0; i < k->n; i++)
-		if (str_eq_text(ae, k->v[i].node.ae))
+		if (str_eq_text(ae, k->v[i].ae))
 			return &k->v[i];
 	return NULL;
 }
@@ -289,15 +286,14 @@ bool
 node_known(
     struct store *s, const char *ae, const char *address, const char **why)
 {
-	struct str title = str_trim(str_from(ae));
 	struct address peer;
-	struct known *found, copy;
+	struct node *found, copy;
 
 	*why = "the known nodes cannot be read";
 	if (!refresh(s))
 		return false;
 	mutex_lock(&s->known->lock);
-	found = known_by_ae(s->known, title);
+	found = known_by_ae(s->known, str_trim(str_from(ae)));
 	if (found != NULL)
 		copy = *found;
 	mutex_unlock(&s->known->lock);
@@ -307,24 +303,33 @@ node_known(
 	*why = "address is not that of the known node";
 	if (!address_parse(address, &peer))
 		return false;
-	if (clock_mono_ms() - copy.resolved.at_ms >= RESOLVED_MS) {
-		address_resolve(copy.node.host, &copy.resolved);
-		mutex_lock(&s->known->lock);
-		found = known_by_ae(s->known, title);
-		if (found != NULL && !strcmp(found->node.host, copy.node.host))
-			found->resolved = copy.resolved;
-		mutex_unlock(&s->known->lock);
-	}
-	if (copy.resolved.n == 0)
+	switch (names_say(
+	    s->names, copy.host, &peer, clock_mono_ms() + NAMES_WAIT_MS)) {
+	case NAMES_YES:
+		return true;
+	case NAMES_NO:
+		break;
+	case NAMES_NOWHERE:
 		*why = "the known node's host name does not resolve";
-	return address_among(&copy.resolved, &peer);
+		break;
+	case NAMES_NOT_YET:
+		*why = "the known node's host name is still being looked up";
+		break;
+	}
+	return false;
+}
+
+void
+node_prepare(struct store *s)
+{
+	(void)refresh(s);
 }
 
 bool
 node_certificate(struct store *s, const char *ae,
     char out[NODE_CERTIFICATE_ROOM], struct err *e)
 {
-	struct known *found;
+	struct node *found;
 
 	out[0] = '\0';
 	if (!refresh(s))
@@ -332,7 +337,7 @@ node_certificate(struct store *s, const char *ae,
 	mutex_lock(&s->known->lock);
 	found = known_by_ae(s->known, str_trim(str_from(ae)));
 	if (found != NULL)
-		memcpy(out, found->node.certificate, NODE_CERTIFICATE_ROOM);
+		memcpy(out, found->certificate, NODE_CERTIFICATE_ROOM);
 	mutex_unlock(&s->known->lock);
 	return true;
 }
@@ -340,14 +345,14 @@ node_certificate(struct store *s, const char *ae,
 bool
 node_recall(struct store *s, const char *ae, struct node *out)
 {
-	struct known *found;
+	struct node *found;
 
 	if (!refresh(s))
 		return false;
 	mutex_lock(&s->known->lock);
 	found = known_by_ae(s->known, str_trim(str_from(ae)));
 	if (found != NULL)
-		*out = found->node;
+		*out = *found;
 	mutex_unlock(&s->known->lock);
 	return found != NULL;
 }

@@ -31,10 +31,15 @@ bool node_find(struct store *, const char *ae, struct node *out,
 bool node_list(struct store *, struct arena *a, struct node **out, size_t *n,
     struct err *e) MUST_USE;
 /* Is there a node with this AE title whose host is, or resolves to, this
- * address? Cached; follows changes by other processes within a second. *why
+ * address? Cached; follows changes by other processes within a second. Names
+ * are looked up in the background, from node_prepare() or the first question
+ * on: waits for that a moment at most. *why
  * says in words what was missing ("AE title unknown", "address is not …"). */
 bool node_known(
     struct store *, const char *ae, const char *address, const char **why);
+
+/* Begin to look up the names of the known nodes. */
+void node_prepare(struct store *);
 
 /* The certificate bound to the node with this AE title; empty when there is
  * none, or no such node. Cached likewise. */

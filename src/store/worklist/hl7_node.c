@@ -1,27 +1,23 @@
 /*
  * HL7 nodes and mappings: tables hl7_node and hl7_mapping.
  *
- * hl7_node_known() is asked for each connection: the nodes and their addresses
- * are kept in memory, read again when they are older than a second and looked
- * up again when they are older than a minute.
+ * hl7_node_known() is asked for each connection: the hosts are kept in memory
+ * and read again when they are older than a second; names are looked up in the
+ * background.
  */
 #include "store/worklist/hl7_node.h"
 
 #include "base/clock.h"
 #include "store/inside.h"
-#include "store/table/address.h"
+#include "store/table/names.h"
 
-#define REFRESH_MS  1000
-#define RESOLVED_MS 60000
-#define NODES       1000
-#define MAPPINGS    1000
+#define REFRESH_MS 1000
+#define NODES      1000
+#define MAPPINGS   1000
 
 struct hl7_known {
 	struct mutex lock;
-	struct {
-		char host[256];
-		struct resolved resolved;
-	} v[NODES];
+	char host[NODES][256];
 	size_t n;
 	int64_t loaded_ms;
 	bool loaded;
@@ -167,19 +163,15 @@ hl7_node_list(struct store *s, struct arena *a, struct hl7_node **out,
 	return step != DB_STEP_FAILED;
 }
 
-/* Under the lock: what was looked up of the same host is kept. */
+/* Under the lock. */
 static void
 take_hosts(struct hl7_known *k, const struct hl7_node *nodes, size_t n)
 {
 	size_t i;
 
-	for (i = 0; i < n; i++) {
-		if (i < k->n && strcmp(k->v[i].host, nodes[i].host) == 0)
-			continue;
-		(void)str_copy(k->v[i].host, sizeof(k->v[i].host),
-		    str_from(nodes[i].host));
-		k->v[i].resolved = (struct resolved){.at_ms = INT64_MIN / 2};
-	}
+	for (i = 0; i < n; i++)
+		(void)str_copy(
+		    k->host[i], sizeof(k->host[i]), str_from(nodes[i].host));
 	k->n = n;
 	k->loaded = true;
 	k->loaded_ms = clock_mono_ms();
@@ -214,10 +206,10 @@ refresh(struct store *s)
 bool
 hl7_node_known(struct store *s, const char *address)
 {
+	int64_t until_ms = clock_mono_ms() + NAMES_WAIT_MS;
 	struct hl7_known *k = s->hl7_known;
-	struct resolved resolved;
 	struct address peer;
-	char host[sizeof(k->v[0].host)];
+	char host[sizeof(k->host[0])];
 	bool known = false;
 	size_t i, n;
 
@@ -226,19 +218,13 @@ hl7_node_known(struct store *s, const char *address)
 	mutex_lock(&k->lock);
 	n = k->n;
 	mutex_unlock(&k->lock);
-	for (i = 0; i < n && !known; i++) {
+	/* First those whose addresses are there. */
+	for (i = 0; i < 2 * n && !known; i++) {
 		mutex_lock(&k->lock);
-		resolved = k->v[i].resolved;
-		memcpy(host, k->v[i].host, sizeof(host));
+		memcpy(host, k->host[i % n], sizeof(host));
 		mutex_unlock(&k->lock);
-		if (clock_mono_ms() - resolved.at_ms >= RESOLVED_MS) {
-			address_resolve(host, &resolved);
-			mutex_lock(&k->lock);
-			if (strcmp(k->v[i].host, host) == 0)
-				k->v[i].resolved = resolved;
-			mutex_unlock(&k->lock);
-		}
-		known = address_among(&resolved, &peer);
+		known = names_say(s->names, host, &peer,
+			    i < n ? 0 : until_ms) == NAMES_YES;
 	}
 	return known;
 }
