@@ -108,6 +108,8 @@
 /* Images of one zip that is sent, and what is remembered of them. */
 #define LIMIT_PACK       200000
 #define LIMIT_PACK_ARENA (160 * MIB)
+/* What is put aside in memory before it goes to a file. */
+#define LIMIT_SPOOL_MEMORY (1 * MIB)
 /* One record of a DICOMDIR: a presentation state of 10,000 images. */
 #define LIMIT_DIRECTORY_RECORD (4 * MIB)
 /* Files in one request to the portal: a study of many thin slices. */

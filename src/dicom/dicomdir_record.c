@@ -458,10 +458,13 @@ put_file(struct make *m)
 	    !dataset_put(m->ds, TAG_ReferencedRelatedGeneralSOPClassUIDInFile,
 		VR_UI, general))
 		return false;
+	/* What has no class is a file, and no instance (F.3.2.2). */
+	if (entry->sop_class.n > 0 &&
+	    !dataset_put(m->ds, TAG_ReferencedSOPClassUIDInFile, VR_UI,
+		entry->sop_class))
+		return false;
 	return dataset_put(
 		   m->ds, TAG_ReferencedFileID, VR_CS, entry->file_id) &&
-	       dataset_put(m->ds, TAG_ReferencedSOPClassUIDInFile, VR_UI,
-		   entry->sop_class) &&
 	       dataset_put(m->ds, TAG_ReferencedSOPInstanceUIDInFile, VR_UI,
 		   entry->sop_instance) &&
 	       dataset_put(m->ds, TAG_ReferencedTransferSyntaxUIDInFile, VR_UI,

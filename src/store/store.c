@@ -449,6 +449,20 @@ store_folder(const struct store *s)
 }
 
 bool
+store_scratch(struct store *s, int *fd, struct err *e)
+{
+	char name[NAME_ROOM];
+
+	folder_random_name("", name);
+	*fd = os->openat(
+	    s->tmp_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	if (*fd < 0)
+		return fail_errno(e, "cannot make a file in '%s'", FOLDER_TMP);
+	(void)os->unlinkat(s->tmp_fd, name, 0);
+	return true;
+}
+
+bool
 store_writable(struct store *s, struct err *e)
 {
 	const char *why = store_read_only(s);

@@ -48,6 +48,8 @@ void store_set_reserve(struct store *, uint64_t bytes);
 const char *store_read_only(const struct store *);
 
 const char *store_folder(const struct store *);
+/* A file without a name in the data folder, gone when it is closed. */
+bool store_scratch(struct store *, int *fd, struct err *e) MUST_USE;
 
 struct store_counts {
 	uint64_t patients, studies, series, instances, bytes, quarantined;

@@ -89,6 +89,10 @@ def files(folder, pattern="**/*.dcm"):
     return sorted(glob.glob(os.path.join(folder, pattern), recursive=True))
 
 
+def all_files(folder):
+    return [p for p in files(folder, "**/*") if os.path.isfile(p)]
+
+
 def objects(data):
     return files(os.path.join(data, "objects"))
 
@@ -813,6 +817,76 @@ def t_export_zip():
         assert not os.path.exists(f("a.zip.part"))
         f.data = f("second")
         equal(counts(f.verb("import", f("a.zip")))["stored"], 3)
+
+
+def t_export_medium():
+    """Names of the standard, one patient for each ID, and what few media
+    allow is there and named."""
+    with Folder() as f:
+        for n, (issuer, name) in enumerate((("A", "One^Ann"),
+                                            ("B", "Two^Bob")), 1):
+            sample.write(sample.image(
+                patient="77", IssuerOfPatientID=issuer, name=name,
+                study=str(n)), f("in/%d" % n))
+        sample.write(sample.image(patient="77", IssuerOfPatientID="A",
+                                  name="One^Ann", study="1", number=2),
+                     f("in/3"), syntax=sample.IMPLICIT_LITTLE)
+        f.verb("import", f("in"))
+        uids = [sample.uid("study", n) for n in ("1", "2")]
+        done = f.run("export", *uids, uids[0], "-o", f("out"), "--dicomdir")
+        equal(done.returncode, 0, done.stderr)
+        equal(counts(done.stdout)["exported"], 3)
+        assert "1 of them" in done.stderr, done.stderr
+        equal({os.path.relpath(p, f("out")) for p in all_files(f("out"))}, {
+            "DICOMDIR", "README.TXT",
+            "DICOM/PT000001/ST000001/SE000001/IM000001",
+            "DICOM/PT000001/ST000001/SE000001/IM000002",
+            "DICOM/PT000002/ST000001/SE000001/IM000001"})
+        records = pydicom.dcmread(f("out", "DICOMDIR")).DirectoryRecordSequence
+        equal([(r.PatientID, r.PatientName, r.IssuerOfPatientID)
+               for r in records if "PatientID" in r],
+              [("77", "One^Ann", "A"), ("77_2", "Two^Bob", "B")])
+        with open(f("out", "README.TXT"), encoding="ascii") as text:
+            text = text.read()
+        assert "2 patients" in text and "3 files" in text, text
+        assert "DICOM/PT000001/ST000001/SE000001: 1 file" in text, text
+        assert "Implicit VR Little Endian" in text, text
+        # A medium is never mixed with another, nor overwritten.
+        text = f.error(1, "export", uids[0], "-o", f("out"), "--dicomdir")
+        assert "is there already" in text, text
+        equal(len(all_files(f("out"))), 5)
+        f.verb("export", uids[0], "-o", f("x.zip"), "--dicomdir", "--syntax",
+               "explicit")
+        with zipfile.ZipFile(f("x.zip")) as z:
+            equal(z.testzip(), None)
+            assert b"transfer syntaxes" not in z.read("README.TXT")
+            z.extractall(f("x"))
+        for record in pydicom.dcmread(
+                f("x", "DICOMDIR")).DirectoryRecordSequence:
+            if "ReferencedFileID" in record:
+                equal(record.ReferencedTransferSyntaxUIDInFile,
+                      sample.EXPLICIT_LITTLE)
+
+
+def t_export_medium_without_what_is_damaged():
+    with Folder() as f:
+        sample.study(f("in"), count=3)
+        f.verb("import", f("in"))
+        victim = sorted(objects(f.data))[1]
+        with open(victim, "r+b") as file:
+            file.seek(-3, os.SEEK_END)
+            file.write(b"xyz")
+        uid = sample.uid("study", "a")
+        done = f.run("export", uid, "-o", f("out"), "--dicomdir")
+        equal(done.returncode, 1)
+        equal(counts(done.stdout), {"exported": 2, "failed": 1})
+        records = pydicom.dcmread(f("out", "DICOMDIR")).DirectoryRecordSequence
+        names = ["/".join(r.ReferencedFileID) for r in records
+                 if "ReferencedFileID" in r]
+        equal(sorted(names), sorted(
+            os.path.relpath(p, f("out"))
+            for p in all_files(f("out", "DICOM"))))
+        equal(len(names), 2)
 
 
 def t_export_unknown_study():

@@ -4,10 +4,13 @@
  *
  *   PATIENT_ID/DATE_STUDY/NUMBER_SERIES/NUMBER.dcm
  *
+ * or, with --dicomdir, under the names of a DICOM medium (export_medium.h).
+ *
  * The bytes of each object are compared with their hash before they leave.
  * What cannot be exported is named with its reason, and the rest goes on.
  */
 #include "base/filename.h"
+#include "app/archive/export_medium.h"
 #include "app/archive/export_out.h"
 #include "app/progress.h"
 #include "app/verb.h"
@@ -29,6 +32,9 @@ struct export
 {
 	struct store *store;
 	struct export_out *out;
+	bool dicomdir;
+	struct export_medium *medium; /* if dicomdir */
+	uint64_t others; /* files that few media allow, once that is known */
 	bool convert;
 	struct syntax syntax; /* wanted, if convert */
 	struct map patients;  /* identity: its folder's path */
@@ -196,16 +202,23 @@ write_object(
 	return done;
 }
 
+/* place: on a medium, or NULL. */
 static bool
-export_object(struct export *x, const struct index_row *row, const char *path,
-    struct err *e)
+export_object(struct export *x, const struct index_row *row,
+    const struct medium_place *place, struct err *e)
 {
+	const char *path = place != NULL ? place->path : buf_cstr(&x->path);
 	struct object_file f;
 	bool done;
 
 	if (!object_open(x->store, (const char *)row->path.p, &f, e))
 		return false;
 	done = write_object(x, path, &f, e);
+	if (done && place != NULL) {
+		done = export_medium_add(x->medium, row, place, &f,
+		    x->convert ? x->syntax.uid : f.syntax, e);
+		x->broken = !done;
+	}
 	object_close(&f);
 	return done;
 }
@@ -223,21 +236,29 @@ say_failed(struct export *x, struct str uid, const struct err *why)
 	fputc('\n', stderr);
 }
 
+static bool
+name_instance(struct export *x, const struct index_row *row, struct err *e)
+{
+	buf_u8(&x->path, '/');
+	naming_instance(&x->path, row);
+	return filenames_take(&x->files, &x->path, ".dcm", e);
+}
+
 /* False when the export cannot go on. */
 static bool
 export_instance(struct export *x, const struct index_row *row, struct err *e)
 {
 	size_t folder = x->path.n;
+	struct medium_place place;
 	struct err why;
 	bool done;
 
 	if (stopped)
 		return fail(e, ERR_CANCELLED, "stopped");
-	buf_u8(&x->path, '/');
-	naming_instance(&x->path, row);
-	if (!filenames_take(&x->files, &x->path, ".dcm", e))
+	if (x->medium != NULL ? !export_medium_place(x->medium, row, &place, e)
+			      : !name_instance(x, row, e))
 		return false;
-	done = export_object(x, row, buf_cstr(&x->path), &why);
+	done = export_object(x, row, x->medium != NULL ? &place : NULL, &why);
 	x->path.n = folder;
 	if (done) {
 		x->done++;
@@ -299,6 +320,17 @@ make_new_folder(struct export *x, struct filenames *names, struct err *e)
 }
 
 static bool
+enter_series(struct export *x, const struct index_row *row, struct err *e)
+{
+	if (x->medium != NULL)
+		return true;
+	buf_u8(&x->path, '/');
+	naming_series(&x->path, row);
+	filenames_clear(&x->files);
+	return make_new_folder(x, &x->series, e);
+}
+
+static bool
 export_series(struct export *x, const struct index_row *row, struct err *e)
 {
 	struct condition conditions[] = {
@@ -316,10 +348,7 @@ export_series(struct export *x, const struct index_row *row, struct err *e)
 	uint64_t found = 0;
 	bool done;
 
-	buf_u8(&x->path, '/');
-	naming_series(&x->path, row);
-	filenames_clear(&x->files);
-	done = make_new_folder(x, &x->series, e) &&
+	done = enter_series(x, row, e) &&
 	       each_row(x, &search, export_instance, &found, e);
 	x->path.n = folder;
 	return done;
@@ -356,6 +385,19 @@ patient_folder(struct export *x, const struct index_row *row, struct err *e)
 }
 
 static bool
+enter_study(struct export *x, const struct index_row *row, struct err *e)
+{
+	if (x->medium != NULL)
+		return true;
+	if (!patient_folder(x, row, e))
+		return false;
+	buf_u8(&x->path, '/');
+	naming_study(&x->path, row);
+	filenames_clear(&x->series);
+	return make_new_folder(x, &x->folders, e);
+}
+
+static bool
 export_study(struct export *x, const struct index_row *row, struct err *e)
 {
 	struct condition condition = {.column = COLUMN_StudyInstanceUID,
@@ -365,12 +407,7 @@ export_study(struct export *x, const struct index_row *row, struct err *e)
 	    .level = LEVEL_SERIES, .conditions = &condition, .count = 1};
 	uint64_t found = 0;
 
-	if (!patient_folder(x, row, e))
-		return false;
-	buf_u8(&x->path, '/');
-	naming_study(&x->path, row);
-	filenames_clear(&x->series);
-	return make_new_folder(x, &x->folders, e) &&
+	return enter_study(x, row, e) &&
 	       each_row(x, &search, export_series, &found, e);
 }
 
@@ -402,6 +439,18 @@ each_study(struct export *x, const char *uid, row_fn *fn, struct err *e)
 	return true;
 }
 
+static bool
+named_before(const struct words *uids, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (str_eq(str_trim(str_from(uids->at[i])),
+			str_trim(str_from(uids->at[n]))))
+			return true;
+	return false;
+}
+
 /* All studies are looked up before anything is written. */
 static bool
 export_studies(struct export *x, const struct words *uids, const char *target,
@@ -415,10 +464,16 @@ export_studies(struct export *x, const struct words *uids, const char *target,
 			return false;
 	if (!export_out_open(&x->out, target, e))
 		return false;
+	if (x->dicomdir)
+		done = export_medium_begin(&x->medium, x->store, x->out, e);
 	progress_begin(&x->progress, "exporting", "images");
 	for (i = 0; done && i < uids->n; i++)
-		done = each_study(x, uids->at[i], export_study, e);
+		if (x->medium == NULL || !named_before(uids, i))
+			done = each_study(x, uids->at[i], export_study, e);
+	if (done && x->dicomdir)
+		done = export_medium_end(x->medium, &x->others, e);
 	progress_end(&x->progress);
+	export_medium_free(&x->medium);
 	if (!done) {
 		export_out_abort(&x->out);
 		return false;
@@ -497,6 +552,12 @@ static int export(struct export *x, const char *data, const struct words *uids,
 	    (double)x->bytes / 1e6);
 	if (x->failed > 0)
 		printf("failed: %" PRIu64 "\n", x->failed);
+	if (x->others > 0)
+		fprintf(stderr,
+		    "note: %" PRIu64 " of them are in transfer syntaxes that "
+		    "general purpose media do not allow; README.TXT names "
+		    "them\n",
+		    x->others);
 	return x->failed > 0 ? VERB_FAILED : VERB_DONE;
 }
 
@@ -504,12 +565,13 @@ static int
 run(int argc, char **argv)
 {
 	const char *data = NULL, *target = NULL, *syntax = NULL;
+	struct export *x = must_zalloc(sizeof(*x));
 	const struct option options[] = {
 	    {"--data", OPTION_TEXT, &data},
 	    {"-o", OPTION_TEXT, &target},
 	    {"--syntax", OPTION_TEXT, &syntax},
+	    {"--dicomdir", OPTION_FLAG, &x->dicomdir},
 	};
-	struct export *x = must_zalloc(sizeof(*x));
 	struct words words = {0};
 	struct err e;
 	int status;
@@ -531,7 +593,8 @@ run(int argc, char **argv)
 const struct verb verb_export = {
     .name = "export",
     .summary = "Write studies to a folder or a zip",
-    .usage = "export STUDY_UID... -o DIR|FILE.zip [--syntax SYNTAX]",
+    .usage = "export STUDY_UID... -o DIR|FILE.zip [--syntax SYNTAX] "
+	     "[--dicomdir]",
     .help =
 	"Folders are named after patient, study and series. Nothing that is\n"
 	"there is overwritten. Exit status 1 when an image could not be\n"
@@ -540,6 +603,9 @@ const struct verb verb_export = {
 	"  -o FILE.zip       into a new zip\n"
 	"  --syntax SYNTAX   re-encoded: implicit, explicit,\n"
 	"                    explicit-big-endian or deflated; compressed\n"
-	"                    images cannot be\n",
+	"                    images cannot be\n"
+	"  --dicomdir        as a DICOM medium: DICOMDIR, README.TXT and the\n"
+	"                    images in the folder DICOM, under names that\n"
+	"                    every medium allows\n",
     .run = run,
 };

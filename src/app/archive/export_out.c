@@ -125,6 +125,15 @@ export_out_folder(
 }
 
 bool
+export_out_there(const struct export_out *out, const char *path)
+{
+	struct stat st;
+
+	return out->zip == NULL &&
+	       fstatat(out->folder, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool
 export_out_begin(
     struct export_out *out, const char *path, uint64_t size, struct err *e)
 {

@@ -17,6 +17,8 @@ bool export_out_open(
  * before. Zips need none. */
 bool export_out_folder(struct export_out *out, const char *path, bool *taken,
     struct err *e) MUST_USE;
+/* Is there something of that name in the folder? */
+bool export_out_there(const struct export_out *out, const char *path);
 /* One file: its size is known before, and exactly that many bytes follow. */
 bool export_out_begin(struct export_out *out, const char *path, uint64_t size,
     struct err *e) MUST_USE;
