@@ -40,17 +40,26 @@ fill(struct archive *t)
 }
 
 static struct source *
-begin(struct archive *t, char *tag)
+begin_as(struct archive *t, bool medium, char *tag)
 {
 	struct condition c = {.column = COLUMN_StudyInstanceUID,
 	    .kind = CONDITION_IS,
 	    .a = STR("1.1")};
 	struct pack *p = pack_new(t->store);
 
+	if (medium)
+		pack_as_medium(p);
 	CHECK(pack_add(p, &c, 1, NULL, NULL, &t->e));
 	CHECK(pack_add(p, &c, 1, NULL, NULL, &t->e));
 	CHECK_EQ(pack_count(p), IMAGES);
+	CHECK(pack_end(p, &t->e));
 	return pack_source(&p, tag);
+}
+
+static struct source *
+begin(struct archive *t, char *tag)
+{
+	return begin_as(t, false, tag);
 }
 
 /* From 'from' on, in pieces; *got has room for all. */
@@ -71,7 +80,8 @@ read_from(struct archive *t, struct source *s, uint64_t from, size_t piece,
 	return all;
 }
 
-TEST(any_range)
+static void
+check_ranges(bool medium)
 {
 	struct archive t;
 	struct source *s;
@@ -81,7 +91,7 @@ TEST(any_range)
 
 	CHECK(archive_begin(&t));
 	fill(&t);
-	s = begin(&t, tag);
+	s = begin_as(&t, medium, tag);
 	all = must_alloc(s->size + 1);
 	part = must_alloc(s->size + 1);
 	CHECK_EQ(read_from(&t, s, 0, 1 << 20, all), s->size);
@@ -98,6 +108,16 @@ TEST(any_range)
 	free(all);
 	free(part);
 	archive_end(&t);
+}
+
+TEST(any_range)
+{
+	check_ranges(false);
+}
+
+TEST(any_range_of_a_medium)
+{
+	check_ranges(true);
 }
 
 /* Rows of an archive from before checksums get theirs when they are wanted. */

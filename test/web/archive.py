@@ -12,6 +12,7 @@ import zipfile
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 import pydicom
+from pydicom.fileset import FileSet
 
 from harness import runner, sample
 from harness.portal import Http, basic, portal
@@ -116,6 +117,55 @@ def t_parts():
                                       "If-Range": tag})
         equal(part.status, 200)
         equal(len(opened(part)), 6)
+
+
+def t_medium():
+    """With dicomdir=1 it is a DICOM medium, of known length and resumable."""
+    with portal() as server, tempfile.TemporaryDirectory() as tmp:
+        web = user(server)
+        a = fill(server, tmp + "/a", count=3, series=2, study="a",
+                 patient="P1", name="M\u00fcller^J\u00f6rg",
+                 charset="ISO_IR 100")
+        b = fill(server, tmp + "/b", count=2, study="b", patient="P2")
+        path = "/api/v1/archive?studies=%s,%s&dicomdir=1" % (
+            sample.uid("study", "a"), sample.uid("study", "b"))
+        got = web.get(path)
+        equal(got.status, 200, got)
+        equal(int(got.header("Content-Length")), len(got.body))
+        out = os.path.join(tmp, "out")
+        with zipfile.ZipFile(io.BytesIO(got.body)) as z:
+            equal(z.testzip(), None)
+            equal({n.split("/")[0] for n in z.namelist()},
+                  {"DICOM", "DICOMDIR", "README.TXT"})
+            assert b"DICOMDIR" in z.read("README.TXT")
+            z.extractall(out)
+        found = FileSet(os.path.join(out, "DICOMDIR"))
+        equal({str(i.SOPInstanceUID): sample.digest(i.path) for i in found},
+              {**a, **b})
+        equal({str(i.PatientName) for i in found},
+              {"M\u00fcller^J\u00f6rg", "Sample^One"})
+        again = web.get(path)
+        equal(again.body, got.body)
+        tag, n = got.header("ETag"), len(got.body)
+        equal(again.header("ETag"), tag)
+        plain = web.get(path.replace("=1", "=0"))
+        assert plain.header("ETag") != tag
+        equal(opened(plain), {**a, **b})
+        for at in [*range(0, n, n // 40), *range(n - 9000, n, 500)]:
+            part = web.get(path, headers={"Range": "bytes=%d-" % at,
+                                          "If-Range": tag})
+            equal(part.status, 206)
+            equal(part.body, got.body[at:], at)
+        name = got.header("Content-Disposition")
+        assert "M" in name and "DICOM" not in name, name
+        for more in ("/api/v1/studies/%s/archive" % sample.uid("study", "a"),
+                     "/api/v1/series/%s/archive" % sample.uid(
+                         "series", "a", 1),
+                     "/api/v1/patients/P1/archive"):
+            with zipfile.ZipFile(io.BytesIO(
+                    web.get(more + "?dicomdir=1").body)) as z:
+                assert "DICOMDIR" in z.namelist()
+        equal(web.get(path.replace("=1", "=yes")).status, 400)
 
 
 def t_only_what_may_be_had():

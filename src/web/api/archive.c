@@ -60,6 +60,28 @@ syntax_known(struct call *c, struct reply *r, struct err *e)
 	    "jpeg2000");
 }
 
+/* Whether it is to be a medium with a DICOMDIR. */
+static bool
+take_dicomdir(struct call *c, bool *out, struct err *e)
+{
+	struct str v = call_field(c, "dicomdir");
+
+	*out = str_eq_text(v, "1");
+	if (*out || v.n == 0 || str_eq_text(v, "0"))
+		return true;
+	return fail(e, ERR_USAGE, "dicomdir is 1 or 0");
+}
+
+static struct pack *
+begin_pack(struct call *c, bool dicomdir)
+{
+	struct pack *p = pack_new(c->store);
+
+	if (dicomdir)
+		pack_as_medium(p);
+	return p;
+}
+
 /* As the first file is called: its patient, and its study with 'depth' 2. */
 static void
 name_it(struct call *c, struct reply *r, const struct pack *p, unsigned depth)
@@ -90,6 +112,10 @@ send_pack(struct call *c, struct reply *r, struct pack **p, unsigned depth,
 		pack_free(p);
 		return fail(e, ERR_MISSING, "there are no such images");
 	}
+	if (!pack_end(*p, e)) {
+		pack_free(p);
+		return false;
+	}
 	name_it(c, r, *p, depth);
 	reply_source(r, pack_source(p, tag), "application/zip");
 	reply_header(r, "ETag", tag);
@@ -114,15 +140,17 @@ send_fitting(struct call *c, struct reply *r,
 	struct viewed viewed = {.call = c};
 	bool want[COLUMN_COUNT];
 	struct pack *p;
+	bool dicomdir;
 	size_t n;
 
 	if (!syntax_known(c, r, e))
 		return r->status != 0;
 	must(count <= CONDITIONS);
 	memcpy(all, conditions, count * sizeof(*conditions));
-	if (!access_limit(c, all + count, &n, want, e))
+	if (!take_dicomdir(c, &dicomdir, e) ||
+	    !access_limit(c, all + count, &n, want, e))
 		return false;
-	p = pack_new(c->store);
+	p = begin_pack(c, dicomdir);
 	if (pack_add(p, all, count + n, may_see, &viewed, e))
 		return send_pack(c, r, &p, depth, e);
 	pack_free(&p);
@@ -203,10 +231,13 @@ bool
 archive_selection(struct call *c, struct reply *r, struct err *e)
 {
 	struct pack *p;
+	bool dicomdir;
 
 	if (!syntax_known(c, r, e))
 		return r->status != 0;
-	p = pack_new(c->store);
+	if (!take_dicomdir(c, &dicomdir, e))
+		return false;
+	p = begin_pack(c, dicomdir);
 	if (add_list(c, p, COLUMN_StudyInstanceUID, "studies", e) &&
 	    add_list(c, p, COLUMN_SeriesInstanceUID, "series", e))
 		return send_pack(c, r, &p, 1, e);

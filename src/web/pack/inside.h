@@ -7,6 +7,7 @@
 #include "base/filename.h"
 #include "base/hasher.h"
 #include "base/zip.h"
+#include "service/media/medium.h"
 #include "web/pack/pack.h"
 
 /* One file of the zip. Its texts lie in the pack's arena. */
@@ -18,11 +19,18 @@ struct pack_item {
 	const char *sop_class, *sop_instance, *syntax;
 	uint32_t crc32;
 	uint32_t date, time; /* YYYYMMDD, HHMMSS */
+	/* Not an instance: a part of the medium. path and what follows it are
+	 * NULL. */
+	bool beside;
+	enum medium_part part;
 };
 
 struct pack {
 	struct store *store;
 	struct arena arena;
+	struct medium *medium; /* NULL: named for people */
+	bool ended;
+	const char *first; /* the first one's name, for people */
 	struct filenames names;
 	struct map folders, taken;
 	struct pack_item *items;

@@ -38,6 +38,7 @@ pack_free(struct pack **pp)
 	if (p == NULL)
 		return;
 	hasher_free(&p->tag);
+	medium_free(&p->medium);
 	buf_fini(&p->scratch);
 	map_fini(&p->taken);
 	map_fini(&p->folders);
@@ -45,6 +46,13 @@ pack_free(struct pack **pp)
 	arena_fini(&p->arena);
 	free(p->items);
 	free(p);
+}
+
+void
+pack_as_medium(struct pack *p)
+{
+	must(p->count == 0 && p->medium == NULL);
+	p->medium = medium_new(p->store);
 }
 
 size_t
@@ -57,7 +65,7 @@ const char *
 pack_first(const struct pack *p)
 {
 	must(p->count > 0);
-	return p->items[0].name;
+	return p->first;
 }
 
 struct zip_entry
@@ -95,7 +103,7 @@ pack_head(struct buf *out, const struct pack_item *item, struct err *e)
 
 	buf_clear(out);
 	zip_local(out, &entry);
-	return put_meta(out, item, e);
+	return item->beside || put_meta(out, item, e);
 }
 
 /* The folder of a patient, study or series: made once for its key. It goes on
@@ -176,18 +184,52 @@ set_time(struct pack_item *item, const struct index_row *row)
 	item->time = time < 240000 ? time : 0;
 }
 
+/* On the medium, where the instance's record is made. */
+static bool
+place_on_medium(struct pack *p, const struct index_row *row, struct buf *path,
+    struct err *e)
+{
+	struct medium_place place;
+	struct object_file file;
+	bool ok;
+
+	if (!object_open(p->store, (const char *)row->path.p, &file, e))
+		return false;
+	ok = medium_place(p->medium, row, &place, e) &&
+	     medium_add(p->medium, row, &place, &file, file.syntax, e);
+	object_close(&file);
+	buf_text(path, place.path);
+	return ok;
+}
+
+static bool
+set_name(struct pack *p, struct pack_item *item, const struct index_row *row,
+    struct err *e)
+{
+	struct buf path;
+	bool ok = true;
+
+	buf_init(&path, 4 * KIB);
+	if (p->first == NULL || p->medium == NULL)
+		ok = make_name(p, row, &path, e);
+	if (ok && p->first == NULL)
+		p->first = arena_cstr(&p->arena, buf_str(&path));
+	if (ok && p->medium != NULL) {
+		buf_clear(&path);
+		ok = place_on_medium(p, row, &path, e);
+	}
+	item->name = ok ? arena_cstr(&p->arena, buf_str(&path)) : NULL;
+	buf_fini(&path);
+	return ok;
+}
+
 static bool
 set_texts(struct pack *p, struct pack_item *item, const struct index_row *row,
     struct err *e)
 {
 	struct arena *a = &p->arena;
-	struct buf path;
-	bool ok;
+	bool ok = set_name(p, item, row, e);
 
-	buf_init(&path, 4 * KIB);
-	ok = make_name(p, row, &path, e);
-	item->name = ok ? arena_cstr(a, buf_str(&path)) : NULL;
-	buf_fini(&path);
 	item->path = arena_cstr(a, row->path);
 	item->sop_class = arena_cstr(a, row->value[COLUMN_SOPClassUID]);
 	item->sop_instance = arena_cstr(a, row->value[COLUMN_SOPInstanceUID]);
@@ -227,7 +269,22 @@ place(struct pack *p, struct pack_item *item)
 	hasher_add(p->tag, str_of(&item->crc32, sizeof(item->crc32)));
 	hasher_add(p->tag, str_of(&item->size, sizeof(item->size)));
 	/* Another file may have the same sum. */
-	hasher_add(p->tag, str_from(item->path));
+	if (!item->beside)
+		hasher_add(p->tag, str_from(item->path));
+}
+
+static struct pack_item *
+new_item(struct pack *p)
+{
+	struct pack_item *item;
+
+	if (p->count == p->room) {
+		p->room = p->room * 2 + 64;
+		p->items = must_realloc(p->items, p->room * sizeof(*p->items));
+	}
+	item = &p->items[p->count];
+	*item = (struct pack_item){.at = 0};
+	return item;
 }
 
 static bool
@@ -243,12 +300,7 @@ add_row(struct pack *p, const struct index_row *row, struct err *e)
 		    "more than %d images in one zip: take fewer studies at "
 		    "once",
 		    LIMIT_PACK);
-	if (p->count == p->room) {
-		p->room = p->room * 2 + 64;
-		p->items = must_realloc(p->items, p->room * sizeof(*p->items));
-	}
-	item = &p->items[p->count];
-	*item = (struct pack_item){.at = 0};
+	item = new_item(p);
 	set_time(item, row);
 	if (!set_texts(p, item, row, e) || !set_bytes(p, item, row, e))
 		return false;
@@ -285,4 +337,36 @@ pack_add(struct pack *p, const struct condition *conditions, size_t count,
 	}
 	arena_fini(&a);
 	return ok;
+}
+
+/* As new as the newest of the others. */
+static void
+add_beside(struct pack *p, enum medium_part part)
+{
+	struct pack_item *item = new_item(p);
+	size_t i;
+
+	item->beside = true;
+	item->part = part;
+	item->name = medium_part_name(part);
+	item->size = medium_part_size(p->medium, part);
+	item->crc32 = medium_part_crc32(p->medium, part);
+	for (i = 0; i < p->count; i++)
+		if (p->items[i].date > item->date)
+			item->date = p->items[i].date;
+	place(p, item);
+	p->count++;
+}
+
+bool
+pack_end(struct pack *p, struct err *e)
+{
+	p->ended = true;
+	if (p->medium == NULL)
+		return true;
+	if (!medium_end(p->medium, e))
+		return false;
+	add_beside(p, MEDIUM_README);
+	add_beside(p, MEDIUM_DICOMDIR);
+	return true;
 }

@@ -15,6 +15,10 @@ struct pack;
 struct pack *pack_new(struct store *);
 void pack_free(struct pack **);
 
+/* Before the first instance: under the names of a DICOM medium, with DICOMDIR
+ * and README.TXT (service/media/medium.h). */
+void pack_as_medium(struct pack *p);
+
 /* May this row be in it? It has all columns. False with an error ends all. */
 typedef bool pack_sees(
     void *ctx, const struct index_row *row, bool *sees, struct err *e);
@@ -24,11 +28,15 @@ typedef bool pack_sees(
 bool pack_add(struct pack *p, const struct condition *conditions, size_t count,
     pack_sees *sees, void *ctx, struct err *e) MUST_USE;
 size_t pack_count(const struct pack *p);
-/* The name of the first one; only when there is one. */
+/* The name of the first one, for people; only when there is one. */
 const char *pack_first(const struct pack *p);
 
-/* Ends the list and takes it. The tag, of PACK_TAG bytes, is the same for the
- * same bytes, and quoted as an ETag. */
+/* No more instances: what stands beside them is made, for which the headers
+ * have been read. */
+bool pack_end(struct pack *p, struct err *e) MUST_USE;
+
+/* Takes the list, after its end. The tag, of PACK_TAG bytes, is the same for
+ * the same bytes, and quoted as an ETag. */
 #define PACK_TAG 40
 struct source *pack_source(struct pack **p, char tag[PACK_TAG]);
 

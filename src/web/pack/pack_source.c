@@ -102,6 +102,20 @@ read_file(struct pack_source *s, uint64_t at, uint8_t *p, size_t room,
 	    s->file.fd, s->file.data_at + at, p, room, wait, n, e);
 }
 
+/* Out of what stands beside the instances; it may lie in a file. */
+static bool
+read_beside(struct pack_source *s, const struct pack_item *item, uint64_t at,
+    uint8_t *p, size_t room, bool wait, size_t *n, struct err *e)
+{
+	*n = 0;
+	if (!wait)
+		return true;
+	if (room > item->size - at)
+		room = (size_t)(item->size - at);
+	*n = room;
+	return medium_part_read(s->pack->medium, item->part, at, p, room, e);
+}
+
 /* Of the files: a head, or a data set. */
 static bool
 read_item(struct pack_source *s, uint64_t at, uint8_t *p, size_t room,
@@ -122,6 +136,9 @@ read_item(struct pack_source *s, uint64_t at, uint8_t *p, size_t room,
 		*n = give_part(s, at, p, room);
 		return true;
 	}
+	if (item->beside)
+		return read_beside(
+		    s, item, off - s->part.n, p, room, wait, n, e);
 	size = zip_local_size(&entry) + item->size - s->part.n;
 	if (s->open_item != i) {
 		if (!wait)
@@ -191,6 +208,7 @@ pack_source(struct pack **pp, char tag[PACK_TAG])
 	struct err e;
 	size_t i;
 
+	must(p->ended);
 	*pp = NULL;
 	s->pack = p;
 	s->open_item = p->count;
