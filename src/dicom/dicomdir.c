@@ -1,9 +1,10 @@
 /*
  * The tree of records, and where each of them stands in the file.
  *
- * Records follow each other as one reads: a patient, his first study, its first
- * series with its files, the next series. Programs that ignore the offsets see
- * the same tree.
+ * Series and instances stand in the order of their numbers, the same numbers as
+ * they came. Records follow each other as one reads: a patient, his first
+ * study, its first series with its files, the next series. Programs that ignore
+ * the offsets see the same tree.
  */
 #include "dicom/dicomdir.h"
 
@@ -24,6 +25,7 @@
 
 struct node {
 	uint32_t parent, first, last, next;
+	int32_t order;           /* among its equals */
 	uint32_t length, offset; /* of the record, in the file */
 	uint64_t at;             /* in the room */
 	bool used;               /* it or one below it has a file */
@@ -38,6 +40,8 @@ struct dicomdir {
 	uint64_t end;         /* of what the room holds */
 	struct hasher *hasher;
 	char uid[UID_ROOM]; /* of the file-set, once it is known */
+	uint32_t *line;     /* while they are sorted */
+	uint32_t line_room;
 	struct buf scratch;
 };
 
@@ -65,6 +69,7 @@ dicomdir_free(struct dicomdir **dp)
 		return;
 	hasher_free(&d->hasher);
 	buf_fini(&d->scratch);
+	free(d->line);
 	free(d->nodes);
 	free(d);
 }
@@ -86,6 +91,55 @@ link_node(struct dicomdir *d, uint32_t parent, uint32_t i)
 	else
 		d->nodes[*last].next = i;
 	*last = i;
+}
+
+static int32_t
+order_of(const struct directory_entry *entry)
+{
+	uint32_t tag = entry->type == DIRECTORY_SERIES ? TAG_SeriesNumber
+						       : TAG_InstanceNumber;
+	int64_t n;
+
+	if (entry->from == NULL || entry->type == DIRECTORY_PATIENT ||
+	    entry->type == DIRECTORY_STUDY ||
+	    !dataset_int(entry->from, tag, &n) || n < INT32_MIN ||
+	    n > INT32_MAX)
+		return 0;
+	return (int32_t)n;
+}
+
+static int
+compare(const void *a, const void *b, void *ctx)
+{
+	uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
+	const struct node *nodes = ctx;
+
+	if (nodes[i].order != nodes[k].order)
+		return nodes[i].order < nodes[k].order ? -1 : 1;
+	return i < k ? -1 : i > k;
+}
+
+/* One directory entity. */
+static void
+sort(struct dicomdir *d, uint32_t *first, uint32_t *last)
+{
+	uint32_t i, n = 0;
+
+	for (i = *first; i != NONE; i = d->nodes[i].next) {
+		if (n == d->line_room) {
+			d->line_room = d->line_room * 2 + 64;
+			d->line = must_realloc(
+			    d->line, d->line_room * sizeof(*d->line));
+		}
+		d->line[n++] = i;
+	}
+	if (n < 2)
+		return;
+	qsort_r(d->line, n, sizeof(*d->line), compare, d->nodes);
+	*first = d->line[0];
+	*last = d->line[n - 1];
+	for (i = 0; i < n; i++)
+		d->nodes[d->line[i]].next = i + 1 < n ? d->line[i + 1] : NONE;
 }
 
 bool
@@ -114,6 +168,7 @@ dicomdir_add(struct dicomdir *d, uint32_t parent,
 	    .first = NONE,
 	    .last = NONE,
 	    .next = NONE,
+	    .order = order_of(entry),
 	    .length = (uint32_t)d->scratch.n,
 	    .at = d->end};
 	d->end += d->scratch.n;
@@ -214,6 +269,9 @@ lay_out(struct dicomdir *d, uint64_t at, uint64_t *end, struct err *e)
 {
 	uint32_t i;
 
+	for (i = 0; i < d->count; i++)
+		if (d->nodes[i].first != NONE)
+			sort(d, &d->nodes[i].first, &d->nodes[i].last);
 	for (i = used(d, d->first); i != NONE; i = after(d, i)) {
 		d->nodes[i].offset = (uint32_t)at;
 		at += d->nodes[i].length;

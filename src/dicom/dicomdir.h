@@ -69,8 +69,8 @@ struct dicomdir *dicomdir_new(
 void dicomdir_free(struct dicomdir **);
 
 #define DICOMDIR_ROOT UINT32_MAX
-/* Behind what is below 'parent' already; *out is what others are added below.
- */
+/* Below 'parent'; *out is what others are added below. Series and instances
+ * stand in the order of their numbers, else as they came. */
 bool dicomdir_add(struct dicomdir *, uint32_t parent,
     const struct directory_entry *entry, uint32_t *out, struct err *e) MUST_USE;
 

@@ -242,6 +242,39 @@ TEST(tree)
 	end(&m);
 }
 
+static void
+add_number(struct made *m, uint32_t series, const char *number, const char *id)
+{
+	struct dataset *from = dataset_new(&m->arena);
+
+	if (number != NULL)
+		CHECK(
+		    dataset_put_text(from, TAG_InstanceNumber, VR_IS, number));
+	add(m, series, DIRECTORY_IMAGE, from, id);
+}
+
+TEST(in_the_order_of_numbers)
+{
+	static const char *const ids[] = {"C", "B", "D", "A", "E"};
+	struct made m;
+	uint32_t e;
+	size_t i;
+
+	begin(&m);
+	e = add(&m, DICOMDIR_ROOT, DIRECTORY_SERIES, NULL, NULL);
+	add_number(&m, e, "10", "A");
+	add_number(&m, e, "9", "B");
+	add_number(&m, e, "-1", "C");
+	add_number(&m, e, "9", "D");
+	add_number(&m, e, "99999", "E");
+	finish(&m);
+	for (i = 0; i < ARRAY_LEN(ids); i++)
+		CHECK(is(record(&m, i + 1), TAG_ReferencedFileID, ids[i]));
+	CHECK_EQ(next_of(&m, 5), -1);
+	CHECK_EQ(next_of(&m, 1), 2);
+	end(&m);
+}
+
 TEST(nothing_without_a_file)
 {
 	struct made m;
