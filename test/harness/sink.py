@@ -29,6 +29,9 @@ ACTIONS = (
     "pending",     # status FF00
     "garbage",     # bytes that are no PDU
     "request",     # a C-ECHO-RQ instead of the answer
+    "twice",       # answered twice
+    "data",        # the answer has a data set, which goes on for ever
+    "drip",        # the answer comes a byte at a time, and stops half-way
 )
 
 
@@ -286,16 +289,30 @@ class Sink:
             code = dicom.C_ECHO
         elif action == "pending":
             status = 0xFF00
+        elif action in ("twice", "data", "drip"):
+            status = 0
         elif isinstance(action, tuple):
             status = action[0]
         elif action is not None:
             status = action
         fields = [(0x0002, dicom.as_text(values[0x0002])), (0x0100, code),
                   (0x0110 if action == "request" else 0x0120, message),
-                  (0x0800, dicom.NO_DATA), (0x0900, status),
+                  (0x0800, 0 if action == "data" else dicom.NO_DATA),
+                  (0x0900, status),
                   (0x1000, dicom.as_text(values[0x1000]))]
         if isinstance(action, tuple):
             fields.append((0x0902, action[1]))
-        wire.send(dicom.p_data(dicom.pdv(
-            context, dicom.command(fields), is_command=True)))
+        answer = dicom.p_data(dicom.pdv(
+            context, dicom.command(fields), is_command=True))
+        if action == "drip":
+            for byte in answer[:len(answer) // 2]:
+                wire.send(bytes([byte]))
+            self.stopped.wait(60)
+            return action
+        wire.send(answer)
+        if action == "twice":
+            wire.send(answer)
+        while action == "data" and not self.stopped.is_set():
+            wire.send(dicom.p_data(dicom.pdv(
+                context, bytes(4096), last=False)))
         return None

@@ -463,7 +463,8 @@ def t_destination_fails_in_the_middle():
     """Each way once, at the fourth instance: what was answered counts, the
     rest goes on in a new association, and nothing hangs."""
     for action in ("close", "cut", "reset", "abort", "release", "wrong id",
-                   "wrong kind", "pending", "garbage", "request"):
+                   "wrong kind", "pending", "garbage", "request", "twice",
+                   "data"):
         with Server({"dicom.timeout_s": "3"}) as server, Sink(
                 lambda n, uid, act=action: act if n == 3 else 0) as sink:
             items = objects(count=10, size=1 << 16)
@@ -499,7 +500,7 @@ def t_poison():
 
 
 def t_stalls():
-    for action in ("stall", "deaf"):
+    for action in ("stall", "deaf", "drip"):
         with Server({"dicom.timeout_s": "2"}) as server, Sink(
                 lambda n, uid, act=action: act if n == 2 else 0) as sink:
             put(server, objects(count=6, size=4 << 20 if action == "deaf"

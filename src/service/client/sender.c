@@ -382,10 +382,11 @@ read_answer(struct sender *s, struct err *e)
 	struct dimse m;
 	size_t i, item;
 
-	if (!dimse_read(s->assoc, &m, e) ||
-	    (m.has_data && !dimse_drain(s->assoc, e)))
+	if (!dimse_read(s->assoc, &m, e))
 		return false;
-	if (m.command != C_STORE_RSP || status_is_pending(m.status))
+	/* A data set has no place here, and may have no end. */
+	if (m.command != C_STORE_RSP || m.has_data ||
+	    status_is_pending(m.status))
 		return nonsense(s, "what is no answer to a C-STORE", &m, e);
 	for (i = 0; i < s->flying; i++)
 		if (s->flights[i].message_id == m.message_id)
