@@ -21,7 +21,7 @@ struct search {
 	struct class_list *out;
 	struct pair found[MOST_ASKED]; /* series "": a whole study */
 	size_t n;
-	enum query_root root;
+	enum model_root root;
 };
 
 static void
@@ -97,7 +97,7 @@ on_stop(void *ctx)
 }
 
 struct ask {
-	enum query_depth depth;
+	enum model_depth depth;
 	struct str patient, study, series;
 	uint32_t want; /* one attribute more */
 	client_answer_fn *answer;
@@ -114,7 +114,7 @@ static bool
 ask(struct search *s, const struct ask *q, struct err *e)
 {
 	struct dataset *ds = dataset_new(&s->arena);
-	struct client_query query = {.model = query_class(s->root, KIND_FIND),
+	struct client_query query = {.model = model_class(s->root, KIND_FIND),
 	    .identifier = ds,
 	    .answer = q->answer,
 	    .stop = on_stop,
@@ -124,7 +124,7 @@ ask(struct search *s, const struct ask *q, struct err *e)
 
 	if (ds == NULL ||
 	    !dataset_put_text(ds, TAG_QueryRetrieveLevel, VR_CS,
-		query_depth_name(q->depth)) ||
+		model_depth_name(q->depth)) ||
 	    !put(ds, TAG_StudyInstanceUID, q->study) ||
 	    !put(ds, q->want, STR("")) ||
 	    (q->patient.n > 0 && !put(ds, TAG_PatientID, q->patient)) ||
@@ -186,7 +186,7 @@ classes_find(struct retrieval *r, const struct selected *what,
     struct class_list *out, struct err *e)
 {
 	const char *const classes[] = {
-	    query_class(r->selection.root, KIND_FIND)};
+	    model_class(r->selection.root, KIND_FIND)};
 	struct search *s;
 	struct client_wish wish;
 	struct assoc *a = NULL;

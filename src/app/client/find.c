@@ -2,7 +2,7 @@
  * 'find': C-FIND of the Query/Retrieve models (PS3.4 C.4.1.2).
  */
 #include "app/client/answer.h"
-#include "app/client/query.h"
+#include "app/client/model.h"
 #include "app/client/target.h"
 
 #include "base/limit.h"
@@ -21,8 +21,8 @@ struct find {
 	struct target t;
 	struct arena arena, answers_arena;
 	struct keys keys;
-	enum query_depth depth;
-	enum query_root root;
+	enum model_depth depth;
+	enum model_root root;
 	enum answer_format format;
 	struct answers answers;
 	uint64_t max, got;
@@ -57,7 +57,7 @@ add_keys(struct find *f, const struct words *words, struct err *e)
 		asked |= asks;
 	}
 	if (asked)
-		return keys_want(&f->keys, query_unique_key(f->depth), e);
+		return keys_want(&f->keys, model_unique_key(f->depth), e);
 	for (i = 0; i < ARRAY_LEN(wanted[0]) && wanted[f->depth][i] != 0; i++)
 		if (!keys_want(&f->keys, wanted[f->depth][i], e))
 			return false;
@@ -90,7 +90,7 @@ static bool
 check_relational(const struct find *f, const struct assoc *a, struct err *e)
 {
 	const struct assoc_context *c = assoc_find_context(
-	    a, str_from(query_class(f->root, KIND_FIND)), STR(""));
+	    a, str_from(model_class(f->root, KIND_FIND)), STR(""));
 
 	if (!f->relational)
 		return true;
@@ -105,7 +105,7 @@ check_relational(const struct find *f, const struct assoc *a, struct err *e)
 static bool
 ask(struct find *f, struct client_end *end, struct err *e)
 {
-	const char *const classes[] = {query_class(f->root, KIND_FIND)};
+	const char *const classes[] = {model_class(f->root, KIND_FIND)};
 	struct pdu_extended extended = {
 	    .sop_class = str_from(classes[0]), .info = STR("\1")};
 	struct client_query q = {.model = classes[0],
@@ -160,15 +160,15 @@ find(struct find *f, struct err *e)
 		return fail(e, ERR_CANCELLED, "stopped");
 	if (f->max != 0 && f->got >= f->max)
 		return true;
-	return done && query_succeeded(&end, "find", e);
+	return done && model_succeeded(&end, "find", e);
 }
 
 static bool
 prepare(struct find *f, const struct request *r, struct err *e)
 {
 	if (!options_words(&r->words, 1, SIZE_MAX, e) ||
-	    !query_depth_parse(r->level, &f->depth, e) ||
-	    !query_root_parse(r->model, f->depth, &f->root, e) ||
+	    !model_depth_parse(r->level, &f->depth, e) ||
+	    !model_root_parse(r->model, f->depth, &f->root, e) ||
 	    !answer_format_parse(r->format, &f->format, e))
 		return false;
 	if (r->max != NULL &&
@@ -178,7 +178,7 @@ prepare(struct find *f, const struct request *r, struct err *e)
 	return keys_init(&f->keys, &f->arena, r->charset, r->words.at + 1,
 		   r->words.n - 1, e) &&
 	       add_keys(f, &r->words, e) &&
-	       query_finish(&f->keys, f->root, f->depth, f->relational, e);
+	       model_finish(&f->keys, f->root, f->depth, f->relational, e);
 }
 
 static bool

@@ -27,7 +27,7 @@ struct get {
 static bool
 get_one(struct get *g, const struct selected *s, struct err *e)
 {
-	const char *model = query_class(g->r.selection.root, KIND_GET);
+	const char *model = model_class(g->r.selection.root, KIND_GET);
 	struct client_query q = {.model = model,
 	    .identifier = s->keys.identifier,
 	    .answer = bring_answer,

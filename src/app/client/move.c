@@ -17,7 +17,7 @@ move_one(struct retrieval *r, struct assoc *a, const struct selected *s,
     const char *to, struct err *e)
 {
 	struct client_query q = {
-	    .model = query_class(r->selection.root, KIND_MOVE),
+	    .model = model_class(r->selection.root, KIND_MOVE),
 	    .identifier = s->keys.identifier,
 	    .destination = to,
 	    .answer = bring_answer,
@@ -37,7 +37,7 @@ static bool
 move_all(struct retrieval *r, const char *to, struct err *e)
 {
 	const char *const classes[] = {
-	    query_class(r->selection.root, KIND_MOVE)};
+	    model_class(r->selection.root, KIND_MOVE)};
 	struct client_wish wish;
 	struct assoc *a = NULL;
 	bool done = true;

@@ -38,7 +38,7 @@ label(struct selected *s, struct err *e)
 {
 	static const char *const words[] = {
 	    "patient", "study", "series", "image"};
-	uint32_t tag = query_unique_key(s->depth);
+	uint32_t tag = model_unique_key(s->depth);
 	struct str value = str_trim(dataset_str(s->keys.identifier, tag));
 	char shown[80];
 
@@ -52,7 +52,7 @@ label(struct selected *s, struct err *e)
 
 static bool
 make_keys(struct selection *s, struct arena *a, const char *const *words,
-    size_t n, enum query_depth depth, struct err *e)
+    size_t n, enum model_depth depth, struct err *e)
 {
 	struct selected *one = &s->at[0];
 	bool asks;
@@ -69,14 +69,14 @@ make_keys(struct selection *s, struct arena *a, const char *const *words,
 			    e, ERR_USAGE, "'%.80s' has no value", words[i]);
 	}
 	s->n = 1;
-	return query_finish(&one->keys, s->root, depth, false, e) &&
+	return model_finish(&one->keys, s->root, depth, false, e) &&
 	       label(one, e);
 }
 
 /* The one of uids that is at 'depth', with those above it. */
 static bool
 make_one(struct selection *s, struct arena *a, const struct select_options *o,
-    enum query_depth depth, const char *uid, struct err *e)
+    enum model_depth depth, const char *uid, struct err *e)
 {
 	struct selected *one = &s->at[s->n++];
 	struct keys *k = &one->keys;
@@ -94,13 +94,13 @@ make_one(struct selection *s, struct arena *a, const struct select_options *o,
 	if (depth > DEPTH_SERIES &&
 	    !keys_set(k, TAG_SeriesInstanceUID, o->series.at[0], e))
 		return false;
-	return keys_set(k, query_unique_key(depth), uid, e) &&
-	       query_finish(k, s->root, depth, false, e) && label(one, e);
+	return keys_set(k, model_unique_key(depth), uid, e) &&
+	       model_finish(k, s->root, depth, false, e) && label(one, e);
 }
 
 static bool
 make_all(struct selection *s, struct arena *a, const struct select_options *o,
-    enum query_depth depth, const struct words *uids, struct err *e)
+    enum model_depth depth, const struct words *uids, struct err *e)
 {
 	size_t i;
 
@@ -118,11 +118,11 @@ select_make(struct selection *s, struct arena *a,
     struct err *e)
 {
 	const struct words *uids = &o->studies;
-	enum query_depth depth = DEPTH_STUDY;
+	enum model_depth depth = DEPTH_STUDY;
 	const char *model = o->model;
 
 	*s = (struct selection){.n = 0};
-	if (!check(o, n, e) || !query_depth_parse(o->level, &depth, e))
+	if (!check(o, n, e) || !model_depth_parse(o->level, &depth, e))
 		return false;
 	if (n == 0 && o->images.n > 0) {
 		uids = &o->images;
@@ -136,7 +136,7 @@ select_make(struct selection *s, struct arena *a,
 	/* A patient's id is a unique key of the patient root only. */
 	if (model == NULL && o->patient != NULL)
 		model = "patient";
-	if (!query_root_parse(model, depth, &s->root, e))
+	if (!model_root_parse(model, depth, &s->root, e))
 		return false;
 	s->at = arena_array(a, uids->n + 1, sizeof(*s->at));
 	if (s->at == NULL)

@@ -5,7 +5,7 @@
 #ifndef APP_CLIENT_SELECT_H
 #define APP_CLIENT_SELECT_H
 
-#include "app/client/query.h"
+#include "app/client/model.h"
 #include "app/verb.h"
 
 struct select_options {
@@ -32,11 +32,11 @@ void select_options_free(struct select_options *o);
 
 struct selected {
 	struct keys keys;
-	enum query_depth depth;
+	enum model_depth depth;
 	char label[100]; /* "study 1.2.3" */
 };
 struct selection {
-	enum query_root root;
+	enum model_root root;
 	struct selected *at;
 	size_t n;
 };

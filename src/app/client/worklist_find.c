@@ -8,7 +8,7 @@
  * is left alone.
  */
 #include "app/client/answer.h"
-#include "app/client/query.h"
+#include "app/client/model.h"
 #include "app/client/target.h"
 #include "app/worklist/common.h"
 
@@ -448,7 +448,7 @@ finish(
 		    "%" PRIu64 " could not be imported", f->left_out);
 	if (f->max != 0 && f->got >= f->max)
 		return true;
-	return done && query_succeeded(end, "worklist-find", e);
+	return done && model_succeeded(end, "worklist-find", e);
 }
 
 static bool

@@ -1,7 +1,7 @@
 /*
  * Models and levels by name.
  */
-#include "app/client/query.h"
+#include "app/client/model.h"
 
 #include "dicom/dict.h"
 
@@ -36,7 +36,7 @@ pick(const char *const *words, size_t n, const char *text, size_t *out)
 }
 
 bool
-query_depth_parse(const char *text, enum query_depth *out, struct err *e)
+model_depth_parse(const char *text, enum model_depth *out, struct err *e)
 {
 	size_t i;
 
@@ -48,12 +48,12 @@ query_depth_parse(const char *text, enum query_depth *out, struct err *e)
 		    "--level '%.40s': allowed are patient, study, series and "
 		    "image",
 		    text);
-	*out = (enum query_depth)i;
+	*out = (enum model_depth)i;
 	return true;
 }
 
 bool
-query_root_parse(const char *text, enum query_depth depth, enum query_root *out,
+model_root_parse(const char *text, enum model_depth depth, enum model_root *out,
     struct err *e)
 {
 	size_t i;
@@ -66,7 +66,7 @@ query_root_parse(const char *text, enum query_depth depth, enum query_root *out,
 		    "--model '%.40s': allowed are study, patient and "
 		    "patient-study",
 		    text);
-	*out = (enum query_root)i;
+	*out = (enum model_root)i;
 	if (*out == ROOT_STUDY && depth == DEPTH_PATIENT)
 		return fail(e, ERR_USAGE,
 		    "the study root model has no patient level: --model "
@@ -78,25 +78,25 @@ query_root_parse(const char *text, enum query_depth depth, enum query_root *out,
 }
 
 const char *
-query_class(enum query_root root, enum query_kind kind)
+model_class(enum model_root root, enum model_kind kind)
 {
 	return classes[root][kind];
 }
 
 const char *
-query_depth_name(enum query_depth depth)
+model_depth_name(enum model_depth depth)
 {
 	return depth_names[depth];
 }
 
 uint32_t
-query_unique_key(enum query_depth depth)
+model_unique_key(enum model_depth depth)
 {
 	return unique_keys[depth];
 }
 
 bool
-query_finish(struct keys *k, enum query_root root, enum query_depth depth,
+model_finish(struct keys *k, enum model_root root, enum model_depth depth,
     bool relational, struct err *e)
 {
 	size_t i;
@@ -115,7 +115,7 @@ query_finish(struct keys *k, enum query_root root, enum query_depth depth,
 }
 
 bool
-query_succeeded(const struct client_end *end, const char *what, struct err *e)
+model_succeeded(const struct client_end *end, const char *what, struct err *e)
 {
 	char comment[260];
 
