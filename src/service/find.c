@@ -27,6 +27,7 @@ struct find {
 	struct arena rows;    /* of one batch */
 	struct arena scratch; /* of one row */
 	struct arena header;  /* of one file */
+	struct arena below;   /* instances of one row's entity */
 	struct buf out;       /* an identifier being sent */
 	uint64_t answered, unread;
 };
@@ -89,6 +90,33 @@ look_into_file(
 	return !f->query.file_demands;
 }
 
+/* Relational (PS3.4 C.4.1.3.2.1): keys of levels below match if some instance
+ * fits. The row's first does not; the others are looked into, as many as one
+ * batch has. */
+static bool
+look_below(struct find *f, const struct index_row *row, struct row_answer *out)
+{
+	struct index_row *rows;
+	struct search search;
+	struct err e;
+	size_t n, i;
+
+	arena_reset(&f->below);
+	if (!query_search_below(&f->query, &f->below, row, &search) ||
+	    !index_search(
+		f->session->store, &search, 0, &f->below, &rows, &n, &e))
+		return false;
+	for (i = 0; i < n; i++) {
+		arena_reset(&f->scratch);
+		if (!query_matches(&f->query, &f->scratch, &rows[i]) ||
+		    !look_into_file(f, &rows[i], out))
+			continue;
+		out->found.row = &rows[i];
+		return true;
+	}
+	return false;
+}
+
 static bool
 build_answer(struct find *f, const struct row_answer *row, struct err *e)
 {
@@ -133,7 +161,8 @@ answer_row(struct find *f, const struct index_row *row, struct err *e)
 	    .found = {.row = row, .retrieve_ae = f->session->config.ae_title}};
 
 	arena_reset(&f->scratch);
-	if (f->query.file && !look_into_file(f, row, &out))
+	if (f->query.file && !look_into_file(f, row, &out) &&
+	    !(f->query.deep && look_below(f, row, &out)))
 		return STEP_ON;
 	if (f->query.counts) {
 		if (!index_patient_counts(
@@ -243,6 +272,7 @@ answer(struct session *s, const struct dimse *rq, struct str identifier,
 	arena_init(&f.rows, query_rows_budget(&f.query));
 	arena_init(&f.scratch, ANSWER_ARENA);
 	arena_init(&f.header, QUERY_FILE_ARENA);
+	arena_init(&f.below, query_rows_budget(&f.query));
 	buf_init(&f.out, LIMIT_IDENTIFIER);
 	gather(&f);
 	ok = answer_end(&f, send_matches(&f, e), e);
@@ -252,6 +282,7 @@ answer(struct session *s, const struct dimse *rq, struct str identifier,
 	}
 	buf_fini(&f.out);
 	arena_fini(&f.header);
+	arena_fini(&f.below);
 	arena_fini(&f.scratch);
 	arena_fini(&f.rows);
 	return ok;

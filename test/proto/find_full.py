@@ -448,9 +448,22 @@ def t_relational_queries():
                    (MODALITY, 0x00180015, SERIES)], ["MR", "FOOT", "1.2"])
             equal(f.found("STUDY", (INSTANCE, "UI", "9.3"), a=a), ["2"])
             equal(f.found("SERIES", (NUMBER, "IS", "2"), a=a), ["1.2"])
-            # Of what only files hold, those below cannot decide.
-            equal(f.found("STUDY", (0x00204000, "LT", "x"), a=a,
-                          status=0xFF01), ["1", "2"])
+            # Of what only files hold any instance may fit, which must fit
+            # what the index holds as well.
+            f.put((0x00204000, "LT", "x"), (MODALITY, "CS", "CT"),
+                  study="2", series="3")
+            f.put((0x00204000, "LT", "y"), (MODALITY, "CS", "MR"),
+                  study="2", series="4")
+            equal(f.found("STUDY", (0x00204000, "LT", "x"), a=a), ["2"])
+            equal(f.found("STUDY", (0x00204000, "LT", "?"), a=a), ["2"])
+            equal(f.found("STUDY", (0x00204000, "LT", "z"), a=a), [])
+            equal(f.found("STUDY", (0x00204000, "LT", "y"),
+                          (MODALITY, "CS", "CT"), a=a), [])
+            (one,) = f.ask("STUDY", [(0x00204000, "LT", "y"),
+                                     (SERIES, "UI", "")], a=a)
+            equal([dicom.as_text(one[t]) for t in (0x00204000, SERIES)],
+                  ["y", "2.4"])
+            equal(f.found("SERIES", (0x00204000, "LT", "x"), a=a), ["2.3"])
         # Not negotiated: not supported.
         equal(f.found("STUDY", (MODALITY, "CS", "MR"), status=0xFF01),
               ["1", "2"])

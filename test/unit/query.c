@@ -286,10 +286,15 @@ TEST(relational)
 		TAG_NumberOfSeriesRelatedInstances, "5", 0),
 	    &e));
 	CHECK_EQ(q.search.count, 0);
-	CHECK(q.unsupported && !q.file);
+	CHECK(q.unsupported);
 	CHECK_EQ(q.keys[0].source, QUERY_EMPTY);
 	CHECK_EQ(q.keys[1].source, QUERY_EMPTY);
-	CHECK_EQ(q.keys[2].source, QUERY_EMPTY);
+	/* The files of a study's instances can. */
+	CHECK_EQ(q.keys[2].source, QUERY_FILE);
+	CHECK(q.file && q.file_demands && q.deep);
+	CHECK(find(&q, QUERY_PATIENT_ROOT,
+	    identifier("PATIENT", TAG_ImageComments, "x", 0), &e));
+	CHECK(q.unsupported && !q.file && !q.deep);
 	options = NULL;
 }
 

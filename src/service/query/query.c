@@ -212,7 +212,11 @@ source_of(const struct query *q, const struct key *key, enum column *column)
 	if (key->creator.n > 0)
 		return QUERY_FILE;
 	level = attribute_level(key->tag);
-	if (level > q->search.level && (!q->options.relational || key->demands))
+	if (level > q->search.level && !q->options.relational)
+		return QUERY_EMPTY;
+	/* Patients have no single unique key to find their instances by. */
+	if (level > q->search.level && key->demands &&
+	    q->search.level == LEVEL_PATIENT)
 		return QUERY_EMPTY;
 	return QUERY_FILE;
 }
@@ -235,6 +239,9 @@ take_key(struct query *q, const struct key *key)
 	case QUERY_FILE:
 		q->file = true;
 		q->file_demands = q->file_demands || key->demands;
+		q->deep =
+		    q->deep || (key->demands && key->creator.n == 0 &&
+				   attribute_level(key->tag) > q->search.level);
 		/* A private one may be in any block. */
 		if (key->creator.n > 0)
 			last |= 0xff00;
@@ -662,6 +669,28 @@ query_read_retrieve(struct arena *a, enum query_model model, struct str bytes,
 	out->search.level = LEVEL_INSTANCE;
 	out->search.want[COLUMN_SOPInstanceUID] = true;
 	out->search.want[COLUMN_SOPClassUID] = true;
+	return true;
+}
+
+bool
+query_search_below(const struct query *q, struct arena *a,
+    const struct index_row *row, struct search *out)
+{
+	const struct search *above = &q->search;
+	enum column unique = unique_keys[above->level];
+	struct condition *c = arena_array(a, above->count + 1, sizeof(*c));
+
+	if (c == NULL)
+		return false;
+	if (above->count > 0)
+		memcpy(c, above->conditions, above->count * sizeof(*c));
+	c[above->count] = (struct condition){
+	    .column = unique, .kind = CONDITION_IS, .a = row->value[unique]};
+	*out = *above;
+	out->level = LEVEL_INSTANCE;
+	out->conditions = c;
+	out->count++;
+	out->want_file = true;
 	return true;
 }
 

@@ -8,7 +8,8 @@
  * of the row's first instance (query_file_read()), after the rest has matched.
  * Lenient where peers are: unique keys of the levels above may be missing, and
  * other keys of these levels count. Keys of levels below are unsupported, but
- * in relational queries, where those count that the index holds.
+ * in relational queries; there the files of the entity's instances may have to
+ * be looked into (at the levels STUDY and SERIES).
  */
 #ifndef SERVICE_QUERY_H
 #define SERVICE_QUERY_H
@@ -65,8 +66,9 @@ struct query {
 	bool unsupported;
 	/* The answers need struct index_counts. */
 	bool counts;
-	/* Some key is QUERY_FILE; one of them may not match. */
-	bool file, file_demands;
+	/* Some key is QUERY_FILE; one of them may not match; one of them is of
+	 * a level below (relational), so any instance's file may fit. */
+	bool file, file_demands, deep;
 	bool zone;         /* (0008,0201) is asked for */
 	uint32_t stop_tag; /* the files need not be read from here on */
 };
@@ -121,6 +123,10 @@ struct query_found {
 struct dataset *query_answer(const struct query *q, struct arena *a,
     const struct query_found *found) MUST_USE;
 
+/* The search for the instances of a row's entity. False past the arena's
+ * budget. */
+bool query_search_below(const struct query *q, struct arena *a,
+    const struct index_row *row, struct search *out) MUST_USE;
 /* "PATIENT", "STUDY", "SERIES", "IMAGE". */
 const char *query_level_name(enum index_level level);
 /* The unique key of a level. */
