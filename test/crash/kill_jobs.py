@@ -38,8 +38,8 @@ def t_send():
         for number, sink in zip(numbers, sinks):
             fields = jobs.wait_state(server, number, "done")
             equal(fields["items"], "%d/%d" % (IMAGES, IMAGES))
-            equal(sorted(set(sink.got)), sorted(uids))
-            again = len(sink.got) - IMAGES
+            equal(sorted(set(sink.taken)), sorted(uids))
+            again = len(sink.taken) - IMAGES
             assert again <= KILLS * LAST_FEW, again
 
 

@@ -15,6 +15,7 @@ import struct
 import threading
 
 from . import dicom
+from .scp import accept_pdu, parse_request
 
 ACTIONS = (
     "stall",       # the data set is read, nothing is answered
@@ -45,14 +46,6 @@ def only(*wanted):
     def choose(abstract, syntaxes):
         return next((s for s in syntaxes if s in wanted), None)
     return choose
-
-
-def items_of(body):
-    at = 0
-    while at + 4 <= len(body):
-        length = struct.unpack_from(">H", body, at + 2)[0]
-        yield body[at], body[at + 4:at + 4 + length]
-        at += 4 + length
 
 
 class Sink:
@@ -134,32 +127,13 @@ class Sink:
     def _accept(self, wire):
         kind, body = wire.read_pdu()
         assert kind == 1, "PDU %d" % kind
-        contexts, window, answers = [], None, b""
-        for item, value in items_of(body[68:]):
-            if item == 0x20:
-                abstract, syntaxes = "", []
-                for sub, text in items_of(value[4:]):
-                    text = text.decode().rstrip("\0")
-                    if sub == 0x30:
-                        abstract = text
-                    else:
-                        syntaxes.append(text)
-                contexts.append((value[0], abstract, syntaxes))
-            elif item == 0x50:
-                for sub, data in items_of(value):
-                    if sub == 0x53:
-                        window = struct.unpack(">HH", data)
+        request = parse_request(body)
+        self.requests.append(request)
         wire.contexts = {}
-        for number, abstract, syntaxes in contexts:
+        for number, abstract, syntaxes in request["contexts"]:
             chosen = self.choose(abstract, syntaxes)
             if chosen:
                 wire.contexts[number] = (abstract, chosen)
-            answers += dicom.item(0x21, bytes(
-                [number, 0, 0 if chosen else 4, 0]) + dicom.item(
-                    0x40, chosen or syntaxes[0]))
-        self.requests.append({
-            "called": dicom.as_text(body[4:20]), "window": window,
-            "calling": dicom.as_text(body[20:36]), "contexts": contexts})
         if self.greet == "silent":
             self.stopped.wait(60)
             return False
@@ -176,11 +150,9 @@ class Sink:
             wire.until_closed()
             return False
         more = b""
-        if self.window and window:
+        if self.window and request["window"]:
             more = dicom.window(self.window, 1)
-        wire.send(dicom.pdu(2, struct.pack(">HH", 1, 0) + body[4:68]
-                            + dicom.item(0x10, dicom.APPLICATION) + answers
-                            + dicom.user_information(self.max_length, more)))
+        wire.send(accept_pdu(request, self.choose, self.max_length, more))
         return True
 
     def _message(self, wire, first):

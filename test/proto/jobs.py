@@ -3,7 +3,6 @@ second process changes."""
 
 import os
 import socket
-import struct
 import sys
 import threading
 
@@ -12,123 +11,31 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 from harness import dicom
 from harness.runner import equal, main
 from harness.server import Server, wait_for
+from harness.sink import Sink as Storage
 
 TSAN = True
 
 
-class Sink:
-    """A node that stores: answer(uid) gives the status of each instance, or
-    None to drop the connection; what it took is in got, in order."""
+class Sink(Storage):
+    """answer(uid) gives the status of each instance, or None to drop the
+    connection; what it took is in taken, in order. classes: those it takes;
+    None: all."""
 
     def __init__(self, answer=lambda uid: 0, reject=False, classes=None):
-        self.answer, self.reject, self.classes = answer, reject, classes
-        self.got, self.associations = [], 0
-        self.lock = threading.Lock()
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self._listen, daemon=True).start()
+        self.answer, self.classes, self.taken = answer, classes, []
+        super().__init__(self._take, self._choose,
+                         reject=(1, 1, 7) if reject else None)
 
-    def close(self):
-        # A thread that waits in accept() keeps the socket open.
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
+    def _choose(self, abstract, syntaxes):
+        return syntaxes[0] if self.classes is None or \
+            abstract in self.classes else None
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def _listen(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,),
-                             daemon=True).start()
-
-    def _serve(self, connection):
-        with connection:
-            try:
-                self._talk(connection)
-            except (OSError, EOFError):
-                pass
-
-    @staticmethod
-    def _read(connection, n):
-        out = b""
-        while len(out) < n:
-            part = connection.recv(n - len(out))
-            if not part:
-                raise EOFError
-            out += part
-        return out
-
-    def _pdu(self, connection):
-        kind, _, n = struct.unpack(">BBI", self._read(connection, 6))
-        return kind, self._read(connection, n)
-
-    def _accept(self, body):
-        out, at = b"", 68
-        while at + 4 <= len(body):
-            kind, n = body[at], struct.unpack_from(">H", body, at + 2)[0]
-            value = body[at + 4:at + 4 + n]
-            at += 4 + n
-            if kind != 0x20:
-                continue
-            names, inner = [], 4
-            while inner < len(value):
-                size = struct.unpack_from(">H", value, inner + 2)[0]
-                names.append(value[inner + 4:inner + 4 + size].decode())
-                inner += 4 + size
-            taken = self.classes is None or names[0] in self.classes
-            out += dicom.item(0x21, bytes([value[0], 0, 0 if taken else 3, 0])
-                              + dicom.item(0x40, names[1]))
-        return dicom.pdu(2, body[:68] + dicom.item(0x10, dicom.APPLICATION)
-                         + out + dicom.user_information())
-
-    def _talk(self, connection):
-        kind, body = self._pdu(connection)
-        with self.lock:
-            self.associations += 1
-        if self.reject:
-            connection.sendall(dicom.pdu(3, bytes([0, 1, 1, 7])))
-            return
-        connection.sendall(self._accept(body))
-        command = b""
-        while True:
-            kind, body = self._pdu(connection)
-            if kind == 5:
-                connection.sendall(dicom.RELEASE_RP)
-                return
-            if kind != 4:
-                return
-            at = 0
-            while at < len(body):
-                n, context, control = struct.unpack_from(">IBB", body, at)
-                part = body[at + 6:at + 4 + n]
-                at += 4 + n
-                if control & 1:
-                    command += part
-                elif control & 2:
-                    if not self._store(connection, context, command):
-                        return
-                    command = b""
-
-    def _store(self, connection, context, command):
-        values = {t & 0xFFFF: v for t, v in dicom.parse(command).items()}
-        uid = dicom.as_text(values[0x1000])
-        with self.lock:
-            status = self.answer(uid)
-            if status is None:
-                return False
-            self.got.append(uid)
-        connection.sendall(dicom.p_data(dicom.pdv(context, dicom.command(
-            [(0x0002, values[0x0002]), (0x0100, dicom.C_STORE | dicom.RSP),
-             (0x0120, values[0x0110]), (0x0800, dicom.NO_DATA),
-             (0x0900, status), (0x1000, values[0x1000])]), is_command=True)))
-        return True
+    def _take(self, _, uid):
+        status = self.answer(uid)
+        if status is None:
+            return "close"
+        self.taken.append(uid)
+        return status
 
 
 def put(server, count, study="1.1", sop_class=dicom.CT):
@@ -183,8 +90,8 @@ def t_sends_all():
         add_node(server, "SINK", sink.port)
         job = send(server, "SINK", "1.1", "1.2")
         fields = wait_state(server, job, "done")
-        equal(sorted(sink.got), sorted(uids))
-        equal(sink.associations, 1)
+        equal(sorted(sink.taken), sorted(uids))
+        equal(len(sink.requests), 1)
         equal(fields["items"], "15/15")
         equal(fields["node"], "SINK")
         equal(show(server, job)[1], [])
@@ -249,11 +156,11 @@ def t_refused_then_taken():
             assert "A700" in fields["error"], fields
             if attempt == 2:
                 full.clear()
-            taken = len(sink.got)
+            taken = len(sink.taken)
             server.verb("jobs", "retry", job)
-            wait_for(lambda: len(sink.got) == taken + 3, 20, "another attempt")
+            wait_for(lambda: len(sink.taken) == taken + 3, 20, "another attempt")
         wait_state(server, job, "done")
-        equal(sink.got, uids + uids[3:6] * 3)
+        equal(sink.taken, uids + uids[3:6] * 3)
 
 
 def t_node_down():
@@ -323,7 +230,7 @@ def t_killed_and_started_again():
     seen = threading.Event()
 
     def answer(_):
-        if len(sink.got) == 60:
+        if len(sink.taken) == 60:
             seen.set()
             pause.wait(30)
             return None
@@ -339,8 +246,8 @@ def t_killed_and_started_again():
         sink.answer = lambda uid: 0
         server.start()
         equal(wait_state(server, job, "done")["items"], "150/150")
-        equal(sorted(set(sink.got)), sorted(uids))
-        assert len(sink.got) <= len(uids) + 10, len(sink.got)
+        equal(sorted(set(sink.taken)), sorted(uids))
+        assert len(sink.taken) <= len(uids) + 10, len(sink.taken)
         equal(show(server, job)[0]["attempts"], "1")
 
 
@@ -350,7 +257,7 @@ def t_stopped_and_started_again():
     seen = threading.Event()
 
     def answer(_):
-        if len(sink.got) == 20 and not hold.is_set():
+        if len(sink.taken) == 20 and not hold.is_set():
             seen.set()
             hold.wait(30)
         return 0
@@ -365,7 +272,7 @@ def t_stopped_and_started_again():
         server.start()
         fields = wait_state(server, job, "done")
         equal(fields["attempts"], "1")
-        equal(sorted(set(sink.got)), sorted(uids))
+        equal(sorted(set(sink.taken)), sorted(uids))
         server.wait_log("interrupted, to be continued")
 
 
@@ -374,7 +281,7 @@ def t_cancelled():
     seen = threading.Event()
 
     def answer(_):
-        if len(sink.got) == 3:
+        if len(sink.taken) == 3:
             seen.set()
             hold.wait(30)
         return 0
@@ -392,7 +299,7 @@ def t_cancelled():
         equal(show(server, first)[0]["state"], "cancelled")
         server.wait_log("cancelled")
         hold.set()
-        assert len(sink.got) < 50, "sent in spite of the cancel"
+        assert len(sink.taken) < 50, "sent in spite of the cancel"
         equal(server.run("jobs", "cancel", first).returncode, 1)
         server.verb("jobs", "retry", first)
         wait_state(server, first, "done")
@@ -449,7 +356,7 @@ def t_broken_off():
             wait_state(server, job, "waiting")
             server.verb("jobs", "retry", job)
         wait_state(server, job, "done")
-        equal(sorted(set(sink.got)), sorted(uids))
+        equal(sorted(set(sink.taken)), sorted(uids))
 
 
 def t_gone_meanwhile():
@@ -476,7 +383,7 @@ def t_without_server():
         assert "no server is running" in done.stderr, done.stderr
         server.start()
         wait_state(server, "1", "done")
-        equal(len(sink.got), 2)
+        equal(len(sink.taken), 2)
 
 
 if __name__ == "__main__":
