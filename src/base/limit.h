@@ -35,6 +35,9 @@
 #define LIMIT_COMMAND_SET (64 * KIB)
 /* C-FIND, C-GET and C-MOVE identifiers with long UID lists. */
 #define LIMIT_IDENTIFIER (4 * MIB)
+/* The data set of a message that brings no object, read or dropped: above it
+ * it has no end, and its reader would have none. */
+#define LIMIT_DATA_SMALL (32 * MIB)
 /* HL7: one message (embedded PDF reports among them), its parts. */
 #define LIMIT_HL7_FRAME (32 * MIB)
 /* A report's PDF: what fits a frame as Base64. */

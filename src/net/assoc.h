@@ -53,6 +53,8 @@ struct assoc {
 	uint32_t pdu_left, pdv_left;
 	bool pdv_last, pdv_command, message_open;
 	uint8_t pdv_context;
+	bool message_small; /* its data set is no object */
+	uint64_t message_bytes;
 	uint16_t barren;    /* PDUs and PDVs in a row that brought nothing */
 	uint64_t looked_at; /* conn.bytes_in when last searched for a cancel */
 	/* The message being sent. */

@@ -100,6 +100,10 @@ take_part(struct assoc *a, struct str *part, struct err *e)
 		return assoc_unread(a, e);
 	a->pdv_left -= (uint32_t)part->n;
 	a->pdu_left -= (uint32_t)part->n;
+	a->message_bytes += part->n;
+	if (a->message_small && a->message_bytes > LIMIT_DATA_SMALL)
+		return violated(
+		    a, ABORT_NOT_SPECIFIED, "a data set without end", e);
 	return true;
 }
 
@@ -142,7 +146,8 @@ dimse_read(struct assoc *a, struct dimse *out, struct err *e)
 	if (a->message_open && !dimse_drain(a, e))
 		return false;
 	memset(out, 0, sizeof(*out));
-	a->looked_at = 0;
+	a->looked_at = a->message_bytes = 0;
+	a->message_small = true;
 	if (a->end == ASSOC_OPEN) {
 		/* However long the peer takes to begin, from here on it must
 		 * keep up the rate. */
@@ -156,6 +161,7 @@ dimse_read(struct assoc *a, struct dimse *out, struct err *e)
 		return assoc_violated(a, ABORT_INVALID_PARAMETER);
 	if (out->has_data) {
 		a->message_open = true;
+		a->message_small = out->command != C_STORE_RQ;
 		a->pdv_context = out->context;
 		a->pdv_last = false;
 	} else {

@@ -326,5 +326,24 @@ def t_identifier_too_large():
         equal(len(f.find("STUDY", {})), 5)
 
 
+def t_identifier_without_end():
+    """It is not read for ever."""
+    with Archive() as f, dicom.Association(
+            f.server.dicom_port, [(dicom.FIND_STUDY,
+                                   [dicom.IMPLICIT_LITTLE])]) as a:
+        context = a.context_for(dicom.FIND_STUDY)
+        a.send(dicom.p_data(dicom.pdv(context, dicom.command(
+            [(0x0002, dicom.FIND_STUDY), (0x0100, dicom.C_FIND),
+             (0x0110, 1), (0x0700, 0), (0x0800, 1)]), is_command=True)))
+        part = dicom.p_data(dicom.pdv(context, bytes(60000), last=False))
+        try:
+            while "a data set without end" not in f.server.log():
+                a.send(part * 100)
+        except OSError:
+            pass
+        f.server.wait_log("a data set without end")
+        a.released = True
+
+
 if __name__ == "__main__":
     sys.exit(main())
