@@ -26,6 +26,7 @@ web_settings(const struct settings *s, struct web_config *out)
 	/* In the order of the choices in settings.def. */
 	out->token_from =
 	    (enum web_link_from)at[SETTING_HTTP_TOKEN_FROM].number;
+	out->token_question = at[SETTING_HTTP_TOKEN_QUESTION].number != 0;
 	out->sante_links = at[SETTING_HTTP_SANTE_LINKS].number != 0;
 	worklist_intake(s, &out->orders);
 	(void)str_copy(out->uid_for, sizeof(out->uid_for),

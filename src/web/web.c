@@ -6,16 +6,25 @@
 #include "base/clock.h"
 #include "base/limit.h"
 #include "base/log.h"
+#include "base/os.h"
 #include "web/auth/secret.h"
 #include "web/http/inside.h"
 
 #include <microhttpd.h>
+#include <netdb.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static void
 tick_gone(struct lot_item *item)
 {
 	(void)item;
+}
+
+static bool
+is_auto(const char *address)
+{
+	return strcmp(address, "auto") == 0;
 }
 
 /* The names by which we are called. */
@@ -28,7 +37,8 @@ make_origin(const struct web_config *c, struct origin *o, struct err *e)
 	if (gethostname(name, sizeof(name) - 1) == 0)
 		origin_add_name(o, str_from(name));
 	origin_add_name(o, str_from(c->server_name));
-	origin_add_name(o, str_from(c->outside_address));
+	if (!is_auto(c->outside_address))
+		origin_add_name(o, str_from(c->outside_address));
 	return origin_set_proxies(o, str_from(c->proxies), e);
 }
 
@@ -203,9 +213,9 @@ web_flag(struct call *c, enum web_flag_id id)
 {
 	bool on;
 
-	(void)id;
 	mutex_lock(&c->web->lock);
-	on = c->web->config.sante_links;
+	on = id == WEB_SANTE_LINKS ? c->web->config.sante_links
+				   : c->web->config.token_question;
 	mutex_unlock(&c->web->lock);
 	return on;
 }
@@ -242,26 +252,87 @@ web_sante_link(struct call *c)
 	return s != NULL ? s : "";
 }
 
+/* Is this address, or name, that of this machine for itself alone? */
+static bool
+is_loopback(const char *host)
+{
+	return strncmp(host, "127.", 4) == 0 ||
+	       strncmp(host, "[::1]", 5) == 0 || strncmp(host, "::1", 3) == 0 ||
+	       strncmp(host, "localhost", 9) == 0;
+}
+
+/* The address of this machine in the network through which others are reached;
+ * nothing is sent. */
+static bool
+own_address(char *out, size_t room)
+{
+	/* RFC 5737 and 3849: nobody's, but on the way to everybody. */
+	static const char *const places[] = {"192.0.2.1", "2001:db8::1"};
+	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+	    .ai_socktype = SOCK_DGRAM};
+	struct sockaddr_storage own;
+	struct addrinfo *to;
+	char text[64];
+	socklen_t n;
+	size_t i;
+	bool ok = false;
+	int fd;
+
+	for (i = 0; i < ARRAY_LEN(places) && !ok; i++) {
+		if (getaddrinfo(places[i], "9", &hints, &to) != 0)
+			continue;
+		n = sizeof(own);
+		fd = socket(to->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		ok = fd >= 0 && connect(fd, to->ai_addr, to->ai_addrlen) == 0 &&
+		     getsockname(fd, (struct sockaddr *)&own, &n) == 0 &&
+		     getnameinfo((struct sockaddr *)&own, n, text, sizeof(text),
+			 NULL, 0, NI_NUMERICHOST) == 0;
+		os_close(&fd);
+		freeaddrinfo(to);
+	}
+	if (ok)
+		snprintf(out, room, strchr(text, ':') ? "[%s]" : "%s", text);
+	return ok && !is_loopback(text);
+}
+
+/* For links that are made at this machine but followed from others; not if it
+ * listens to nobody else. */
+static bool
+outside_of_loopback(struct call *c, char *out, size_t room)
+{
+	bool alone;
+
+	mutex_lock(&c->web->lock);
+	alone = is_loopback(c->web->config.bind);
+	mutex_unlock(&c->web->lock);
+	return !alone && is_loopback(c->host) && own_address(out, room);
+}
+
 const char *
 web_outside(struct call *c)
 {
+	const char *scheme = c->secure ? "https" : "http", *url;
 	struct web *w = c->web;
-	const char *name, *url = NULL;
+	char name[WEB_TEXT_ROOM];
+	unsigned listening;
 	bool port;
 
 	mutex_lock(&w->lock);
-	name = w->config.server_name[0] != '\0' ? w->config.server_name
-						: w->config.outside_address;
-	/* A name may bring the port under which a proxy is reached. */
-	port = name[0] != '[' && strchr(name, ':') == NULL;
-	if (name[0] != '\0')
-		url = port && w->port != 0
-			  ? arena_printf(&c->arena, "%s://%s:%u",
-				c->secure ? "https" : "http", name,
-				(unsigned)w->port)
-			  : arena_printf(&c->arena, "%s://%s",
-				c->secure ? "https" : "http", name);
+	memcpy(name,
+	    w->config.server_name[0] != '\0' ? w->config.server_name
+					     : w->config.outside_address,
+	    sizeof(name));
+	listening = w->port;
 	mutex_unlock(&w->lock);
+	if ((is_auto(name) || name[0] == '\0') &&
+	    !outside_of_loopback(c, name, sizeof(name)))
+		return call_origin(c);
+	/* A name may bring the port under which a proxy is reached. */
+	port = listening != 0 && (name[0] == '[' ? name[strlen(name) - 1] == ']'
+						 : strchr(name, ':') == NULL);
+	url = port ? arena_printf(
+			 &c->arena, "%s://%s:%u", scheme, name, listening)
+		   : arena_printf(&c->arena, "%s://%s", scheme, name);
 	return url != NULL ? url : call_origin(c);
 }
 

@@ -24,10 +24,11 @@ struct web_config {
 	bool allow_plain;
 	char proxies[WEB_TEXT_ROOM]; /* addresses, separated by commas */
 	char server_name[WEB_TEXT_ROOM];
-	char outside_address[WEB_TEXT_ROOM];
+	char outside_address[WEB_TEXT_ROOM]; /* or "auto" */
 	char institution[WEB_TEXT_ROOM], department[WEB_TEXT_ROOM];
 	int token_days; /* of patients' links; 0: never, -1: always open */
 	enum web_link_from token_from;
+	bool token_question; /* the date of birth is asked */
 	/* The desktop viewer offered to patients. */
 	char viewer_name[WEB_TEXT_ROOM], viewer_url[WEB_TEXT_ROOM];
 	bool sante_links;

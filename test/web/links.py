@@ -2,17 +2,20 @@
 reached with them."""
 
 import datetime
+import io
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
+import zipfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import sample
 from harness.portal import Http, add_user, login, users
-from harness.runner import equal, main
+from harness.runner import Skip, equal, main
 from harness.server import wait_for
 
 TODAY = datetime.date.today()
@@ -218,6 +221,128 @@ def t_no_secret_is_kept_in_the_clear():
              server.data, server.log_path],
             capture_output=True, text=True, check=False).stdout
         equal(found, "")
+
+
+def zip_names(body):
+    with zipfile.ZipFile(io.BytesIO(body)) as z:
+        return z.namelist()
+
+
+def t_archive_for_programs():
+    """/token/archive?TOKEN: no cookie, resumable, and as closed as the link."""
+    with archive() as server:
+        eva = login(server, "eva")
+        right, old = token(eva, "1")["token"], token(eva, "2")["token"]
+        web = Http(server)
+        got = web.get("/token/archive?" + right)
+        equal((got.status, got.header("Content-Type")),
+              (200, "application/zip"))
+        equal(got.all("Set-Cookie"), [])
+        equal(len(zip_names(got.body)), 1)
+        equal(got.body, eva.get(
+            f"/api/v1/studies/{uid('1')}/archive?syntax=original").body)
+        wait_for(lambda: token(eva, "1")["opens"] == 1)
+        part = web.get(f"/token/archive?{right}&syntax=original",
+                       headers={"Range": "bytes=10-99"})
+        equal((part.status, part.body), (206, got.body[10:100]))
+        head = web.ask("HEAD", "/token/archive?" + right)
+        equal(head.header("Content-Length"), str(len(got.body)))
+        equal(token(eva, "1")["opens"], 1)
+        equal(web.get(f"/token/archive?{right}&syntax=jpeg-ls").status, 501)
+        equal(web.get(f"/token/archive?{right}&other=1").status, 400)
+        equal(web.get("/token/archive?" + old).status, 410)
+        for text in ("", "x", "x" * 64, right[:-1], right + "x", "%00",
+                     "&syntax=original", "token=" + right):
+            got = web.get("/token/archive?" + text)
+            equal(got.status, 404, text)
+        equal(web.get("/token/archive").status, 404)
+        eva.delete(f"/api/v1/studies/{uid('1')}/token")
+        equal(web.get("/token/archive?" + right).status, 404)
+        assert right not in server.log()
+
+
+def answer(web, text):
+    return web.ask("POST", "/token/study", ("birth_date=" + text).encode(), {
+        "Content-Type": "application/x-www-form-urlencoded"})
+
+
+def t_question():
+    """http.token_question: nothing of the study before the right answer."""
+    with archive(token_question="birth_date") as server:
+        eva = login(server, "eva")
+        right = token(eva, "1")["token"]
+        web, got = opened(server, right)
+        equal(got.status, 303)
+        page = web.get("/token/study").text
+        assert 'name="birth_date"' in page and "Müller" not in page, page
+        for path in ("", "/series", "/archive"):
+            got = web.get(f"/api/v1/studies/{uid('1')}{path}")
+            equal((got.status, got.code), (403, "question"), path)
+        for text in ("", "1970-01-30", "19700131x1", "01/31/1970"):
+            equal(answer(web, text).status, 403, text)
+        got = web.ask("POST", "/token/study", b"birth_date=1970-01-31", {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Origin": "http://evil.example"})
+        equal(got.status, 403)
+        assert "Müller" not in web.get("/token/study").text
+        equal(answer(web, "1970-01-31").status, 303)
+        assert "Müller" in web.get("/token/study").text
+        equal(web.get(f"/api/v1/studies/{uid('1')}/archive").status, 200)
+        equal(web.get(f"/api/v1/studies/{uid('3')}/archive").status, 404)
+        # Programs give it along; another visit is asked anew.
+        other, _ = opened(server, right)
+        assert "Müller" not in other.get("/token/study").text
+        equal(other.get("/token/archive?" + right).status, 403)
+        equal(other.get(f"/token/archive?{right}&birth_date=19700131").status,
+              200)
+        for _ in range(10):
+            equal(answer(other, "1970-01-01").status, 403)
+        equal(answer(other, "1970-01-31").status, 429)
+        got = other.get(f"/token/archive?{right}&birth_date=19700131")
+        equal(got.status, 429)
+        # Who was in before goes on.
+        equal(web.get("/token/study").status, 200)
+
+
+def t_question_without_birth_date():
+    with users(token_question="birth_date", token_days="-1") as server:
+        with tempfile.TemporaryDirectory() as folder:
+            sample.study(folder, count=1, study="1", PatientBirthDate="")
+            server.verb("import", folder)
+        eva = login(server, "eva")
+        web, _ = opened(server, token(eva, "1")["token"])
+        for text in ("", "19700131"):
+            got = answer(web, text)
+            equal(got.status, 403)
+            assert "there is none with the images" in got.text, got
+        equal(web.get(f"/api/v1/studies/{uid('1')}").status, 403)
+
+
+def own_address():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        try:
+            s.connect(("192.0.2.1", 9))
+        except OSError:
+            raise Skip("this machine is in no network") from None
+        return s.getsockname()[0]
+
+
+def t_outside_address():
+    """Links never lead to the machine of whoever follows them."""
+    own = own_address()
+    with archive(bind="") as server:
+        eva = login(server, "eva", address=("127.0.0.1", server.http_port))
+        assert token(eva, "1")["url"].startswith(
+            f"http://{own}:{server.http_port}/token?"), token(eva, "1")
+        for key, value, want in (
+                ("outside_address", "198.51.100.7",
+                 f"http://198.51.100.7:{server.http_port}/"),
+                ("outside_address", "gate.example.org:8443",
+                 "http://gate.example.org:8443/"),
+                ("server_name", "pacs.example.org",
+                 f"http://pacs.example.org:{server.http_port}/")):
+            server.verb("settings", "set", "http." + key, value)
+            wait_for(lambda: token(eva, "1")["url"].startswith(want))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ RIGHTS = ("search download share upload send retrieve edit delete worklist "
 # What answers without a login: pages for logging in, and for machines.
 OPEN = {"GET /healthz", "GET /readyz", "GET /api/v1/portal",
         "POST /api/v1/session", "POST /login", "GET /setup", "POST /setup",
-        "GET /reset", "POST /reset", "GET /token", "GET /", "GET /login", "GET /assets/{name}",
+        "GET /reset", "POST /reset", "GET /token", "GET /token/archive", "GET /", "GET /login", "GET /assets/{name}",
         "GET /api/v1/openapi.json"}
 # Would end what the next ones need.
 ENDS = {"DELETE /api/v1/session"}

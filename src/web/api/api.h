@@ -25,7 +25,8 @@ route_fn search_patients, search_studies, search_series;
 /* study.c */
 route_fn study_show, study_series, study_of_patient;
 /* token.c */
-route_fn token_show, token_end, token_enter, token_page;
+route_fn token_show, token_end, token_enter, token_page, token_answer,
+    token_archive;
 /* upload.c */
 route_fn upload_take;
 /* openapi.c */
@@ -35,5 +36,9 @@ route_fn first_page, first_form, reset_page, reset_form;
 /* archive.c */
 route_fn archive_study, archive_series, archive_series_alone, archive_patient,
     archive_selection;
+
+/* archive.c: the zip of a study that the viewer sees, as the query wants it. */
+bool archive_send_study(
+    struct call *c, struct reply *r, struct str uid, struct err *e) MUST_USE;
 
 #endif

@@ -158,12 +158,18 @@ send_fitting(struct call *c, struct reply *r,
 }
 
 bool
-archive_study(struct call *c, struct reply *r, struct err *e)
+archive_send_study(
+    struct call *c, struct reply *r, struct str uid, struct err *e)
 {
-	struct condition study =
-	    is(COLUMN_StudyInstanceUID, call_param(c, "study"));
+	struct condition study = is(COLUMN_StudyInstanceUID, uid);
 
 	return send_fitting(c, r, &study, 1, 2, e);
+}
+
+bool
+archive_study(struct call *c, struct reply *r, struct err *e)
+{
+	return archive_send_study(c, r, call_param(c, "study"), e);
 }
 
 bool

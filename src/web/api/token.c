@@ -3,6 +3,7 @@
  */
 #include "base/clock.h"
 #include "store/table/link_use.h"
+#include "web/api/api.h"
 #include "web/api/study.h"
 #include "web/auth/access.h"
 #include "web/auth/link.h"
@@ -205,6 +206,68 @@ study_links(struct call *c, struct reply *r)
 	    "it.</li></ol>");
 }
 
+static void
+ask(struct call *c, struct reply *r)
+{
+	page_begin(r, "Your images", "sheet_title");
+	buf_text(&r->body,
+	    "<form method=\"post\" action=\"/token/study\"><label>"
+	    "<span data-text=\"your_birth_date\">Date of birth of the patient"
+	    "</span><input type=\"date\" name=\"birth_date\" required "
+	    "autofocus autocomplete=\"bday\"></label><button "
+	    "class=\"primary\" data-text=\"open_link\">Open</button></form>");
+	page_end(c, r);
+}
+
+bool
+token_answer(struct call *c, struct reply *r, struct err *e)
+{
+	struct index_row study;
+
+	if (!call_form(c, "birth_date", e) ||
+	    !access_study(c, str_from(c->viewer.visit.study), &study, e))
+		return false;
+	if (!link_answer(c, r, &study, call_field(c, "birth_date")))
+		return true;
+	access_answered(c);
+	reply_redirect(r, "/token/study");
+	return true;
+}
+
+/* As the study's patient, for one request: TOKEN, then parameters. */
+static bool
+take_token(struct call *c, struct reply *r, struct err *e)
+{
+	struct str query = c->query.p != NULL ? c->query : STR(""), token;
+	struct token_study t;
+	struct index_row study;
+
+	token = str_of(query.p, str_find(query, '&'));
+	query = str_of(query.p + token.n, query.n - token.n);
+	if (!call_fields(c, query, "syntax dicomdir birth_date", e) ||
+	    !link_open(c, r, token, &t))
+		return false;
+	c->viewer = (struct viewer){.kind = VIEWER_LINK};
+	(void)str_copy(c->viewer.visit.study, sizeof(c->viewer.visit.study),
+	    str_from(t.study));
+	if (!access_study(c, str_from(t.study), &study, e) ||
+	    (web_flag(c, WEB_TOKEN_QUESTION) &&
+		!link_answer(c, r, &study, call_field(c, "birth_date"))))
+		return false;
+	/* What goes on with a zip has opened it before. */
+	if (!c->head && call_header(c, "Range").p == NULL)
+		link_use_count(c->store, str_from(t.study));
+	return true;
+}
+
+bool
+token_archive(struct call *c, struct reply *r, struct err *e)
+{
+	if (!take_token(c, r, e))
+		return r->status != 0;
+	return archive_send_study(c, r, str_from(c->viewer.visit.study), e);
+}
+
 bool
 token_page(struct call *c, struct reply *r, struct err *e)
 {
@@ -212,6 +275,10 @@ token_page(struct call *c, struct reply *r, struct err *e)
 
 	if (!access_study(c, str_from(c->viewer.visit.study), &study, e))
 		return false;
+	if (access_asks(c)) {
+		ask(c, r);
+		return true;
+	}
 	page_begin(r, "Your images", "sheet_title");
 	study_facts(c, r, &study);
 	study_links(c, r);

@@ -354,6 +354,28 @@ sees_study(struct call *c, struct err *e)
 	return access_study(c, call_param(c, "study"), &row, e);
 }
 
+bool
+access_asks(struct call *c)
+{
+	return web_flag(c, WEB_TOKEN_QUESTION) && !c->viewer.visit.answered;
+}
+
+void
+access_answered(struct call *c)
+{
+	visit_answer(c->web->guard, call_cookie(c, cookie_name(c, true)));
+}
+
+static void
+refuse_unanswered(struct call *c, struct reply *r)
+{
+	if (c->route->flags & ROUTE_PAGE && c->method == METHOD_GET)
+		reply_redirect(r, "/token/study");
+	else
+		reply_refuse(r, 403, "question",
+		    "first answer what the link asks, at /token/study");
+}
+
 /* As who came by a link, if he did; it must be open still. */
 static bool
 take_link(struct call *c, struct reply *r, struct err *e)
@@ -373,6 +395,10 @@ take_link(struct call *c, struct reply *r, struct err *e)
 	reply_clear(r);
 	c->viewer =
 	    (struct viewer){.kind = VIEWER_LINK, .by = BY_COOKIE, .visit = v};
+	if (access_asks(c) && !(c->route->flags & ROUTE_QUESTION)) {
+		refuse_unanswered(c, r);
+		return false;
+	}
 	return proves_origin(c, r) && may_call(c, r) && sees_study(c, e);
 }
 

@@ -42,6 +42,10 @@ void access_enter(struct call *c, struct reply *r, const struct user *u);
 /* The same by a patient's link, which has a cookie of its own. */
 void access_enter_link(
     struct call *c, struct reply *r, const char *study, struct str token);
+/* Is the link's question still to be answered? */
+bool access_asks(struct call *c);
+/* It was answered. */
+void access_answered(struct call *c);
 /* End the one there is, and take the cookie back. */
 void access_leave(struct call *c, struct reply *r);
 

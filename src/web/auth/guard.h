@@ -31,6 +31,7 @@ struct visit {
 	int64_t generation;      /* of the user at login */
 	char study[65];          /* of a link: all that may be seen */
 	char link[65];           /* its token: looked up each time */
+	bool answered;           /* what the link asks */
 	char address[CONN_ADDRESS_ROOM];
 	char browser[160];
 	int64_t began_ms, seen_ms; /* UTC */
@@ -44,6 +45,8 @@ void visit_begin(struct guard *, struct visit *v, char cookie[VISIT_TOKEN]);
 /* Counts as a request. False: unknown, or too long ago. */
 bool visit_find(struct guard *, struct str cookie, struct visit *out);
 void visit_end(struct guard *, struct str cookie);
+/* The link's question was answered. */
+void visit_answer(struct guard *, struct str cookie);
 /* All of a user but the one with this name (or NULL). */
 void visit_end_all(struct guard *, int64_t user, const char *but);
 /* Of patients' links to a study. */

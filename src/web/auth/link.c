@@ -6,7 +6,6 @@
 #include "web/auth/link.h"
 
 #include "base/clock.h"
-#include "store/index/index.h"
 #include "web/http/inside.h"
 
 #define DAY_MS (24 * 3600 * 1000LL)
@@ -116,5 +115,55 @@ link_open(
 		return true;
 	reply_refuse(r, 410, "expired",
 	    "This link has expired. Ask who gave it to you for the images.");
+	return false;
+}
+
+/* The eight digits of a date; false when there are not just eight. */
+static bool
+eight_digits(struct str s, char out[9])
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < s.n; i++)
+		if (s.p[i] >= '0' && s.p[i] <= '9') {
+			if (n == 8)
+				return false;
+			out[n++] = (char)s.p[i];
+		}
+	out[n] = '\0';
+	return n == 8;
+}
+
+bool
+link_answer(struct call *c, struct reply *r, const struct index_row *study,
+    struct str date)
+{
+	struct guard *g = c->web->guard;
+	char is[9], given[9];
+	const char *account;
+	int wait_s;
+
+	account = arena_printf(&c->arena, "question %.*s",
+	    STR_ARG(study->value[COLUMN_StudyInstanceUID]));
+	if (account == NULL ||
+	    !guard_may_try(g, str_from(account), c->client, &wait_s)) {
+		reply_refuse(r, 429, "too_often",
+		    "Too many wrong answers. Try again in %d minutes.",
+		    account != NULL ? (wait_s + 59) / 60 : 1);
+		return false;
+	}
+	if (!eight_digits(study->value[COLUMN_PatientBirthDate], is)) {
+		reply_refuse(r, 403, "no_birth_date",
+		    "This link asks for a date of birth, and there is none "
+		    "with the images. Ask who gave it to you.");
+		return false;
+	}
+	if (eight_digits(date, given) && strcmp(is, given) == 0) {
+		guard_succeeded(g, str_from(account));
+		return true;
+	}
+	guard_failed(g, str_from(account), c->client);
+	reply_refuse(r, 403, "wrong_answer",
+	    "This is not the date of birth of the patient.");
 	return false;
 }

@@ -107,7 +107,7 @@ enum web_text_id {
 	WEB_VIEWER_URL
 };
 const char *web_text(struct call *c, enum web_text_id id);
-enum web_flag_id { WEB_SANTE_LINKS };
+enum web_flag_id { WEB_SANTE_LINKS, WEB_TOKEN_QUESTION };
 bool web_flag(struct call *c, enum web_flag_id id);
 /* sante://download?url=…, of the link by which the viewer came (F77). */
 const char *web_sante_link(struct call *c);

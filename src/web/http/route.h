@@ -49,7 +49,10 @@ enum route_flags {
 	ROUTE_PASSWORD = 16,
 	/* Changes nothing for others and needs no proof that a page of ours
 	 * sent it: logging in itself. */
-	ROUTE_OPEN = 32
+	ROUTE_OPEN = 32,
+	/* Also for who came by a patient's link and has not answered yet
+	 * what it asks. */
+	ROUTE_QUESTION = 64
 };
 
 #define ROUTE_PARTS  10

@@ -58,6 +58,8 @@ export const de: Catalogue = {
 	sex_F: 'Weiblich',
 	sex_O: 'Andere',
 	birth_date: 'Geburtsdatum',
+	your_birth_date: 'Geburtsdatum des Patienten',
+	open_link: 'Öffnen',
 	accession: 'Auftragsnummer',
 	institution: 'Einrichtung',
 	department: 'Abteilung',

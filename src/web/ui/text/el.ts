@@ -59,6 +59,8 @@ export const el: Catalogue = {
 	sex_F: 'Γυναίκα',
 	sex_O: 'Άλλο',
 	birth_date: 'Ημερομηνία γέννησης',
+	your_birth_date: 'Ημερομηνία γέννησης του ασθενούς',
+	open_link: 'Άνοιγμα',
 	accession: 'Αριθμός παραπεμπτικού',
 	institution: 'Ίδρυμα',
 	department: 'Τμήμα',
