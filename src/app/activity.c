@@ -1,6 +1,7 @@
 /*
- * 'activity': the associations served, and those of our own, by day. Days and
- * times are those of this machine's time zone.
+ * 'activity': the associations and HL7 connections served, those of our own,
+ * and the sessions of the portal, by day. Days and times are those of this
+ * machine's time zone.
  */
 #include "app/verb.h"
 #include "base/clock.h"
@@ -14,6 +15,7 @@
 
 struct range {
 	int64_t from_ms, to_ms; /* from <= start < to */
+	const char *protocol;   /* or "" */
 };
 
 /* Midnight 'days' before today, in this machine's time zone. */
@@ -72,6 +74,11 @@ put_row(const struct activity *a)
 	put_count("moves", a->moves);
 	put_count("received", a->instances_in);
 	put_count("sent", a->instances_out);
+	put_count("requests", a->requests);
+	if (a->browser[0] != '\0') {
+		fputs("  ", stdout);
+		verb_put(stdout, a->browser);
+	}
 	fputs("  ", stdout);
 	verb_put(stdout, a->end);
 	if (a->detail[0] != '\0') {
@@ -84,6 +91,10 @@ put_row(const struct activity *a)
 static bool
 list(const char *data, const struct range *range, struct err *e)
 {
+	struct activity_query query = {.from_ms = range->from_ms,
+	    .to_ms = range->to_ms,
+	    .protocol = range->protocol,
+	    .max = MOST_ROWS};
 	struct store *store = NULL;
 	struct activity *rows;
 	struct arena arena;
@@ -93,12 +104,9 @@ list(const char *data, const struct range *range, struct err *e)
 	if (!verb_store(&store, data, false, e))
 		return false;
 	arena_init(&arena, 128 * MIB);
-	done = activity_list(
-	    store, range->from_ms, MOST_ROWS, &arena, &rows, &n, e);
+	done = activity_find(store, &query, &arena, &rows, &n, e);
 	for (i = 0; done && i < n; i++)
-		if (rows[i].start_ms >= range->from_ms &&
-		    rows[i].start_ms < range->to_ms)
-			put_row(&rows[i]);
+		put_row(&rows[i]);
 	if (done && n == MOST_ROWS)
 		fprintf(stderr, "only the newest %d are shown\n", MOST_ROWS);
 	arena_fini(&arena);
@@ -121,18 +129,30 @@ clear(const char *data, struct err *e)
 
 struct days {
 	bool today, yesterday, week, all;
+	bool dicom, hl7, web;
 };
 
 static bool
 range_of(const struct days *d, struct range *out, struct err *e)
 {
-	*out = (struct range){midnight(0), INT64_MAX};
+	*out = (struct range){midnight(0), INT64_MAX, ""};
+	if (d->dicom + d->hl7 + d->web > 1)
+		return fail(
+		    e, ERR_USAGE, "only one of --dicom, --hl7 and --web");
+	if (d->dicom)
+		out->protocol = "dicom";
+	if (d->hl7)
+		out->protocol = "hl7";
+	if (d->web)
+		out->protocol = "web";
 	if (d->today + d->yesterday + d->week + d->all > 1)
 		return fail(e, ERR_USAGE,
 		    "only one of --today, --yesterday, --last-7-days and "
 		    "--all");
-	if (d->yesterday)
-		*out = (struct range){midnight(1), midnight(0)};
+	if (d->yesterday) {
+		out->from_ms = midnight(1);
+		out->to_ms = midnight(0);
+	}
 	if (d->week)
 		out->from_ms = midnight(6);
 	if (d->all)
@@ -149,8 +169,10 @@ act(const struct words *w, const char *data, const struct days *d,
 	if (w->n == 1 && !strcmp(w->at[0], "list"))
 		return range_of(d, &range, e) && list(data, &range, e);
 	if (w->n == 1 && !strcmp(w->at[0], "clear")) {
-		if (d->today || d->yesterday || d->week || d->all)
-			return fail(e, ERR_USAGE, "'clear' takes no days");
+		if (d->today || d->yesterday || d->week || d->all || d->dicom ||
+		    d->hl7 || d->web)
+			return fail(e, ERR_USAGE,
+			    "'clear' takes no days and no protocol");
 		return clear(data, e);
 	}
 	return fail(e, ERR_USAGE,
@@ -169,6 +191,9 @@ run(int argc, char **argv)
 	    {"--yesterday", OPTION_FLAG, &days.yesterday},
 	    {"--last-7-days", OPTION_FLAG, &days.week},
 	    {"--all", OPTION_FLAG, &days.all},
+	    {"--dicom", OPTION_FLAG, &days.dicom},
+	    {"--hl7", OPTION_FLAG, &days.hl7},
+	    {"--web", OPTION_FLAG, &days.web},
 	};
 	struct words words = {0};
 	struct err e;
@@ -184,12 +209,13 @@ run(int argc, char **argv)
 const struct verb verb_activity = {
     .name = "activity",
     .summary = "What was served: who, when, how much",
-    .usage = "activity list [--today|--yesterday|--last-7-days|--all]\n"
+    .usage = "activity list [--today|--yesterday|--last-7-days|--all] "
+	     "[--dicom|--hl7|--web]\n"
 	     "activity clear",
     .help =
-	"One line an association, the newest first; without a choice\n"
-	"those of today: 'in' those of others, 'out' those that the\n"
+	"One line an association, HL7 connection or session of the portal,\n"
+	"the newest first; without a choice those of today: 'in' those of others, 'out' those that the\n"
 	"server opened itself, to send or fetch or report. 'clear' deletes\n"
-	"them all.\n",
+	"all that have ended.\n",
     .run = run,
 };

@@ -455,6 +455,18 @@ static const char *const version_17[] = {
     NULL,
 };
 
+/* Sessions of the portal are activity, too: one row from its begin to its end.
+ */
+static const char *const version_18[] = {
+    "ALTER TABLE activity ADD COLUMN session TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE activity ADD COLUMN browser TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE activity ADD COLUMN requests INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE activity ADD COLUMN actions TEXT NOT NULL DEFAULT ''",
+    "CREATE UNIQUE INDEX activity_session ON activity (session)"
+    " WHERE session <> ''",
+    NULL,
+};
+
 static const struct schema_step steps[] = {
     {version_1},
     {version_2},
@@ -473,6 +485,7 @@ static const struct schema_step steps[] = {
     {version_15},
     {version_16},
     {version_17},
+    {version_18},
 };
 
 const struct schema schema_current = {

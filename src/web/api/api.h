@@ -29,6 +29,8 @@ route_fn token_show, token_end, token_enter, token_page, token_answer,
     token_archive;
 /* upload.c */
 route_fn upload_take;
+/* activity.c */
+route_fn activity_rows, activity_row, activity_now, activity_delete;
 /* openapi.c */
 route_fn openapi;
 /* first.c */

@@ -28,6 +28,7 @@ second_fits(
 	if (step >= 0 && guard_step(g, u->id, step))
 		return true;
 	guard_failed(g, utf8_fold(&c->arena, str_from(u->name)), c->client);
+	access_failed(c, u->name, "wrong second factor");
 	reply_refuse(r, 401, "wrong_credentials",
 	    "the six digits are wrong, or were used already");
 	return false;

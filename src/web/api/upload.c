@@ -611,6 +611,9 @@ upload_take(struct call *c, struct reply *r, struct err *e)
 	    (unsigned long long)t->counts[OUTCOME_ORDERS],
 	    (unsigned long long)t->counts[OUTCOME_REFUSED],
 	    t->gone ? "; it broke off" : "");
+	c->instances_in = t->counts[OUTCOME_STORED] + t->counts[OUTCOME_SAME] +
+			  t->counts[OUTCOME_QUARANTINED] +
+			  t->counts[OUTCOME_REPLACED];
 	gone = t->gone;
 	if (gone)
 		*e = t->why;

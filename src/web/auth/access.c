@@ -84,6 +84,13 @@ wrong(struct reply *r, const char *text)
 	reply_refuse(r, 401, "wrong_credentials", "%s", text);
 }
 
+void
+access_failed(struct call *c, const char *who, const char *why)
+{
+	visit_failed(
+	    c->web->guard, who, why, c->client, call_header(c, "User-Agent"));
+}
+
 bool
 access_password(struct call *c, struct reply *r, struct str name,
     struct str password, struct user *out)
@@ -117,6 +124,7 @@ access_password(struct call *c, struct reply *r, struct str name,
 		return true;
 	}
 	guard_failed(g, account, c->client);
+	access_failed(c, there ? out->name : "", "wrong user name or password");
 	log_info("http", "a login from %s failed", c->client);
 	wrong(r, "the user name or the password is wrong");
 	return false;
@@ -199,6 +207,7 @@ take_key(struct call *c, struct reply *r, struct str key, struct err *e)
 		if (e->code != ERR_MISSING)
 			return false;
 		guard_failed(g, key, c->client);
+		access_failed(c, "", "wrong API key");
 		wrong(r, "the API key is wrong");
 		return false;
 	}
@@ -241,6 +250,25 @@ take_cookie(struct call *c, struct reply *r, struct err *e)
 	v->kind = VIEWER_NOBODY;
 	v->by = BY_NOTHING;
 	return true;
+}
+
+/* The visit of a program: one for all it asks within a while. */
+static void
+note_program(struct call *c)
+{
+	struct viewer *v = &c->viewer;
+	struct visit visit = {.user = v->user.id,
+	    .generation = v->user.generation,
+	    .by = v->by == BY_KEY ? "key" : "basic"};
+
+	(void)str_copy(visit.who, sizeof(visit.who), str_from(v->user.name));
+	(void)str_copy(
+	    visit.address, sizeof(visit.address), str_from(c->client));
+	str_printable(
+	    visit.browser, sizeof(visit.browser), call_header(c, "User-Agent"));
+	visit_program(c->web->guard, &visit);
+	(void)str_copy(
+	    v->visit.name, sizeof(v->visit.name), str_from(visit.name));
 }
 
 static bool
@@ -405,7 +433,12 @@ take_link(struct call *c, struct reply *r, struct err *e)
 bool
 access_admit(struct call *c, struct reply *r, struct err *e)
 {
-	return (identify(c, r, e) && proves_origin(c, r) && may_call(c, r) &&
+	bool known = identify(c, r, e);
+
+	if (known && (c->viewer.by == BY_BASIC || c->viewer.by == BY_KEY))
+		note_program(c);
+	visit_write(c->web->guard);
+	return (known && proves_origin(c, r) && may_call(c, r) &&
 		   sees_study(c, e)) ||
 	       take_link(c, r, e);
 }
@@ -445,7 +478,10 @@ enter(struct call *c, struct reply *r, struct visit *v)
 void
 access_enter(struct call *c, struct reply *r, const struct user *u)
 {
-	struct visit v = {.user = u->id, .generation = u->generation};
+	struct visit v = {
+	    .user = u->id, .generation = u->generation, .by = "cookie"};
+
+	(void)str_copy(v.who, sizeof(v.who), str_from(u->name));
 
 	/* Those in memory may be older. */
 	guard_forget(c->web->guard);
@@ -459,7 +495,7 @@ void
 access_enter_link(
     struct call *c, struct reply *r, const char *study, struct str token)
 {
-	struct visit v = {.user = 0};
+	struct visit v = {.user = 0, .by = "link"};
 
 	(void)str_copy(v.study, sizeof(v.study), str_from(study));
 	(void)str_copy(v.link, sizeof(v.link), token);

@@ -37,6 +37,8 @@ bool access_study(struct call *c, struct str uid, struct index_row *out,
 /* A name and password. On failure the reply says it: wrong, or too often. */
 bool access_password(struct call *c, struct reply *r, struct str name,
     struct str password, struct user *out);
+/* To the activity: somebody could not log in. who: a user there is, or "". */
+void access_failed(struct call *c, const char *who, const char *why);
 /* Begin a visit and give the browser its cookie. */
 void access_enter(struct call *c, struct reply *r, const struct user *u);
 /* The same by a patient's link, which has a cookie of its own. */

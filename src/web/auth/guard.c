@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "base/os.h"
 #include "base/thread.h"
+#include "store/table/activity.h"
 #include "web/auth/secret.h"
 
 #include <arpa/inet.h>
@@ -27,11 +28,24 @@
 #define KNOWN_MS       (5 * 60 * 1000)
 #define STEPS          256
 #define REFRESH_MS     500
+/* How old what is written down of a visit may be. */
+#define WRITE_MS 60000
 
 struct kept_visit {
 	uint8_t key[32];
 	struct visit visit;
-	bool used;
+	bool used, changed; /* since it was written down */
+	int64_t written_ms;
+	char *actions;
+	size_t actions_n;
+};
+
+/* A row that is to be written down: copied under the lock, written outside. */
+struct note {
+	struct note *next;
+	struct activity row;
+	char *actions;
+	size_t actions_n;
 };
 
 struct tries {
@@ -59,6 +73,8 @@ struct guard {
 	bool loaded;
 	struct kept_visit visits[VISITS];
 	struct map by_key; /* visits */
+	struct note *notes;
+	int64_t swept_ms;
 	struct tries tries[TRIES];
 	struct known known[KNOWN];
 	struct step steps[STEPS];
@@ -74,22 +90,8 @@ guard_new(struct store *store)
 	map_init(&g->by_key);
 	g->store = store;
 	os_random(g->salt, sizeof(g->salt));
+	activity_end_open(store, "server ended");
 	return g;
-}
-
-void
-guard_free(struct guard **gp)
-{
-	struct guard *g = *gp;
-
-	if (g == NULL)
-		return;
-	*gp = NULL;
-	free(g->users);
-	map_fini(&g->by_key);
-	mutex_fini(&g->lock);
-	explicit_bzero(g, sizeof(*g));
-	free(g);
 }
 
 static void
@@ -192,24 +194,59 @@ over(const struct visit *v, int64_t now)
 	       now - v->began_ms > VISIT_WHOLE_MS || v->seen_ms > now + 60000;
 }
 
+/* Under the lock. how: ACTIVITY_OPEN, or how it ended. */
 static void
-drop(struct guard *g, struct kept_visit *v)
+note(struct guard *g, struct kept_visit *v, const char *how)
 {
+	struct note *n = must_zalloc(sizeof(*n));
+	const struct visit *from = &v->visit;
+	struct activity *a = &n->row;
+
+	(void)str_copy(a->protocol, sizeof(a->protocol), STR("web"));
+	(void)str_copy(a->calling, sizeof(a->calling), str_from(from->who));
+	(void)str_copy(a->called, sizeof(a->called), str_from(from->by));
+	(void)str_copy(a->address, sizeof(a->address), str_from(from->address));
+	(void)str_copy(a->session, sizeof(a->session), str_from(from->name));
+	(void)str_copy(a->browser, sizeof(a->browser), str_from(from->browser));
+	(void)str_copy(a->end, sizeof(a->end), str_from(how));
+	if (from->study[0] != '\0')
+		snprintf(a->detail, sizeof(a->detail), "study %s", from->study);
+	a->start_ms = from->began_ms;
+	a->end_ms = from->seen_ms;
+	a->requests = (uint32_t)from->requests;
+	a->bytes_in = from->bytes_in;
+	a->bytes_out = from->bytes_out;
+	a->finds = from->searches;
+	a->gets = from->downloads;
+	a->stores = from->uploads;
+	a->instances_in = from->instances_in;
+	if (v->actions_n > 0) {
+		n->actions = must_alloc(v->actions_n);
+		memcpy(n->actions, v->actions, v->actions_n);
+		n->actions_n = v->actions_n;
+	}
+	n->next = g->notes;
+	g->notes = n;
+	v->changed = false;
+	v->written_ms = clock_utc_ms();
+}
+
+static void
+drop(struct guard *g, struct kept_visit *v, const char *how)
+{
+	note(g, v, how);
 	(void)map_take(&g->by_key, str_of(v->key, sizeof(v->key)));
+	free(v->actions);
 	*v = (struct kept_visit){.used = false};
 }
 
-void
-visit_begin(struct guard *g, struct visit *v, char cookie[VISIT_TOKEN])
+/* Under the lock: a place for a visit with this key. */
+static struct kept_visit *
+make_room(struct guard *g, const uint8_t key[32], const struct visit *v)
 {
-	int64_t now = clock_utc_ms();
+	int64_t now = v->began_ms;
 	struct kept_visit *to = &g->visits[0], *at;
 
-	secret_text(cookie, VISIT_TOKEN - 1);
-	secret_text(v->token, VISIT_TOKEN - 1);
-	secret_text(v->name, VISIT_NAME - 1);
-	v->began_ms = v->seen_ms = now;
-	mutex_lock(&g->lock);
 	for (at = g->visits; at < g->visits + VISITS; at++) {
 		if (!at->used || over(&at->visit, now)) {
 			to = at;
@@ -219,12 +256,180 @@ visit_begin(struct guard *g, struct visit *v, char cookie[VISIT_TOKEN])
 			to = at;
 	}
 	if (to->used)
-		drop(g, to);
-	key_of(g, "visit", str_from(cookie), to->key);
+		drop(g, to, over(&to->visit, now) ? "timed out" : "too many");
+	memcpy(to->key, key, sizeof(to->key));
 	to->visit = *v;
 	to->used = true;
 	(void)map_put(&g->by_key, str_of(to->key, sizeof(to->key)), to);
+	note(g, to, ACTIVITY_OPEN);
+	return to;
+}
+
+/* What was put aside for it, in its order. */
+static void
+write_notes(struct guard *g)
+{
+	struct note *list, *n, *first = NULL;
+
+	mutex_lock(&g->lock);
+	list = g->notes;
+	g->notes = NULL;
 	mutex_unlock(&g->lock);
+	while ((n = list) != NULL) {
+		list = n->next;
+		n->next = first;
+		first = n;
+	}
+	while ((n = first) != NULL) {
+		first = n->next;
+		activity_record_session(
+		    g->store, &n->row, str_of(n->actions, n->actions_n));
+		free(n->actions);
+		free(n);
+	}
+}
+
+void
+visit_write(struct guard *g)
+{
+	int64_t now = clock_utc_ms();
+	struct kept_visit *at;
+
+	mutex_lock(&g->lock);
+	if (now - g->swept_ms > WRITE_MS / 4 || now < g->swept_ms) {
+		g->swept_ms = now;
+		for (at = g->visits; at < g->visits + VISITS; at++) {
+			if (!at->used)
+				continue;
+			if (over(&at->visit, now))
+				drop(g, at, "timed out");
+			else if (at->changed && now - at->written_ms > WRITE_MS)
+				note(g, at, ACTIVITY_OPEN);
+		}
+	}
+	mutex_unlock(&g->lock);
+	write_notes(g);
+}
+
+void
+visit_begin(struct guard *g, struct visit *v, char cookie[VISIT_TOKEN])
+{
+	uint8_t key[32];
+
+	secret_text(cookie, VISIT_TOKEN - 1);
+	secret_text(v->token, VISIT_TOKEN - 1);
+	secret_text(v->name, VISIT_NAME - 1);
+	v->began_ms = v->seen_ms = clock_utc_ms();
+	key_of(g, "visit", str_from(cookie), key);
+	mutex_lock(&g->lock);
+	(void)make_room(g, key, v);
+	mutex_unlock(&g->lock);
+	write_notes(g);
+}
+
+/* Its key is of another kind than cookies', who cannot come to it. */
+void
+visit_program(struct guard *g, struct visit *v)
+{
+	struct kept_visit *at;
+	char text[128];
+	uint8_t key[32];
+
+	snprintf(text, sizeof(text), "%lld %s %s", (long long)v->user, v->by,
+	    v->address);
+	key_of(g, "program", str_from(text), key);
+	v->began_ms = v->seen_ms = clock_utc_ms();
+	mutex_lock(&g->lock);
+	at = map_get(&g->by_key, str_of(key, sizeof(key)));
+	if (at != NULL && over(&at->visit, v->seen_ms)) {
+		drop(g, at, "timed out");
+		at = NULL;
+	}
+	if (at == NULL) {
+		secret_text(v->name, VISIT_NAME - 1);
+		at = make_room(g, key, v);
+	}
+	at->visit.seen_ms = v->seen_ms;
+	at->visit.requests++;
+	(void)str_copy(v->name, sizeof(v->name), str_from(at->visit.name));
+	mutex_unlock(&g->lock);
+}
+
+static void
+add_action(struct kept_visit *v, const char *line)
+{
+	size_t n = strlen(line);
+
+	if (v->actions == NULL)
+		v->actions = must_alloc(ACTIVITY_ACTIONS);
+	/* The first ones stay: how it began is what is looked for. */
+	if (v->actions_n + n + 1 > ACTIVITY_ACTIONS)
+		return;
+	memcpy(v->actions + v->actions_n, line, n);
+	v->actions[v->actions_n + n] = '\n';
+	v->actions_n += n + 1;
+}
+
+void
+visit_note(struct guard *g, const char *name, const struct visit_deed *d)
+{
+	struct kept_visit *at;
+
+	mutex_lock(&g->lock);
+	for (at = g->visits; at < g->visits + VISITS; at++) {
+		if (!at->used || strcmp(at->visit.name, name) != 0)
+			continue;
+		at->visit.bytes_in += d->bytes_in;
+		at->visit.bytes_out += d->bytes_out;
+		at->visit.instances_in += d->instances_in;
+		at->visit.downloads += d->download;
+		at->visit.uploads += d->upload;
+		at->visit.searches += d->search;
+		at->changed = true;
+		if (d->line != NULL)
+			add_action(at, d->line);
+		break;
+	}
+	mutex_unlock(&g->lock);
+}
+
+void
+visit_failed(struct guard *g, const char *who, const char *why,
+    const char *address, struct str browser)
+{
+	struct activity a = {.protocol = "web", .called = "log-in"};
+
+	(void)str_copy(a.calling, sizeof(a.calling), str_from(who));
+	(void)str_copy(a.address, sizeof(a.address), str_from(address));
+	(void)str_copy(a.end, sizeof(a.end), STR("failed"));
+	(void)str_copy(a.detail, sizeof(a.detail), str_from(why));
+	str_printable(a.browser, sizeof(a.browser), browser);
+	a.start_ms = a.end_ms = clock_utc_ms();
+	a.requests = 1;
+	activity_record_session(g->store, &a, STR(""));
+}
+
+void
+guard_free(struct guard **gp)
+{
+	struct guard *g = *gp;
+	struct kept_visit *at;
+
+	if (g == NULL)
+		return;
+	*gp = NULL;
+	for (at = g->visits; at < g->visits + VISITS; at++)
+		if (at->used)
+			drop(g, at,
+			    over(&at->visit, clock_utc_ms())
+				? "timed out"
+				: "server stopped");
+	write_notes(g);
+	free(g->users);
+	map_fini(&g->by_key);
+	mutex_fini(&g->lock);
+	explicit_bzero(g, sizeof(*g));
+	free(g);
 }
 
 static struct kept_visit *
@@ -252,8 +457,9 @@ visit_find(struct guard *g, struct str cookie, struct visit *out)
 		at->visit.seen_ms = now;
 		at->visit.requests++;
 		*out = at->visit;
+		at->changed = true;
 	} else if (at != NULL) {
-		drop(g, at);
+		drop(g, at, "timed out");
 	}
 	mutex_unlock(&g->lock);
 	return found;
@@ -267,8 +473,9 @@ visit_end(struct guard *g, struct str cookie)
 	mutex_lock(&g->lock);
 	at = visit_at(g, cookie);
 	if (at != NULL)
-		drop(g, at);
+		drop(g, at, "logged out");
 	mutex_unlock(&g->lock);
+	write_notes(g);
 }
 
 void
@@ -292,8 +499,9 @@ visit_end_all(struct guard *g, int64_t user, const char *but)
 	for (at = g->visits; at < g->visits + VISITS; at++)
 		if (at->used && at->visit.user == user &&
 		    (but == NULL || strcmp(at->visit.name, but) != 0))
-			drop(g, at);
+			drop(g, at, "ended for the user");
 	mutex_unlock(&g->lock);
+	write_notes(g);
 }
 
 void
@@ -305,8 +513,9 @@ visit_end_study(struct guard *g, struct str study)
 	for (at = g->visits; at < g->visits + VISITS; at++)
 		if (at->used && at->visit.user == 0 &&
 		    str_eq_text(study, at->visit.study))
-			drop(g, at);
+			drop(g, at, "link revoked");
 	mutex_unlock(&g->lock);
+	write_notes(g);
 }
 
 void

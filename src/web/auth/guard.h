@@ -28,6 +28,8 @@ struct visit {
 	char name[VISIT_NAME];
 	char token[VISIT_TOKEN]; /* what requests that change things repeat */
 	int64_t user;            /* 0: by a link */
+	const char *by;          /* "cookie", "link", … */
+	char who[65];            /* the user's name */
 	int64_t generation;      /* of the user at login */
 	char study[65];          /* of a link: all that may be seen */
 	char link[65];           /* its token: looked up each time */
@@ -35,13 +37,33 @@ struct visit {
 	char address[CONN_ADDRESS_ROOM];
 	char browser[160];
 	int64_t began_ms, seen_ms; /* UTC */
-	uint64_t requests;
+	uint64_t requests, bytes_in, bytes_out;
+	uint32_t downloads, uploads, searches;
+	uint64_t instances_in;
 	int64_t used_step; /* of the second factor */
 };
 
 /* cookie gets what the browser is to keep. The oldest goes when there are too
  * many. */
 void visit_begin(struct guard *, struct visit *v, char cookie[VISIT_TOKEN]);
+/* The visit of a program, which sends a name and password, or a key, with each
+ * request: one for its user and address, begun at need. */
+void visit_program(struct guard *, struct visit *v);
+/* What was done in a visit, once it is over: a line for people without anything
+ * secret (NULL: it only counts), and what it comes to. */
+struct visit_deed {
+	const char *line;
+	uint64_t bytes_in, bytes_out, instances_in;
+	bool download, upload, search;
+};
+void visit_note(
+    struct guard *, const char *name, const struct visit_deed *deed);
+/* Writes down what has ended, and now and then what goes on. May touch the
+ * database. */
+void visit_write(struct guard *);
+/* A log-in that failed: the name of the user if there is one. */
+void visit_failed(struct guard *, const char *who, const char *why,
+    const char *address, struct str browser);
 /* Counts as a request. False: unknown, or too long ago. */
 bool visit_find(struct guard *, struct str cookie, struct visit *out);
 void visit_end(struct guard *, struct str cookie);

@@ -6,6 +6,7 @@
 #include "web/auth/link.h"
 
 #include "base/clock.h"
+#include "web/auth/access.h"
 #include "web/http/inside.h"
 
 #define DAY_MS (24 * 3600 * 1000LL)
@@ -103,6 +104,7 @@ link_open(
 			return false;
 		}
 		guard_failed(g, token, c->client);
+		access_failed(c, "", "a link that is not known");
 		reply_refuse(r, 404, "missing",
 		    "This link is not valid, or not any more.");
 		return false;
@@ -163,6 +165,7 @@ link_answer(struct call *c, struct reply *r, const struct index_row *study,
 		return true;
 	}
 	guard_failed(g, str_from(account), c->client);
+	access_failed(c, "", "a link's question was answered wrong");
 	reply_refuse(r, 403, "wrong_answer",
 	    "This is not the date of birth of the patient.");
 	return false;

@@ -62,6 +62,7 @@ struct call {
 	bool secure;          /* over TLS, maybe that of a trusted proxy */
 	char host[CALL_HOST]; /* as in Host, which is one of ours */
 	int64_t began_ms;
+	uint64_t instances_in; /* that were taken, for the activity */
 };
 
 /* Empty with a NULL p when it is not there. */

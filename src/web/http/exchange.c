@@ -66,8 +66,9 @@ struct exchange {
 	enum state state;
 	struct buf body;
 	struct upload upload;
-	uint64_t drained;
-	bool slow; /* a password is checked first */
+	uint64_t drained, bytes_in;
+	unsigned status; /* of the answer that goes out */
+	bool slow;       /* a password is checked first */
 	bool aborted;
 	atomic_int refs;
 	char *target;
@@ -503,6 +504,7 @@ send_reply(struct exchange *x)
 	if (m == NULL)
 		return MHD_NO;
 	status = x->reply.status;
+	x->status = status;
 	result = MHD_queue_response(x->connection, status, m);
 	MHD_destroy_response(m);
 	atomic_fetch_add(&x->call.web->counts.requests[status / 100 % 6], 1);
@@ -590,6 +592,7 @@ body_part(struct exchange *x, const char *p, size_t *n)
 		*n = 0;
 	}
 	atomic_fetch_add(&x->client->bytes, (int64_t)(all - *n));
+	x->bytes_in += all - *n;
 	return x->drained > DRAIN ? MHD_NO : MHD_YES;
 }
 
@@ -661,6 +664,53 @@ called(void *cls, struct MHD_Connection *connection, const char *url,
 	return MHD_NO;
 }
 
+/* Its line begins with the time of day, in UTC as all of ours. Of a query what
+ * the route knows by name; the others' may be a secret (/token?…). */
+static void
+deed_line(const struct exchange *x, char *out, size_t room)
+{
+	const struct call *c = &x->call;
+	bool query = c->route->query != NULL && c->query.n > 0;
+	char when[CLOCK_ISO_ROOM], path[400];
+	struct str target = c->path;
+
+	if (query)
+		target = str_of(c->path.p, c->path.n + 1 + c->query.n);
+	str_printable(path, sizeof(path), target);
+	snprintf(out, room, "%.8s %s %s %u",
+	    clock_iso(clock_utc_ms(), when) + 11,
+	    c->head ? "HEAD" : method_name(c->method), path, x->status);
+}
+
+/* To the activity of the visit it belongs to. */
+static void
+note_deed(struct exchange *x)
+{
+	const struct call *c = &x->call;
+	const struct route *r = c->route;
+	struct visit_deed d = {.bytes_in = x->bytes_in};
+	char line[512];
+	size_t i;
+
+	if (r == NULL || c->viewer.visit.name[0] == '\0' || x->client == NULL)
+		return;
+	d.bytes_in += strlen(x->target);
+	for (i = 0; i < c->header_count; i++)
+		d.bytes_in += c->headers[i].name.n + c->headers[i].value.n + 4;
+	if (atomic_load(&x->client->phase) == PHASE_SEND)
+		d.bytes_out = (uint64_t)atomic_load(&x->client->bytes);
+	d.instances_in = c->instances_in;
+	d.download = x->status < 300 && r->demand == RIGHT_DOWNLOAD;
+	d.upload = x->status < 300 && r->demand == RIGHT_UPLOAD;
+	d.search = x->status < 300 && r->demand == RIGHT_SEARCH &&
+		   r->body == NULL && r->query != NULL && r->query[0] != '\0';
+	if (!(r->flags & ROUTE_QUICK)) {
+		deed_line(x, line, sizeof(line));
+		d.line = line;
+	}
+	visit_note(c->web->guard, c->viewer.visit.name, &d);
+}
+
 static void
 completed(void *cls, struct MHD_Connection *connection, void **con_cls,
     enum MHD_RequestTerminationCode why)
@@ -674,6 +724,8 @@ completed(void *cls, struct MHD_Connection *connection, void **con_cls,
 	if (x == NULL)
 		return;
 	*con_cls = NULL;
+	if (!x->aborted && x->status != 0)
+		note_deed(x);
 	if (x->client != NULL)
 		watch_phase(x->client, PHASE_IDLE);
 	u = &x->upload;
