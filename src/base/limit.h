@@ -148,8 +148,11 @@
 /* The whole head of a request, and a connection without one. */
 #define WAIT_HTTP_HEAD_MS 20000
 #define WAIT_HTTP_IDLE_MS 75000
-/* After this time of a body or an answer LIMIT_RATE_BYTES_S counts. */
+/* After this time of a body or an answer LIMIT_RATE_BYTES_S counts, of the
+ * whole; and within each such stretch of it, so that who was fast at first does
+ * not rest on it for hours. */
 #define WAIT_HTTP_GRACE_MS 10000
+#define WAIT_HTTP_STALL_MS 30000
 
 /* Block in which data move from socket to disk. */
 #define BLOCK_IO (256 * KIB)

@@ -4,6 +4,7 @@ and the zip of a study beside nginx, which serves the same bytes."""
 import base64
 import http.client
 import json
+import multiprocessing
 import os
 import re
 import shutil
@@ -221,3 +222,94 @@ def zip_scenario(bench, fs, images):
                 f" times nginx; {most / 1e6:.0f} MB of memory, "
                 f"{before / 1e6:.0f} before", "0.5x nginx, under 32 MB",
                 ratio >= 0.5 and most < 32e6)
+
+
+class Crowd:
+    """Connections that cost a server something and want little of it."""
+
+    def __init__(self, port, readers, idle, path):
+        self.links = []
+        for number in range(readers + idle):
+            s = socket.socket()
+            if number < readers:
+                # Small, so that the server cannot get rid of its answer.
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            s.settimeout(60)
+            s.connect(("127.0.0.1", port))
+            s.sendall(request("GET", path if number < readers else "/healthz",
+                              "", AUTHORIZATION))
+            if number >= readers:
+                s.recv(65536)
+            self.links.append(s)
+        self.readers = self.links[:readers]
+        # In a process of its own: it takes nothing from who measures.
+        self.process = multiprocessing.get_context("fork").Process(
+            target=self.sip, daemon=True)
+        self.process.start()
+
+    def sip(self):
+        """Each takes 4 KiB a second: enough not to be cut off."""
+        while True:
+            time.sleep(1)
+            for s in self.readers:
+                try:
+                    s.recv(4096)
+                except OSError:
+                    pass
+
+    def open(self):
+        """How many have not been closed by the server."""
+        n = 0
+        for s in self.links[len(self.readers):]:
+            s.setblocking(False)
+            try:
+                n += s.recv(1) != b""
+            except BlockingIOError:
+                n += 1
+        return n
+
+    def close(self):
+        self.process.terminate()
+        self.process.join()
+        for s in self.links:
+            s.close()
+
+
+def slow_scenario(bench, fs, readers=200, idle=1000):
+    """What a fast client notices of slow ones: searches a second, and the
+    rate of a zip, alone and beside them."""
+    bench.log(f"slow: a fast client beside {readers} slow readers and "
+              f"{idle} idle connections")
+    server = bench.start(Fileroom, fs)
+    bench.load(server, "store", seed=bench.new_seed(), count=100, studies=1,
+               patients=1, rows=512, columns=512)
+    link = connect(server)
+    link.request("GET", "/api/v1/studies", None, AUTHORIZATION)
+    study = json.loads(link.getresponse().read())["studies"][0]["uid"]
+    link.close()
+    path = f"/api/v1/studies/{study}/archive"
+    buffer = memoryview(bytearray(1 << 20))
+    rates = {"alone": ([], []), "beside": ([], [])}
+    for number in range(1, max(3, bench.rounds) + 1):
+        for name in ("alone", "beside"):
+            crowd = None
+            if name == "beside":
+                crowd = Crowd(server.http_port, readers, idle, path)
+            try:
+                one = searches(server, 2000, 1, 1)
+                two, _ = fetch(server.http_port, path, AUTHORIZATION, buffer)
+                if crowd and crowd.open() < idle:
+                    raise _peers.Failed("idle connections were closed")
+            finally:
+                if crowd:
+                    crowd.close()
+            rates[name][0].append(one)
+            rates[name][1].append(two)
+            bench.log(f"  round {number} {name:7} {one:7.0f} searches/s, "
+                      f"zip {two / 1e6:6.0f} MB/s")
+    bench.end(server)
+    for at, what in enumerate(("searches", "zip")):
+        alone, beside = (statistics.median(rates[n][at])
+                         for n in ("alone", "beside"))
+        bench.judge(f"slow-{what}", f"{beside / alone:.2f} of what it is alone",
+                    "at least 0.8", beside >= 0.8 * alone)

@@ -846,6 +846,11 @@ def zip_scenario(bench, fs):
     _web.zip_scenario(bench, fs, scaled(500))
 
 
+def slow_scenario(bench, fs):
+    bench.log = log
+    _web.slow_scenario(bench, fs)
+
+
 # Starting
 
 def start_scenario(bench, fs):
@@ -889,6 +894,7 @@ def disk_scenarios(bench, fs):
                            ("items", items_scenario),
                            ("search", search_scenario),
                            ("zip", zip_scenario),
+                           ("slow", slow_scenario),
                            ("start", start_scenario)):
         if not bench.wants(name):
             continue

@@ -158,7 +158,7 @@ def t_dcmjs():
               (0, [0, 0, 0], ["JS1"]))
 
 
-def testssl(server, tmp):
+def testssl(port, tmp):
     """Its findings above LOW."""
     program = shutil.which("testssl") or shutil.which("testssl.sh")
     if program is None:
@@ -167,7 +167,7 @@ def testssl(server, tmp):
     done = subprocess.run(
         [program, "--quiet", "--color", "0", "--warnings", "batch",
          "--ip", "127.0.0.1", "--nodns", "min", "--jsonfile", out,
-         "localhost:%d" % server.dicom_tls_port],
+         "localhost:%d" % port],
         capture_output=True, text=True, timeout=600, check=False)
     with open(out, encoding="utf-8") as f:
         findings = json.load(f)
@@ -176,14 +176,24 @@ def testssl(server, tmp):
             if f["severity"] in ("MEDIUM", "HIGH", "CRITICAL", "FATAL")}
 
 
+# The certificate that we make is signed by itself, for long, and revoked by
+# nobody; but for that there is nothing.
+OWN = {"cert_chain_of_trust", "cert_trust", "cert_validityPeriod",
+       "cert_revocation"}
+
+
 def t_testssl():
-    """The certificate that we make is signed by itself, for long, and revoked
-    by nobody; but for that there is nothing."""
     with Server(OPEN) as server, tempfile.TemporaryDirectory() as tmp:
-        bad = testssl(server, tmp)
-        own = {"cert_chain_of_trust", "cert_trust", "cert_validityPeriod",
-               "cert_revocation"}
-        assert set(bad) <= own, bad
+        bad = testssl(server.dicom_tls_port, tmp)
+        assert set(bad) <= OWN, bad
+
+
+def t_testssl_https():
+    with Server({"http.tls": "true", "http.port": "auto",
+                 "http.bind": "127.0.0.1"}) as server, \
+            tempfile.TemporaryDirectory() as tmp:
+        bad = testssl(server.http_port, tmp)
+        assert set(bad) <= OWN, bad
 
 
 if __name__ == "__main__":

@@ -39,6 +39,9 @@ struct client {
 	atomic_int_fast64_t ours_ms;  /* of it, not held against the client */
 	atomic_int_fast64_t held_ms;  /* suspended since; 0: not */
 	bool ended;                   /* by the watch, once */
+	/* The watch's own: where the stretch began that it looks at. */
+	int64_t mark_phase_ms, mark_ms, mark_ours_ms;
+	uint64_t mark_bytes;
 	struct client *before, *after;
 };
 

@@ -13,6 +13,8 @@
 #include "base/limit.h"
 #include "base/log.h"
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #define TICK_MS 1000
@@ -78,14 +80,51 @@ watch_go_on(struct client *c)
 		atomic_fetch_add(&c->ours_ms, clock_mono_ms() - held);
 }
 
+/* What the client has sent, or taken: of an answer not what the system keeps
+ * for it, which may be megabytes. */
+static uint64_t
+moved(struct client *c, enum phase phase)
+{
+	struct tcp_info info;
+	socklen_t n = sizeof(info);
+
+	if (phase == PHASE_SEND &&
+	    getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 &&
+	    n >= offsetof(struct tcp_info, tcpi_bytes_acked) +
+		     sizeof(info.tcpi_bytes_acked))
+		return info.tcpi_bytes_acked;
+	return (uint64_t)atomic_load(&c->bytes);
+}
+
+/* How long it may go on as in the last stretch. */
+static int64_t
+stretch_ms(struct client *c, enum phase phase, int64_t now)
+{
+	int64_t since = atomic_load(&c->since_ms);
+	int64_t ours = atomic_load(&c->ours_ms);
+	uint64_t bytes = moved(c, phase);
+
+	if (c->mark_phase_ms != since || bytes < c->mark_bytes ||
+	    bytes - c->mark_bytes >=
+		WAIT_HTTP_STALL_MS / 1000 * LIMIT_RATE_BYTES_S) {
+		c->mark_phase_ms = since;
+		c->mark_ms = now;
+		c->mark_ours_ms = ours;
+		c->mark_bytes = bytes;
+	}
+	return WAIT_HTTP_STALL_MS - (now - c->mark_ms) +
+	       (ours - c->mark_ours_ms);
+}
+
 /* How long it may still take. */
 static int64_t
 left_ms(struct client *c, int64_t now)
 {
 	int64_t took = now - atomic_load(&c->since_ms);
-	int64_t bytes = atomic_load(&c->bytes);
+	int64_t bytes = atomic_load(&c->bytes), whole, stretch;
+	enum phase phase = (enum phase)atomic_load(&c->phase);
 
-	switch ((enum phase)atomic_load(&c->phase)) {
+	switch (phase) {
 	case PHASE_HEAD:
 		return WAIT_HTTP_HEAD_MS - took;
 	case PHASE_IDLE:
@@ -95,8 +134,10 @@ left_ms(struct client *c, int64_t now)
 		if (atomic_load(&c->held_ms) != 0)
 			return INT64_MAX;
 		took -= atomic_load(&c->ours_ms);
-		return WAIT_HTTP_GRACE_MS + bytes * 1000 / LIMIT_RATE_BYTES_S -
-		       took;
+		whole = WAIT_HTTP_GRACE_MS + bytes * 1000 / LIMIT_RATE_BYTES_S -
+			took;
+		stretch = stretch_ms(c, phase, now);
+		return whole < stretch ? whole : stretch;
 	case PHASE_RUN:
 		break;
 	}
