@@ -16,7 +16,7 @@
 #define NO_LONGER    "Performed Procedure Step Object may no longer be updated"
 #define NO_LONGER_ID 0xa710
 /* N-SETs of one step that meet are applied anew so many times. */
-#define ATTEMPTS 10
+#define ATTEMPTS 200
 
 /* Answers a request, and its data set. rsp is to be sent. */
 typedef bool answer_fn(struct session *s, const struct dimse *rq,
