@@ -144,6 +144,7 @@ hl7_config_of(const struct settings *s, struct tls *tls)
 	copy_text(
 	    c.facility, sizeof(c.facility), s, SETTING_HL7_SENDING_FACILITY);
 	copy_text(c.charset, sizeof(c.charset), s, SETTING_HL7_CHARSET);
+	copy_text(c.notify, sizeof(c.notify), s, SETTING_WORKLIST_NOTIFY);
 	return c;
 }
 

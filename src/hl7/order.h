@@ -52,6 +52,9 @@ struct order_step {
 struct order_merge { /* the survivor is the patient of the message */
 	struct str prior_id, prior_issuer;
 	struct str id, issuer;
+	/* What the message says of the survivor, as an A08 would:
+	 * FIELD_COUNT values; NULL for an undo. */
+	const struct order_value *patient;
 	bool undo; /* A37: unlink */
 };
 

@@ -92,10 +92,38 @@ end_of_group(const struct er7_message *m, size_t from)
 	return to;
 }
 
+static void
+read_values(struct order_reader *r, const struct order_scope *scope,
+    struct order_value *value)
+{
+	size_t f;
+
+	for (f = 0; f < FIELD_COUNT; f++)
+		if (order_is_patient_field((enum field)f))
+			order_fill(r, scope, (enum field)f, &value[f]);
+	order_observations(r, scope, value);
+}
+
+/* Of the patient who stays; several may be merged into one. NULL: no room. */
+static const struct order_value *
+read_survivor(struct order_reader *r, size_t from, size_t to)
+{
+	struct order_scope scope = {.from = from, .to = to};
+	struct order_value *value =
+	    arena_array(r->arena, FIELD_COUNT, sizeof(*value));
+
+	if (value == NULL)
+		return NULL;
+	memset(value, 0, FIELD_COUNT * sizeof(*value));
+	read_values(r, &scope, value);
+	return value;
+}
+
 static bool
 read_merges(struct order_reader *r)
 {
 	struct order_message *out = r->out;
+	const struct order_value *patient = NULL;
 	struct order_merge *merge;
 	size_t i, to = 0, end = 0;
 
@@ -107,6 +135,7 @@ read_merges(struct order_reader *r)
 		if (is(&r->m->segments[i], "PID")) {
 			to = i;
 			end = end_of_group(r->m, to);
+			patient = NULL;
 		}
 		if (!is(&r->m->segments[i], "MRG"))
 			continue;
@@ -116,6 +145,11 @@ read_merges(struct order_reader *r)
 		merge = &out->merges[out->merge_count++];
 		read_identity(r, to, end, &merge->id, &merge->issuer);
 		read_prior(r, &r->m->segments[i], merge);
+		if (patient == NULL)
+			patient = read_survivor(r, to, end);
+		if (patient == NULL || order_is_over(r))
+			return order_refuse_large(r);
+		merge->patient = patient;
 		if (merge->id.n == 0)
 			return order_refuse(r, false, 101, "PID", 3,
 			    "PID-3 is empty: the patient to stay has no ID");
@@ -167,14 +201,10 @@ read_update(struct order_reader *r, bool arrival)
 {
 	struct order_message *out = r->out;
 	struct order_scope scope = {.from = 1, .to = r->m->n};
-	size_t f;
 
 	out->kind = ORDER_KIND_PATIENT;
 	out->patient_status = arrival ? STATUS_ARRIVED : STATUS_NONE;
-	for (f = 0; f < FIELD_COUNT; f++)
-		if (order_is_patient_field((enum field)f))
-			order_fill(r, &scope, (enum field)f, &out->patient[f]);
-	order_observations(r, &scope, out->patient);
+	read_values(r, &scope, out->patient);
 	if (out->patient[FIELD_PatientID].text.n == 0)
 		return order_lacks(r, FIELD_PatientID, "patient", "PID", 3);
 	return true;

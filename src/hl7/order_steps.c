@@ -22,6 +22,13 @@ struct group {
 	const struct er7_segment *orc, *obr;
 };
 
+/* A step that was read, with the ID that the message gave it. */
+struct step_seen {
+	const struct er7_segment *orc;
+	size_t patient;
+	struct str id;
+};
+
 static bool
 is(const struct er7_segment *s, const char *name)
 {
@@ -307,10 +314,52 @@ tell_apart(struct order_reader *r, const struct order_scope *scope,
 	id->text = str_from(made);
 }
 
+/* Whether the sender gave the step a number of its own. */
+static bool
+is_numbered(const struct order_reader *r, const struct group *g,
+    const struct er7_segment *ipc)
+{
+	const struct mapping_place *p =
+	    r->mapping->at[FIELD_ScheduledProcedureStepID];
+	size_t i;
+
+	if (er7_field(ipc, 4).n > 0)
+		return true;
+	for (i = 0; i < r->mapping->count[FIELD_ScheduledProcedureStepID]; i++)
+		if (strcmp(p[i].segment, "OBR") == 0 && p[i].position == 20 &&
+		    er7_field(g->obr, 20).n > 0)
+			return true;
+	return false;
+}
+
+/* Several OBR segments of one order are several procedures, also where they
+ * ask for the same: the second one of a kind is "<ID>-2". */
+static void
+tell_procedures_apart(struct order_reader *r, const struct group *g,
+    const struct er7_segment *ipc, struct step_seen *seen,
+    struct order_value *id)
+{
+	size_t at = r->out->step_count, i, number = 1;
+	struct step_seen *now = &seen[at];
+	const char *made;
+
+	*now = (struct step_seen){g->orc, g->patient, id->text};
+	if (id->text.n == 0 || is_numbered(r, g, ipc))
+		return;
+	for (i = at; i > 0 && seen[i - 1].orc == now->orc &&
+		     seen[i - 1].patient == now->patient;
+	     i--)
+		number += str_eq(seen[i - 1].id, now->id);
+	if (number < 2)
+		return;
+	made = arena_printf(r->arena, "%.*s-%zu", STR_ARG(id->text), number);
+	id->text = str_from(made);
+}
+
 /* number: of the group's IPC segments, from 1; 0: it has one or none. */
 static bool
 read_step(struct order_reader *r, const struct group *g,
-    const struct er7_segment *ipc, size_t number)
+    const struct er7_segment *ipc, size_t number, struct step_seen *seen)
 {
 	struct order_message *out = r->out;
 	struct order_step *step = &out->steps[out->step_count];
@@ -332,8 +381,12 @@ read_step(struct order_reader *r, const struct group *g,
 	read_control(r, g, step);
 	step->action = order_action_of(step->control);
 	read_values(r, &scope, step);
+	seen[out->step_count] = (struct step_seen){0};
 	if (number > 0)
 		tell_apart(r, &scope, number, step->value);
+	else if (!record)
+		tell_procedures_apart(r, g, ipc, seen,
+		    &step->value[FIELD_ScheduledProcedureStepID]);
 	if (record)
 		order_take_record(r, &scope, step);
 	ok = order_is_over(r) ? order_refuse_large(r) : check_step(r, step);
@@ -343,7 +396,8 @@ read_step(struct order_reader *r, const struct group *g,
 }
 
 static bool
-read_group(struct order_reader *r, const struct group *g)
+read_group(
+    struct order_reader *r, const struct group *g, struct step_seen *seen)
 {
 	bool several = count_steps(r->m, g) > 1, any = false;
 	const struct er7_segment *s;
@@ -355,10 +409,10 @@ read_group(struct order_reader *r, const struct group *g)
 			continue;
 		any = true;
 		number += several;
-		if (!read_step(r, g, s, number))
+		if (!read_step(r, g, s, number, seen))
 			return false;
 	}
-	return any || read_step(r, g, NULL, 0);
+	return any || read_step(r, g, NULL, 0, seen);
 }
 
 /* A replacement: the old order (RP, RU) goes, the new ones (RO) come. */
@@ -377,6 +431,7 @@ bool
 order_read_steps(struct order_reader *r)
 {
 	size_t i, n = find_groups(r->m, NULL), steps = 0;
+	struct step_seen *seen;
 	struct group *groups;
 	bool children;
 
@@ -395,7 +450,8 @@ order_read_steps(struct order_reader *r)
 		return order_refuse(r, false, 102, "", 0,
 		    "more than %d procedure steps in one message", STEPS_MAX);
 	r->out->steps = arena_array(r->arena, steps, sizeof(*r->out->steps));
-	if (r->out->steps == NULL)
+	seen = arena_array(r->arena, steps, sizeof(*seen));
+	if (r->out->steps == NULL || seen == NULL)
 		return order_refuse_large(r);
 	children = has_control(r, groups, n, "CH");
 	for (i = 0; i < n; i++) {
@@ -405,7 +461,7 @@ order_read_steps(struct order_reader *r)
 		/* The children are the steps, not their parent. */
 		if (children && strcmp(head.control, "PA") == 0)
 			continue;
-		if (!read_group(r, &groups[i]))
+		if (!read_group(r, &groups[i], seen))
 			return false;
 	}
 	settle_replacements(r->out, has_control(r, groups, n, "RO"));

@@ -467,6 +467,20 @@ static const char *const version_18[] = {
     NULL,
 };
 
+/* Items and exams of patients who were merged: see worklist/item_merge.c. */
+static const char *const version_19[] = {
+    "CREATE TABLE item_told (item INTEGER NOT NULL, field TEXT NOT NULL,"
+    " PatientID TEXT NOT NULL, IssuerOfPatientID TEXT NOT NULL,"
+    " value TEXT NOT NULL, PRIMARY KEY (item, field, PatientID,"
+    " IssuerOfPatientID)) STRICT, WITHOUT ROWID",
+    "CREATE TRIGGER item_told_gone AFTER DELETE ON item BEGIN"
+    " DELETE FROM item_told WHERE item = old.id; END",
+    "ALTER TABLE mpps ADD COLUMN said_id TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX mpps_patient ON mpps (PatientID)",
+    "CREATE INDEX mpps_said ON mpps (said_id) WHERE said_id <> ''",
+    NULL,
+};
+
 static const struct schema_step steps[] = {
     {version_1},
     {version_2},
@@ -486,6 +500,7 @@ static const struct schema_step steps[] = {
     {version_16},
     {version_17},
     {version_18},
+    {version_19},
 };
 
 const struct schema schema_current = {

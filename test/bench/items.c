@@ -90,7 +90,8 @@ any_item(struct bench *b)
 static bool
 take(struct bench *b, size_t n, bool changes, struct err *e)
 {
-	static const struct item_rules rules = {"2.25", "all"};
+	static const struct item_rules rules = {
+	    .uid_root = "2.25", .uid_for = "all"};
 	static struct order orders[BATCH_FILL];
 	static struct item_message messages[BATCH_FILL];
 	size_t i;

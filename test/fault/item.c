@@ -67,7 +67,8 @@ static const char *const texts[BATCHES][EACH] = {
 	HEAD("2") PATIENT "ORC|NW|P2\rOBR|1|P2||X||||||||||||||A2|R1|S1\r"},
     {"MSH|^~\\&|APP|FAC|||20260101||ADT^A08|3|P|2.5\r"
      "PID|||ID1||NEW^NAME||19510224\r",
-	"MSH|^~\\&|APP|FAC|||20260101||ADT^A40|4|P|2.5\rPID|||ID9\rMRG|ID1\r"},
+	"MSH|^~\\&|APP|FAC|||20260101||ADT^A40|4|P|2.5\r"
+	"PID|||ID9||OLD^NAME\rMRG|ID1\r"},
     {HEAD("5") PATIENT "ORC|XO|P1\rOBR|1|P1||||||||||||||||A1|||||US\r",
 	HEAD("6") "PID|||\rORC|NW|P3\rOBR|1|P3\r"},
     {"MSH|^~\\&|APP|FAC|||20260101||ORU^R01|7|P|2.5\rPID|||ID1\r"

@@ -11,6 +11,7 @@ from harness.exams import (
     ARRIVED, CANCELED, COMPLETED, DISCONTINUED, SCHEDULED, STARTED, associate,
     change, create, exam, final, rows, schedule, status_of, step)
 from harness.hl7 import Host, ack, field
+from harness.mllp import Mllp, code, order
 from harness.runner import equal, main
 from harness.server import Server, wait_for
 
@@ -173,6 +174,29 @@ def t_the_his_is_told_of_exams():
         # Nothing changes, nobody is told.
         equal(create(a, "1.2.99.2", exam([step(STUDY)])), 0)
         equal(jobs(server, "hl7"), [(2,), (2,)])
+
+
+def t_the_his_is_told_of_an_exam_before_its_order():
+    """By whatever way the order comes."""
+    with Host() as host, Server({"hl7.port": "auto"}) as server, \
+            associate(server) as a:
+        server.verb("settings", "set", "worklist.notify", host.address)
+        server.wait_log("worklist.notify is now")
+        for n in (1, 2, 3):
+            equal(create(a, "1.2.99.%d" % n, exam(
+                [step("1.2.88.%d" % n, "A%d" % n)], patient="P1")), 0)
+        equal(change(a, "1.2.99.1"), 0)
+        with Mllp(server.hl7_port) as c:
+            equal(code(c.ask(order("1", placer="A1"))), "AA")
+        wait_for(lambda: told(host) == [("SC", "CM")], 30)
+        path = os.path.join(server.data, "order.hl7")
+        with open(path, "wb") as f:
+            f.write(order("2", placer="A2"))
+        server.verb("worklist", "import", path)
+        wait_for(lambda: told(host) == [("SC", "CM"), ("SC", "IP")], 30)
+        server.verb("worklist", "new", "PATIENT_ID=P1", "PATIENT_NAME=Doe",
+                    "REQUESTED_PROCEDURE_ID=R3", "ACCESSION_NUMBER=A3")
+        wait_for(lambda: told(host)[2:] == [("SC", "IP")], 30)
 
 
 def t_the_his_is_told_of_images():

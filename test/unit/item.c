@@ -273,6 +273,112 @@ TEST(patients)
 	archive_end(&t);
 }
 
+/* An order for so many hours from now, by the clock of the place. */
+static void
+order_for(int number, int hours, bool timed)
+{
+	time_t at = time(NULL) + hours * 3600;
+	char text[512], when[16];
+	struct tm tm;
+
+	CHECK(localtime_r(&at, &tm) != NULL);
+	CHECK(strftime(when, sizeof(when), timed ? "%Y%m%d%H%M%S" : "%Y%m%d",
+		  &tm) > 0);
+	snprintf(text, sizeof(text),
+	    HEAD("o%d") PATIENT "ORC|NW|P%d|||||^^^%s\r"
+				"OBR|1|P%d||X||||||||||||||A%d|R%d|S1\r",
+	    number, number, when, number, number, number);
+	CHECK(take(text));
+}
+
+/* Who arrives comes for what is scheduled now, not for next week. */
+TEST(arrivals)
+{
+	static const struct {
+		int hours;
+		bool timed;
+		enum order_status then;
+	} orders[] = {
+	    {0, true, STATUS_ARRIVED},
+	    {0, false, STATUS_ARRIVED},
+	    {3, true, STATUS_ARRIVED},
+	    {-3, true, STATUS_ARRIVED},
+	    {30, true, STATUS_SCHEDULED},
+	    {48, false, STATUS_SCHEDULED},
+	    {-48, false, STATUS_SCHEDULED},
+	    {24 * 7, true, STATUS_SCHEDULED},
+	};
+	struct item item;
+	size_t i;
+
+	if (!archive_begin(&t))
+		return;
+	for (i = 0; i < ARRAY_LEN(orders); i++)
+		order_for((int)i, orders[i].hours, orders[i].timed);
+	CHECK(take("MSH|^~\\&|APP|FAC|||20260101||ADT^A10|1|P|2.3.1\r"
+		   "PID|||ID1||NEW^NAME\r"));
+	for (i = 0; i < ARRAY_LEN(orders); i++) {
+		CHECK(
+		    item_find(t.store, (int64_t)i + 1, &t.arena, &item, &t.e));
+		if (!CHECK_EQ(item.status, orders[i].then))
+			printf("%d hours\n", orders[i].hours);
+		CHECK_STR(item.value[FIELD_PatientName], "NEW^NAME");
+	}
+	archive_end(&t);
+}
+
+/* One code twice in an order: two items, that come and go together. */
+TEST(the_same_procedure_twice)
+{
+	static const char twice[] =
+	    "OBR|1|P1||X^Hand||||||||||||||A1\rOBR|2|P1||X^Hand||||||||||||||A1\r";
+	struct item *items;
+	char text[512];
+	size_t n;
+
+	if (!archive_begin(&t))
+		return;
+	snprintf(text, sizeof(text), HEAD("1") PATIENT "ORC|NW|P1\r%s", twice);
+	CHECK(take(text));
+	items = list_all(&n);
+	if (!CHECK_EQ(n, 2))
+		return;
+	CHECK_STR(items[0].value[FIELD_ScheduledProcedureStepID], "X");
+	CHECK_STR(items[1].value[FIELD_ScheduledProcedureStepID], "X-2");
+	snprintf(text, sizeof(text), HEAD("2") PATIENT "ORC|XO|P1\r%s", twice);
+	CHECK(take(text));
+	(void)list_all(&n);
+	CHECK_EQ(n, 2);
+	snprintf(text, sizeof(text), HEAD("3") PATIENT "ORC|CA|P1\r%s", twice);
+	CHECK(take(text));
+	items = list_all(&n);
+	CHECK_EQ(n, 2);
+	CHECK_EQ(items[0].status, STATUS_CANCELED);
+	CHECK_EQ(items[1].status, STATUS_CANCELED);
+	archive_end(&t);
+}
+
+/* A change of two procedures, of which one is known, makes the other. */
+TEST(a_second_procedure_comes_later)
+{
+	struct item *items;
+	size_t n;
+
+	if (!archive_begin(&t))
+		return;
+	CHECK(take(HEAD("1") PATIENT
+	    "ORC|NW|P1\rOBR|1|P1||X||||||||||||||A1|R1|S1\r"));
+	CHECK(take(
+	    HEAD("2") PATIENT "ORC|XO|P1\rOBR|1|P1||X||||||||||||||A1|R1|S1\r"
+			      "OBR|2|P1||Y||||||||||||||A1|R1|S2\r"));
+	items = list_all(&n);
+	if (!CHECK_EQ(n, 2))
+		return;
+	CHECK_STR(items[0].value[FIELD_ScheduledProcedureStepID], "S1");
+	CHECK_STR(items[1].value[FIELD_ScheduledProcedureStepID], "S2");
+	archive_end(&t);
+}
+
 TEST(by_hand)
 {
 	struct item item = {0}, out;
@@ -291,11 +397,11 @@ TEST(by_hand)
 	CHECK(item_find(t.store, id, &t.arena, &out, &t.e));
 	CHECK_STR(out.value[FIELD_ScheduledProcedureStepID], "R");
 	out.value[FIELD_Modality] = STR("US");
-	CHECK(item_edit(t.store, &out, &t.e));
+	CHECK(item_edit(t.store, &rules, &out, &t.e));
 	CHECK(item_find(t.store, id, &t.arena, &out, &t.e));
 	CHECK_STR(out.value[FIELD_Modality], "US");
 	out.value[FIELD_PatientID] = STR("");
-	CHECK(!item_edit(t.store, &out, &t.e));
+	CHECK(!item_edit(t.store, &rules, &out, &t.e));
 	CHECK(item_delete(t.store, id, &t.e));
 	CHECK(!item_delete(t.store, id, &t.e));
 	CHECK_EQ(t.e.code, ERR_MISSING);

@@ -5,6 +5,7 @@
 #include "worklist.h"
 
 #include "store/worklist/merge.h"
+#include "store/worklist/mpps.h"
 
 #define ADT(event, id)                                                         \
 	"MSH|^~\\&|APP|FAC|||20260101||ADT^" event "|" id "|P|2.5\r"
@@ -264,6 +265,150 @@ TEST(a_merge)
 	CHECK_STR(str_from(sent.refused.segment), "MRG");
 	(void)list_all(&n);
 	CHECK_EQ(n, 2);
+	archive_end(&t);
+}
+
+static void
+check_item(size_t item, const char *id, const char *name, const char *sex)
+{
+	size_t n;
+	struct item *items = list_all(&n);
+
+	if (!CHECK(item < n))
+		return;
+	CHECK_STR(items[item].value[FIELD_PatientID], id);
+	CHECK_STR(items[item].value[FIELD_PatientName], name);
+	CHECK_STR(items[item].value[FIELD_PatientSex], sex);
+}
+
+/* PID says whom he is now, as in an A08; who was merged gets back what was his.
+ */
+TEST(a_merge_tells_of_who_stays)
+{
+	if (!archive_begin(&t))
+		return;
+	put("OLD", "", "DOE^J");
+	put("NEW", "", "DOE^JANE");
+	order("1", "OLD", "DOE^J");
+	order("2", "NEW", "DOE^JANE");
+	CHECK(take(ADT("A40", "1") "PID|||NEW||ROE^JANE||19700101|F\r"
+				   "MRG|OLD\r"));
+	check_patient("NEW", "", "ROE^JANE/2");
+	CHECK_EQ(archive_int(&t,
+		     "SELECT count(*) FROM patient WHERE PatientSex = 'F' AND"
+		     " PatientBirthDate = '19700101'"),
+	    1);
+	check_item(0, "NEW", "ROE^JANE", "F");
+	check_item(1, "NEW", "ROE^JANE", "F");
+	check_reindex();
+	/* What was told of who stays is true without the merge. */
+	CHECK(take(ADT("A37", "2") "PID|||NEW\rPID|||OLD\r"));
+	check_item(0, "OLD", "DOE^J", "");
+	check_item(1, "NEW", "ROE^JANE", "F");
+	check_patient("OLD", "", "DOE^J/1");
+	check_patient("NEW", "", "ROE^JANE/1");
+	check_reindex();
+	/* Nothing is told of one who is merged with himself. */
+	CHECK(!take(ADT("A40", "3") "PID|||NEW||NO^NO\rMRG|NEW\r"));
+	check_patient("NEW", "", "ROE^JANE/1");
+	check_item(1, "NEW", "ROE^JANE", "F");
+	/* Two into one, and another pair. */
+	CHECK(take(ADT("A40", "4") "PID|||A||ALL^OF\rMRG|OLD\rMRG|NEW\r"
+				   "PID|||B||BE^B\rMRG|C\r"));
+	check_patient("A", "", "ALL^OF/2");
+	check_item(0, "A", "ALL^OF", "");
+	check_item(1, "A", "ALL^OF", "F");
+	archive_end(&t);
+}
+
+/* Items have the values of whom they are led to, wherever that is. */
+TEST(values_along_a_chain)
+{
+	struct merge *list;
+	struct item item;
+	int64_t ids[3];
+	size_t n;
+
+	if (!archive_begin(&t))
+		return;
+	order("1", "A", "A^A");
+	CHECK(take(ADT("A40", "1") "PID|||B||B^B|||F\rMRG|A\r"));
+	CHECK(take(ADT("A40", "2") "PID|||C||C^C\rMRG|B\r"));
+	check_item(0, "C", "C^C", "F");
+	/* The other way round, and that undone. */
+	CHECK(take(ADT("A40", "3") "PID|||A\rMRG|C\r"));
+	check_item(0, "A", "A^A", "");
+	CHECK(take(ADT("A08", "4") "PID|||A||A^NEW\r"));
+	CHECK(merge_list(t.store, 0, 10, &t.arena, &list, &n, &t.e));
+	if (!CHECK_EQ(n, 3))
+		return;
+	for (n = 0; n < 3; n++)
+		ids[n] = list[n].id;
+	CHECK(merge_undo(t.store, ids[0], &t.e));
+	check_item(0, "C", "C^C", "F");
+	/* The order itself says something. */
+	CHECK(take(HEAD("5") "PID|||A|||||M\rORC|XO|P1\rOBR|1|P1\r"));
+	CHECK(merge_undo(t.store, ids[1], &t.e));
+	check_item(0, "B", "B^B", "M");
+	CHECK(merge_undo(t.store, ids[2], &t.e));
+	check_item(0, "A", "A^NEW", "M");
+	/* By hand it is another's for good. */
+	CHECK(take(ADT("A40", "6") "PID|||B||B^B\rMRG|A\r"));
+	item = *list_all(&n);
+	item.value[FIELD_PatientID] = STR("Z");
+	CHECK(item_edit(t.store, &rules, &item, &t.e));
+	CHECK(take(ADT("A37", "7") "PID|||B\rPID|||A\r"));
+	check_item(0, "Z", "B^B", "M");
+	CHECK_EQ(archive_int(&t, "SELECT count(*) FROM item_told"), 0);
+	archive_end(&t);
+}
+
+static void
+exam(const char *uid, const char *patient, const char *accession)
+{
+	struct mpps_step step = {.accession = str_from(accession)};
+	struct mpps m = {.patient_id = str_from(patient),
+	    .data = STR(""),
+	    .steps = &step,
+	    .step_count = 1};
+	struct mpps_outcome outcome;
+
+	(void)str_copy(m.uid, sizeof(m.uid), str_from(uid));
+	CHECK(mpps_create(t.store, &m, NULL, &outcome, &t.e));
+}
+
+#define EXAMS_OF(id)                                                           \
+	archive_int(&t, "SELECT count(*) FROM mpps WHERE PatientID = '" id "'")
+
+/* Exams go along, and find the orders of whom they are now. */
+TEST(exams_go_along)
+{
+	if (!archive_begin(&t))
+		return;
+	exam("1.1", "OLD", "A1");
+	exam("1.2", "OTHER", "A8");
+	CHECK(take(ADT("A40", "1") "PID|||NEW^^^H\rMRG|OLD^^^H\r"));
+	exam("1.3", "OLD", "A2");
+	CHECK_EQ(EXAMS_OF("NEW"), 2);
+	CHECK_EQ(EXAMS_OF("OTHER"), 1);
+	order("1", "NEW", "DOE^J");
+	order("2", "NEW", "DOE^J");
+	CHECK_EQ(archive_int(&t, "SELECT count(*) FROM mpps_item"), 2);
+	CHECK(take(ADT("A40", "2") "PID|||LAST\rMRG|NEW\r"));
+	CHECK_EQ(EXAMS_OF("LAST"), 2);
+	CHECK(take(ADT("A37", "3") "PID|||LAST\rPID|||NEW\r"));
+	CHECK_EQ(EXAMS_OF("NEW"), 2);
+	CHECK(take(ADT("A37", "4") "PID|||OLD^^^H\rPID|||NEW^^^H\r"));
+	CHECK_EQ(EXAMS_OF("OLD"), 2);
+	CHECK_EQ(
+	    archive_int(&t, "SELECT count(*) FROM mpps WHERE said_id <> ''"),
+	    0);
+	/* An order that was here first is found when they are one. */
+	exam("1.4", "OLD", "A3");
+	order("3", "NEW", "DOE^J");
+	CHECK_EQ(archive_int(&t, "SELECT count(*) FROM mpps_item"), 2);
+	CHECK(take(ADT("A40", "5") "PID|||NEW^^^H\rMRG|OLD^^^H\r"));
+	CHECK_EQ(archive_int(&t, "SELECT count(*) FROM mpps_item"), 3);
 	archive_end(&t);
 }
 

@@ -8,6 +8,18 @@
 
 static struct mpps_outcome outcome;
 
+static enum order_status told;
+
+static bool
+tell(void *ctx, struct db *db, const struct item *now, struct err *e)
+{
+	(void)ctx;
+	(void)db;
+	(void)e;
+	told = now->status;
+	return true;
+}
+
 static bool
 create(const char *uid, const char *patient, struct mpps_step step)
 {
@@ -61,6 +73,32 @@ TEST(exam_before_its_order)
 				     "OBR|1|P2||X||||||||||||||A7|R7|S7\r"));
 	CHECK(mpps_unscheduled(t.store, 10, &t.arena, &kept, &n, &t.e));
 	CHECK_EQ(n, 1);
+	archive_end(&t);
+}
+
+/* Who asked to be told of exams is told of one that the order came after. */
+TEST(a_late_order_is_told_of)
+{
+	static const struct item_watch watch = {.changed = tell};
+	struct item_rules with_watch = rules;
+	struct item item = {0};
+	int64_t id;
+
+	if (!archive_begin(&t))
+		return;
+	with_watch.watch = &watch;
+	CHECK(create("1.1", "ID1",
+	    (struct mpps_step){.study = STR("1.2.9"), .accession = STR("A1")}));
+	CHECK(end("1.1", MPPS_COMPLETED, false));
+	item.value[FIELD_PatientID] = STR("ID1");
+	item.value[FIELD_PatientName] = STR("DOE^J");
+	item.value[FIELD_RequestedProcedureID] = STR("R1");
+	CHECK(item_new(t.store, &with_watch, &item, &id, &t.e));
+	CHECK_EQ(told, STATUS_NONE);
+	CHECK(item_find(t.store, id, &t.arena, &item, &t.e));
+	item.value[FIELD_AccessionNumber] = STR("A1");
+	CHECK(item_edit(t.store, &with_watch, &item, &t.e));
+	CHECK_EQ(told, STATUS_COMPLETED);
 	archive_end(&t);
 }
 

@@ -113,6 +113,54 @@ TEST(procedures_of_one_order)
 	CHECK(!order.steps[0].value[FIELD_AccessionNumber].stand_in);
 }
 
+/* The same one twice, as both hands of a patient: they are two. */
+TEST(the_same_procedure_twice)
+{
+	CHECK(read_with("manual",
+	    HEAD "ORM^O01|1|P|2.3.1\r" PATIENT "ORC|NW|P1\rOBR|1|||X^Hand\r"
+		 "OBR|2|||Y^Foot\rOBR|3|||X^Hand\rOBR|4|||X^Hand\r"
+		 "ORC|NW|P2\rOBR|1|||X^Hand\r"));
+	CHECK_EQ(order.step_count, 5);
+	CHECK_STR(value(0, FIELD_ScheduledProcedureStepID), "X");
+	CHECK_STR(value(1, FIELD_ScheduledProcedureStepID), "Y");
+	CHECK_STR(value(2, FIELD_ScheduledProcedureStepID), "X-2");
+	CHECK_STR(value(3, FIELD_ScheduledProcedureStepID), "X-3");
+	CHECK_STR(value(4, FIELD_ScheduledProcedureStepID), "X");
+	CHECK_STR(value(2, FIELD_RequestedProcedureID), "X");
+	/* Without an ORC; and with one IPC each that says nothing of it. */
+	CHECK(read_with("manual",
+	    HEAD "ORM^O01|1|P|2.3.1\r" PATIENT "OBR|1|P1||X\rOBR|2|P1||X\r"));
+	CHECK_STR(value(1, FIELD_ScheduledProcedureStepID), "X-2");
+	CHECK(read_with("ihe-omi",
+	    HEAD "OMI^O23|1|P|2.5.1\r" PATIENT "ORC|NW|P1\rOBR|1|||X\r"
+		 "IPC|A|R\rOBR|2|||X\rIPC|A|R\r"));
+	CHECK_STR(value(1, FIELD_ScheduledProcedureStepID), "R-2");
+	/* Whom the sender gave one number is one. */
+	CHECK(read_with("ihe-orm",
+	    HEAD "ORM^O01|1|P|2.3.1\r" PATIENT "ORC|NW|P1\r"
+		 "OBR|1|||X||||||||||||||A|R|S1\r"
+		 "OBR|2|||X||||||||||||||A|R|S1\r"));
+	CHECK_STR(value(1, FIELD_ScheduledProcedureStepID), "S1");
+	CHECK(read_with("ihe-omi",
+	    HEAD "OMI^O23|1|P|2.5.1\r" PATIENT "ORC|NW|P1\rOBR|1|||X\r"
+		 "IPC|A|R|1.2|S1\rOBR|2|||X\rIPC|A|R|1.2|S1\r"));
+	CHECK_STR(value(1, FIELD_ScheduledProcedureStepID), "S1");
+	/* The other patient's is his first. */
+	CHECK(read_with("manual",
+	    HEAD "ORM^O01|1|P|2.3.1\r" PATIENT "OBR|1|P1||X\r"
+		 "PID|||TWO||C^D\rOBR|1|P2||X\r"));
+	CHECK_STR(value(1, FIELD_ScheduledProcedureStepID), "X");
+}
+
+/* A replacement that names nothing new is a change. */
+TEST(a_lone_replacement)
+{
+	CHECK(read_with("manual",
+	    HEAD "ORM^O01|1|P|2.3.1\r" PATIENT "ORC|RP|P1\rOBR|1|||X^New\r"));
+	CHECK_EQ(order.steps[0].action, ORDER_UPDATE);
+	CHECK_EQ(order.steps[0].status, STATUS_NONE);
+}
+
 /* HL7 table 0119, whole. */
 TEST(every_control_code)
 {

@@ -8,7 +8,7 @@
 #include "store/worklist/item.h"
 #include "store/worklist/journal.h"
 
-static const struct item_rules rules = {"1.2.3", "all"};
+static const struct item_rules rules = {.uid_root = "1.2.3", .uid_for = "all"};
 static struct archive t;
 static struct item_message sent;
 

@@ -47,7 +47,7 @@ struct finding {
 	uint64_t max, got;
 	bool import, unsupported, failed;
 	struct err why;
-	struct item_rules rules;
+	struct worklist_rules rules;
 	struct item *batch;
 	size_t batched;
 	uint64_t imported, same, left_out;
@@ -284,7 +284,7 @@ take_batch(struct finding *f, struct err *e)
 	}
 	if (!ok)
 		return fail(e, ERR_LIMIT, "the answers are too large");
-	if (!item_take(f->t.store, &f->rules, messages, f->batched, e))
+	if (!item_take(f->t.store, &f->rules.rules, messages, f->batched, e))
 		return fail_in(e, "cannot import");
 	count(f, messages, f->batched);
 	f->batched = 0;

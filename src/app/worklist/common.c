@@ -76,28 +76,46 @@ messages_each(const char *path, message_fn *fn, void *ctx, struct err *e)
 	return ok;
 }
 
-void
-worklist_rules(const struct settings *s, struct item_rules *out)
+static void
+take_text(char *out, size_t room, const struct settings *s, enum setting_id id)
+{
+	(void)str_copy(out, room, str_from(s->at[id].text));
+}
+
+static void
+item_rules(const struct settings *s, struct item_rules *out)
 {
 	*out = (struct item_rules){
 	    .uid_for = s->at[SETTING_WORKLIST_UID_FOR].text};
-	(void)str_copy(out->uid_root, sizeof(out->uid_root),
-	    str_from(s->at[SETTING_WORKLIST_UID_ROOT].text));
+	take_text(
+	    out->uid_root, sizeof(out->uid_root), s, SETTING_WORKLIST_UID_ROOT);
+}
+
+void
+worklist_rules(const struct settings *s, struct worklist_rules *out)
+{
+	item_rules(s, &out->rules);
+	take_text(
+	    out->notify.to, sizeof(out->notify.to), s, SETTING_WORKLIST_NOTIFY);
+	take_text(out->notify.application, sizeof(out->notify.application), s,
+	    SETTING_HL7_SENDING_APPLICATION);
+	take_text(out->notify.facility, sizeof(out->notify.facility), s,
+	    SETTING_HL7_SENDING_FACILITY);
+	out->watch = notify_watch(&out->notify);
+	out->rules.watch = &out->watch;
 }
 
 void
 worklist_intake(const struct settings *s, struct hl7_intake_config *out)
 {
-	const struct setting_value *at = s->at;
-
 	*out = (struct hl7_intake_config){0};
-	worklist_rules(s, &out->rules);
-	(void)str_copy(out->application, sizeof(out->application),
-	    str_from(at[SETTING_HL7_SENDING_APPLICATION].text));
-	(void)str_copy(out->facility, sizeof(out->facility),
-	    str_from(at[SETTING_HL7_SENDING_FACILITY].text));
-	(void)str_copy(out->charset, sizeof(out->charset),
-	    str_from(at[SETTING_HL7_CHARSET].text));
+	item_rules(s, &out->rules);
+	take_text(out->application, sizeof(out->application), s,
+	    SETTING_HL7_SENDING_APPLICATION);
+	take_text(out->facility, sizeof(out->facility), s,
+	    SETTING_HL7_SENDING_FACILITY);
+	take_text(out->charset, sizeof(out->charset), s, SETTING_HL7_CHARSET);
+	take_text(out->notify, sizeof(out->notify), s, SETTING_WORKLIST_NOTIFY);
 }
 
 static bool

@@ -11,6 +11,7 @@
 #include "hl7/er7.h"
 #include "service/client/client.h"
 #include "service/hl7/call.h"
+#include "service/worklist/notify.h"
 #include "store/worklist/item.h"
 
 /* A file of messages: as many as LIMIT_HL7_FRAME is for one. */
@@ -26,8 +27,14 @@ typedef bool message_fn(
 bool messages_each(
     const char *path, message_fn *fn, void *ctx, struct err *e) MUST_USE;
 
-/* worklist.uid_root and worklist.uid_for; valid while the settings are. */
-void worklist_rules(const struct settings *s, struct item_rules *out);
+/* worklist.uid_root, worklist.uid_for and worklist.notify; valid while the
+ * settings are, and where it is. */
+struct worklist_rules {
+	struct item_rules rules;
+	struct notify_config notify;
+	struct item_watch watch;
+};
+void worklist_rules(const struct settings *s, struct worklist_rules *out);
 /* What messages that come go through; valid while the settings are. */
 struct hl7_intake_config;
 void worklist_intake(const struct settings *s, struct hl7_intake_config *out);

@@ -56,7 +56,7 @@ worklist_new(struct worklist_request *r, struct err *e)
 	arena_init(&a, ARENA);
 	ok = item_assign(&r->words, 1, &a, &item, e) &&
 	     check_required(&item, e) && worklist_open(r, true, e) &&
-	     item_new(r->store, &r->rules, &item, &id, e);
+	     item_new(r->store, &r->rules.rules, &item, &id, e);
 	arena_fini(&a);
 	if (ok)
 		say_made(r, id);
@@ -79,7 +79,8 @@ worklist_edit(struct worklist_request *r, struct err *e)
 	     worklist_open(r, false, e) &&
 	     item_find(r->store, id, &a, &item, e);
 	ok = ok && item_assign(&r->words, 2, &a, &item, e) &&
-	     check_required(&item, e) && item_edit(r->store, &item, e);
+	     check_required(&item, e) &&
+	     item_edit(r->store, &r->rules.rules, &item, e);
 	arena_fini(&a);
 	return ok;
 }
@@ -116,7 +117,7 @@ worklist_duplicate(struct worklist_request *r, struct err *e)
 		begin_anew(&item);
 	ok = ok && item_assign(&r->words, 2, &a, &item, e) &&
 	     check_required(&item, e) &&
-	     item_new(r->store, &r->rules, &item, &id, e);
+	     item_new(r->store, &r->rules.rules, &item, &id, e);
 	arena_fini(&a);
 	if (ok)
 		say_made(r, id);

@@ -14,7 +14,7 @@ struct worklist_request {
 	struct words words; /* the action's name first */
 	struct store *store;
 	struct settings settings;
-	struct item_rules rules;
+	struct worklist_rules rules;
 };
 
 /* The archive, which must be there (or is made), settings and rules. */

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/limit.h"
 #include "base/log.h"
+#include "service/worklist/notify.h"
 #include "store/worklist/hl7_node.h"
 
 #include <inttypes.h>
@@ -212,10 +213,19 @@ note_outcome(const struct item_message *m, struct hl7_result *r)
 static void
 take_all(struct batch *b, struct hl7_result *results)
 {
-	const struct item_rules *rules = &b->config->rules;
+	struct item_rules with_watch = b->config->rules;
+	const struct item_rules *rules = &with_watch;
+	struct notify_config notify;
+	struct item_watch watch;
 	struct err e;
 	size_t i;
 
+	memcpy(notify.to, b->config->notify, sizeof(notify.to));
+	memcpy(notify.application, b->config->application,
+	    sizeof(notify.application));
+	memcpy(notify.facility, b->config->facility, sizeof(notify.facility));
+	watch = notify_watch(&notify);
+	with_watch.watch = &watch;
 	if (item_take(b->store, rules, b->messages, b->n, &e)) {
 		for (i = 0; i < b->n; i++)
 			note_outcome(&b->messages[i], &results[i]);

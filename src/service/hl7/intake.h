@@ -12,7 +12,8 @@
 struct hl7_intake_config {
 	char application[65], facility[65];
 	char charset[32];
-	struct item_rules rules;
+	char notify[256];        /* worklist.notify */
+	struct item_rules rules; /* watch is set here */
 	bool replay;     /* take effect though the same has come before */
 	int64_t replays; /* this entry of the journal (item.h); 0: none */
 };

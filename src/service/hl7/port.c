@@ -359,6 +359,7 @@ rules_of(struct link *l, struct talk_rules *r, char uid_for[256])
 	memcpy(r->intake.application, c.application, sizeof(c.application));
 	memcpy(r->intake.facility, c.facility, sizeof(c.facility));
 	memcpy(r->intake.charset, c.charset, sizeof(c.charset));
+	memcpy(r->intake.notify, c.notify, sizeof(c.notify));
 	if (known && !l->trusted) {
 		l->trusted = true;
 		leave(l);

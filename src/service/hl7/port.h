@@ -20,6 +20,7 @@ struct hl7_config {
 	bool token_answer_2023;
 	char application[65], facility[65]; /* hl7.sending_… */
 	char charset[32];
+	char notify[256]; /* worklist.notify */
 	struct item_rules rules;
 	struct tls *tls; /* NULL: a TLS hello is refused in words */
 };

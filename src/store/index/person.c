@@ -14,8 +14,7 @@
 #include "store/index/attribute.h"
 #include "store/index/person_inside.h"
 
-/* Merges in a row, and identities of one person. */
-#define HOPS    200
+/* Identities of one person. */
 #define MEMBERS 1000
 
 bool
@@ -101,9 +100,8 @@ person_told(struct db *db, struct arena *a, const struct person *p,
 	return step == DB_STEP_DONE;
 }
 
-/* One step of the way. */
-static bool
-next(struct db *db, struct arena *a, const struct person *from,
+bool
+person_next(struct db *db, struct arena *a, const struct person *from,
     struct person *out, bool *found, struct err *e)
 {
 	bool anonymous = from->issuer.n == 0;
@@ -144,8 +142,8 @@ person_resolve(struct db *db, struct arena *a, const struct person *from,
 	*out = *from;
 	if (from->id.n == 0)
 		return true;
-	for (hop = 0; hop < HOPS; hop++) {
-		if (!next(db, a, out, out, &found, e))
+	for (hop = 0; hop < PERSON_HOPS; hop++) {
+		if (!person_next(db, a, out, out, &found, e))
 			return false;
 		if (!found)
 			return true;
@@ -316,8 +314,8 @@ leads(struct db *db, struct arena *a, const struct person *from,
 	int hop;
 
 	*yes = false;
-	for (hop = 0; hop < HOPS && found && !*yes; hop++) {
-		if (!next(db, a, &at, &at, &found, e))
+	for (hop = 0; hop < PERSON_HOPS && found && !*yes; hop++) {
+		if (!person_next(db, a, &at, &at, &found, e))
 			return false;
 		*yes = found && person_eq(&at, there);
 	}
@@ -359,7 +357,7 @@ person_merge(struct upsert *u, struct arena *a, const struct person *from,
 	bool found;
 
 	*id = 0;
-	if (!next(db, a, from, &now, &found, e))
+	if (!person_next(db, a, from, &now, &found, e))
 		return false;
 	if (found && person_eq(&now, into))
 		return true;

@@ -35,6 +35,11 @@ struct person_values {
 	struct str v[PERSON_VALUES];
 };
 
+/* Merges in a row that are followed. */
+#define PERSON_HOPS 200
+/* One step of the way; found false: from is its end. */
+bool person_next(struct db *db, struct arena *a, const struct person *from,
+    struct person *out, bool *found, struct err *e) MUST_USE;
 /* Where the merges lead; a person of none is the answer itself. */
 bool person_resolve(struct db *db, struct arena *a, const struct person *from,
     struct person *out, struct err *e) MUST_USE;

@@ -72,7 +72,8 @@ item_fetch(struct db *db, int64_t id, struct arena *a, struct item *out,
 }
 
 bool
-item_insert(struct db *db, const struct item *item, int64_t *id, struct err *e)
+item_insert(struct db *db, const struct item_rules *rules,
+    const struct item *item, int64_t *id, struct err *e)
 {
 	struct db_value args[ARGS];
 	struct arena scratch;
@@ -93,7 +94,7 @@ item_insert(struct db *db, const struct item *item, int64_t *id, struct err *e)
 	if (!ok)
 		return false;
 	*id = db_last_id(db);
-	return mpps_adopt(db, *id, item, e);
+	return mpps_adopt(db, *id, item, rules->watch, e);
 }
 
 /* A statement that sets what differs, and its values. */
@@ -143,7 +144,8 @@ write_changes(struct db *db, struct arena *a, const struct item *old,
 
 /* Only what differs: each column written is an index written, too. */
 bool
-item_update(struct db *db, const struct item *item, struct err *e)
+item_update(struct db *db, const struct item_rules *rules,
+    const struct item *item, struct err *e)
 {
 	struct arena scratch;
 	struct item old;
@@ -156,7 +158,7 @@ item_update(struct db *db, const struct item *item, struct err *e)
 		    (long long)item->id);
 	ok = ok && write_changes(db, &scratch, &old, item, e);
 	arena_fini(&scratch);
-	return ok && mpps_adopt(db, item->id, item, e);
+	return ok && mpps_adopt(db, item->id, item, rules->watch, e);
 }
 
 enum field
@@ -297,7 +299,7 @@ new_row(struct upsert *u, void *ctx, struct err *e)
 		item.value[FIELD_ScheduledProcedureStepID] =
 		    item.value[FIELD_RequestedProcedureID];
 	ok = item_study_uid(upsert_db(u), h->rules, &a, &item, e) &&
-	     item_insert(upsert_db(u), &item, &h->id, e);
+	     item_insert(upsert_db(u), h->rules, &item, &h->id, e);
 	arena_fini(&a);
 	return ok;
 }
@@ -367,27 +369,45 @@ item_need_study(struct store *s, const struct item_rules *rules,
 	return commit_run(s->commit, true, need_study, &n, e) == COMMIT_DONE;
 }
 
+/* Another patient by hand: no undoing of a merge changes that. */
+static bool
+part_from_merges(struct db *db, const struct item *item, struct err *e)
+{
+	return db_exec(db, "DELETE FROM item_told WHERE item = ?",
+		   DB_ARGS(db_int(item->id)), e) &&
+	       db_exec(db,
+		   "UPDATE item SET said_id = '', said_issuer = '' WHERE id = ?",
+		   DB_ARGS(db_int(item->id)), e);
+}
+
 static bool
 edit_row(struct upsert *u, void *ctx, struct err *e)
 {
 	struct by_hand *h = ctx;
-	struct item item = *h->item;
+	struct item item = *h->item, old;
+	struct db *db = upsert_db(u);
+	struct arena a;
+	bool found, ok;
 
+	arena_init(&a, 4 * MIB);
 	item.changed_ms = clock_utc_ms();
-	/* Another patient by hand: no undoing of a merge changes that. */
-	return db_exec(upsert_db(u),
-		   "UPDATE item SET said_id = '', said_issuer = '' WHERE id = ?"
-		   " AND (PatientID <> ? OR IssuerOfPatientID <> ?)",
-		   DB_ARGS(db_int(item.id), db_str(item.value[FIELD_PatientID]),
-		       db_str(item.value[FIELD_IssuerOfPatientID])),
-		   e) &&
-	       item_update(upsert_db(u), &item, e);
+	ok = item_fetch(db, item.id, &a, &old, &found, e);
+	if (ok && found &&
+	    (!str_eq(old.value[FIELD_PatientID], item.value[FIELD_PatientID]) ||
+		!str_eq(old.value[FIELD_IssuerOfPatientID],
+		    item.value[FIELD_IssuerOfPatientID])))
+		ok = part_from_merges(db, &item, e);
+	else if (ok && found)
+		ok = item_said_itself(db, &old, &item, e);
+	arena_fini(&a);
+	return ok && item_update(db, h->rules, &item, e);
 }
 
 bool
-item_edit(struct store *s, const struct item *item, struct err *e)
+item_edit(struct store *s, const struct item_rules *rules,
+    const struct item *item, struct err *e)
 {
-	struct by_hand h = {.item = item};
+	struct by_hand h = {.rules = rules, .item = item};
 
 	return check(item, e) &&
 	       commit_run(s->commit, true, edit_row, &h, e) == COMMIT_DONE;

@@ -31,6 +31,9 @@ struct item_watch {
 struct item_rules {
 	char uid_root[65];   /* worklist.uid_root */
 	const char *uid_for; /* "all", or AE titles separated by commas */
+	/* Told of items that get another status by an exam that was here
+	 * before them (mpps.h); or NULL. */
+	const struct item_watch *watch;
 };
 
 /* One message to take effect, and to be journalled with what came of it. */
@@ -64,7 +67,8 @@ bool item_take(struct store *, const struct item_rules *rules,
 /* By hand: all fields as given; required ones must be there. *id is set. */
 bool item_new(struct store *, const struct item_rules *rules,
     const struct item *item, int64_t *id, struct err *e) MUST_USE;
-bool item_edit(struct store *, const struct item *item, struct err *e) MUST_USE;
+bool item_edit(struct store *, const struct item_rules *rules,
+    const struct item *item, struct err *e) MUST_USE;
 bool item_delete(struct store *, int64_t id, struct err *e) MUST_USE;
 /* F48, F49: an item without a Study Instance UID gets one, which is kept, if
  * the rules want it for its station, or, where it names none, for the caller.

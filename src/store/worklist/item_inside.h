@@ -11,11 +11,11 @@
 /* Values are copied into the arena. *found false: there is no such row. */
 bool item_fetch(struct db *db, int64_t id, struct arena *a, struct item *out,
     bool *found, struct err *e) MUST_USE;
-bool item_insert(struct db *db, const struct item *item, int64_t *id,
-    struct err *e) MUST_USE;
+bool item_insert(struct db *db, const struct item_rules *rules,
+    const struct item *item, int64_t *id, struct err *e) MUST_USE;
 /* ERR_MISSING. */
-bool item_update(
-    struct db *db, const struct item *item, struct err *e) MUST_USE;
+bool item_update(struct db *db, const struct item_rules *rules,
+    const struct item *item, struct err *e) MUST_USE;
 /* The first required field without a value; FIELD_COUNT: none. */
 enum field item_lacks(const struct item *item);
 /* F48, F49: a Study Instance UID where one is wanted and none came; that of
@@ -55,10 +55,29 @@ bool item_refuse(struct item_effect *x, unsigned code, const char *segment,
 /* Under whom the worklist and the archive have somebody: where merges lead. */
 bool item_patient(struct item_effect *x, struct str id, struct str issuer,
     struct person *out, struct err *e) MUST_USE;
-/* Items follow what was merged into this one, and whoever no longer is goes
- * back under the ID he came with. */
+/* New values of a patient, in the worklist and in the archive; with ARRIVED
+ * also that of the steps that he comes for. */
+bool item_demographics(struct item_effect *x, const struct person *p,
+    const struct order_value *values, enum order_status status,
+    struct err *e) MUST_USE;
+/* Items and exams follow what was merged into this one, and whoever no longer
+ * is goes back under the ID and the name he came with. */
 bool item_follow(struct db *db, struct arena *a, const struct person *root,
     struct err *e) MUST_USE;
+/* What is told of the patient of an item, field by field, is kept beside it as
+ * long as merges lead the item to another patient (item_merge.c). */
+struct item_telling {
+	struct db *db;
+	bool led, was_led;
+};
+bool item_telling(struct db *db, int64_t id, struct item_telling *out,
+    struct err *e) MUST_USE;
+/* item: with the value from before. */
+bool item_told(const struct item_telling *t, const struct item *item,
+    enum field f, struct str value, struct err *e) MUST_USE;
+/* Values that are told of the item itself, and stay, whosever it is. */
+bool item_said_itself(struct db *db, const struct item *old,
+    const struct item *item, struct err *e) MUST_USE;
 /* The item came under this ID. */
 bool item_came_as(struct db *db, int64_t id, struct str patient,
     struct str issuer, struct err *e) MUST_USE;

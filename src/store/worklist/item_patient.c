@@ -1,6 +1,6 @@
 /*
  * What patient messages do: new demographics for all items that are not over
- * and for the rows of the archive, arrival; under whom items are after merges.
+ * and for the rows of the archive, arrival.
  *
  * In the worklist a message is about the items with its Patient ID and issuer.
  * An issuer may be missing on either side as long as there is but one.
@@ -8,70 +8,13 @@
 #include "base/limit.h"
 #include "store/worklist/item_inside.h"
 
+#include <time.h>
+
 /* Items looked up at once. */
 #define ITEMS 500
-
-bool
-item_patient(struct item_effect *x, struct str id, struct str issuer,
-    struct person *out, struct err *e)
-{
-	struct person p = {id, issuer};
-
-	return person_resolve(x->db, x->arena, &p, out, e);
-}
-
-bool
-item_came_as(struct db *db, int64_t id, struct str patient, struct str issuer,
-    struct err *e)
-{
-	return db_exec(db,
-	    "UPDATE item SET said_id = ?, said_issuer = ? WHERE id = ?",
-	    DB_ARGS(db_str(patient), db_str(issuer), db_int(id)), e);
-}
-
-static bool
-follow_one(struct db *db, const struct person *came, const struct person *root,
-    struct err *e)
-{
-	return db_exec(db,
-		   "UPDATE item SET said_id = PatientID,"
-		   " said_issuer = IssuerOfPatientID, PatientID = ?1,"
-		   " IssuerOfPatientID = ?2 WHERE PatientID = ?3"
-		   " AND +IssuerOfPatientID = ?4 AND +said_id = ''",
-		   DB_ARGS(db_str(root->id), db_str(root->issuer),
-		       db_str(came->id), db_str(came->issuer)),
-		   e) &&
-	       db_exec(db,
-		   "UPDATE item SET PatientID = ?1, IssuerOfPatientID = ?2"
-		   " WHERE said_id = ?3 AND said_id <> '' AND said_issuer = ?4"
-		   " AND (+PatientID <> ?1 OR IssuerOfPatientID <> ?2)",
-		   DB_ARGS(db_str(root->id), db_str(root->issuer),
-		       db_str(came->id), db_str(came->issuer)),
-		   e);
-}
-
-bool
-item_follow(
-    struct db *db, struct arena *a, const struct person *root, struct err *e)
-{
-	struct person_list members;
-	size_t i;
-
-	if (root->id.n == 0)
-		return true;
-	if (!person_members(db, a, root, &members, e))
-		return false;
-	for (i = 1; i < members.n; i++)
-		if (!follow_one(db, &members.v[i], root, e))
-			return false;
-	return members.n == 0 ||
-	       db_exec(db,
-		   "UPDATE item SET PatientID = said_id,"
-		   " IssuerOfPatientID = said_issuer, said_id = '',"
-		   " said_issuer = '' WHERE said_id = ? AND said_id <> ''"
-		   " AND said_issuer = ?",
-		   DB_ARGS(db_str(root->id), db_str(root->issuer)), e);
-}
+/* Who comes so long before or after the time is expected, on another day too.
+ */
+#define DUE_S (6 * 3600)
 
 /* Whether an item without issuer, or one with an issuer if the message has
  * none, can only be of this patient. */
@@ -115,8 +58,9 @@ open_items(struct item_effect *x, const struct person *p, bool lenient,
 	return step == DB_STEP_DONE;
 }
 
-static void
-take_patient(struct item *item, const struct order_value *v)
+static bool
+take_patient(struct item *item, const struct order_value *v,
+    const struct item_telling *told, struct err *e)
 {
 	size_t f;
 
@@ -126,13 +70,64 @@ take_patient(struct item *item, const struct order_value *v)
 			continue;
 		if (v[f].text.n == 0 && field_info((enum field)f)->required)
 			continue;
+		if (!item_told(told, item, (enum field)f, v[f].text, e))
+			return false;
 		item->value[f] = v[f].text;
 	}
+	return true;
 }
 
-static bool
-update_one(struct item_effect *x, int64_t id, struct err *e)
+static int
+two_digits(struct str s, size_t at)
 {
+	uint64_t n;
+
+	return at + 2 <= s.n && str_u64(str_of(s.p + at, 2), &n) ? (int)n : 0;
+}
+
+/* Whether who comes now comes for this step: one of today, of a few hours
+ * around midnight, or of no date (A29). Dates are those of the place. */
+static bool
+is_due(const struct item *item, int64_t now_ms)
+{
+	struct str date =
+	    str_trim(item->value[FIELD_ScheduledProcedureStepStartDate]);
+	struct str start =
+	    str_trim(item->value[FIELD_ScheduledProcedureStepStartTime]);
+	time_t now = (time_t)(now_ms / 1000), at;
+	uint64_t year;
+	char today[9];
+	struct tm t;
+
+	if (date.n == 0)
+		return true;
+	must(localtime_r(&now, &t) != NULL);
+	must(strftime(today, sizeof(today), "%Y%m%d", &t) > 0);
+	if (str_eq_text(date, today))
+		return true;
+	if (date.n != 8 || start.n < 2 || !str_u64(str_of(date.p, 4), &year))
+		return false;
+	t = (struct tm){.tm_year = (int)year - 1900,
+	    .tm_mon = two_digits(date, 4) - 1,
+	    .tm_mday = two_digits(date, 6),
+	    .tm_hour = two_digits(start, 0),
+	    .tm_min = two_digits(start, 2),
+	    .tm_isdst = -1};
+	at = mktime(&t);
+	return at > now - DUE_S && at < now + DUE_S;
+}
+
+/* The same for all items of a patient. */
+struct news {
+	const struct order_value *values;
+	enum order_status status;
+};
+
+static bool
+update_one(
+    struct item_effect *x, const struct news *news, int64_t id, struct err *e)
+{
+	struct item_telling told;
 	struct arena scratch;
 	struct item item;
 	bool found, ok;
@@ -140,19 +135,21 @@ update_one(struct item_effect *x, int64_t id, struct err *e)
 	arena_init(&scratch, 4 * MIB);
 	ok = item_fetch(x->db, id, &scratch, &item, &found, e);
 	if (ok && found) {
-		take_patient(&item, x->order->patient);
-		if (x->order->patient_status == STATUS_ARRIVED &&
-		    item.status == STATUS_SCHEDULED)
+		if (news->status == STATUS_ARRIVED &&
+		    item.status == STATUS_SCHEDULED && is_due(&item, x->now_ms))
 			item.status = STATUS_ARRIVED;
 		item.changed_ms = x->now_ms;
-		ok = item_update(x->db, &item, e);
+		ok = item_telling(x->db, id, &told, e) &&
+		     take_patient(&item, news->values, &told, e) &&
+		     item_update(x->db, x->rules, &item, e);
 	}
 	arena_fini(&scratch);
 	return ok;
 }
 
 static bool
-update_items(struct item_effect *x, const struct person *p, struct err *e)
+update_items(struct item_effect *x, const struct person *p,
+    const struct news *news, struct err *e)
 {
 	int64_t after = 0, ids[ITEMS];
 	bool lenient;
@@ -164,7 +161,7 @@ update_items(struct item_effect *x, const struct person *p, struct err *e)
 		if (!open_items(x, p, lenient, after, ids, &n, e))
 			return false;
 		for (i = 0; i < n; i++)
-			if (!update_one(x, ids[i], e))
+			if (!update_one(x, news, ids[i], e))
 				return false;
 		after = n > 0 ? ids[n - 1] : after;
 	} while (n == ITEMS);
@@ -173,16 +170,14 @@ update_items(struct item_effect *x, const struct person *p, struct err *e)
 
 /* What the archive has of a patient too. */
 static bool
-correct(struct item_effect *x, struct err *e)
+correct(struct item_effect *x, const struct person *p,
+    const struct order_value *v, struct err *e)
 {
 	static const enum field fields[PERSON_VALUES] = {
 	    [PERSON_NAME] = FIELD_PatientName,
 	    [PERSON_BIRTH] = FIELD_PatientBirthDate,
 	    [PERSON_SEX] = FIELD_PatientSex,
 	};
-	const struct order_value *v = x->order->patient;
-	struct person p =
-	    person_of(v[FIELD_PatientID].text, v[FIELD_IssuerOfPatientID].text);
 	struct person_values told = {0};
 	size_t i;
 
@@ -192,17 +187,27 @@ correct(struct item_effect *x, struct err *e)
 		told.given[i] =
 		    v[fields[i]].given && (i != PERSON_NAME || told.v[i].n > 0);
 	}
-	return person_correct(x->upsert, x->arena, &p, &told, x->journal_id, e);
+	return person_correct(x->upsert, x->arena, p, &told, x->journal_id, e);
+}
+
+bool
+item_demographics(struct item_effect *x, const struct person *p,
+    const struct order_value *values, enum order_status status, struct err *e)
+{
+	struct news news = {values, status};
+	struct person is;
+
+	return correct(x, p, values, e) &&
+	       item_patient(x, p->id, p->issuer, &is, e) &&
+	       update_items(x, &is, &news, e);
 }
 
 bool
 item_apply_patient(struct item_effect *x, struct err *e)
 {
 	const struct order_value *v = x->order->patient;
-	struct person is;
+	struct person p =
+	    person_of(v[FIELD_PatientID].text, v[FIELD_IssuerOfPatientID].text);
 
-	return correct(x, e) &&
-	       item_patient(x, v[FIELD_PatientID].text,
-		   v[FIELD_IssuerOfPatientID].text, &is, e) &&
-	       update_items(x, &is, e);
+	return item_demographics(x, &p, v, x->order->patient_status, e);
 }

@@ -252,7 +252,7 @@ create(struct item_effect *x, const struct order_step *step,
 		    "made anew",
 		    field_info(f)->name);
 	return item_study_uid(x->db, x->rules, x->arena, &item, e) &&
-	       item_insert(x->db, &item, &id, e) &&
+	       item_insert(x->db, x->rules, &item, &id, e) &&
 	       (came->id.n == 0 ||
 		   item_came_as(x->db, id, came->id, came->issuer, e));
 }
@@ -261,15 +261,19 @@ static bool
 change(struct item_effect *x, const struct order_step *step, struct item *item,
     bool values, struct err *e)
 {
+	const struct item old = *item;
+
 	if (step->action == ORDER_DELETE)
 		return db_exec(x->db, "DELETE FROM item WHERE id = ?",
 		    DB_ARGS(db_int(item->id)), e);
 	if (values)
 		take_values(item, step->value);
+	if (values && !item_said_itself(x->db, &old, item, e))
+		return false;
 	item->status = next_status(item->status, step->action, step->status);
 	item->changed_ms = x->now_ms;
 	return item_study_uid(x->db, x->rules, x->arena, item, e) &&
-	       item_update(x->db, item, e);
+	       item_update(x->db, x->rules, item, e);
 }
 
 /* A change that has numbers of the order alone: about all of its steps. */
@@ -297,7 +301,8 @@ put_step(struct item_effect *x, const struct order_step *step,
 	    n = narrow(c, step->value[FIELD_ScheduledProcedureStepID].text);
 
 	/* A change may bring another step ID to the only step there is. */
-	if (n == 0 && c->n == 1 && step->action == ORDER_UPDATE)
+	if (n == 0 && c->n == 1 && step->action == ORDER_UPDATE &&
+	    x->order->step_count == 1)
 		n = 1;
 	if (n == 0 && names_no_step(step))
 		n = c->n;

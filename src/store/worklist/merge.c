@@ -69,8 +69,9 @@ apply(struct item_effect *x, const struct order_merge *m, struct err *e)
 		    "the patient to be merged and the one to stay are the "
 		    "same");
 	if (!m->undo)
-		return merge(
-		    x->upsert, x->arena, &from, &into, x->journal_id, &id, e);
+		return merge(x->upsert, x->arena, &from, &into, x->journal_id,
+			   &id, e) &&
+		       item_demographics(x, &into, m->patient, STATUS_NONE, e);
 	if (!person_find_merge(x->db, &from, &into, &id, e))
 		return false;
 	/* They are two already. */

@@ -2,7 +2,8 @@
  * Merges of patients: one Patient ID (with its issuer) is another from now on,
  * in the worklist and in the archive, also for what comes later. They are told
  * by HL7 (ADT^A40 and its kin, A37 for the undoing) or done by hand; undoing
- * gives the state from before. How they work is in store/index/person.h.
+ * gives the state from before, but for what the message said of who stays. How
+ * they work is in store/index/person.h.
  */
 #ifndef STORE_WORKLIST_MERGE_H
 #define STORE_WORKLIST_MERGE_H

@@ -27,6 +27,8 @@ struct change {
 	const struct item_watch *watch;
 	struct mpps_outcome *out;
 	int64_t id, now_ms;
+	/* Who it is; and who it said, if merges lead from there. */
+	struct str patient, said;
 };
 
 struct found {
@@ -261,6 +263,20 @@ forget_old(struct db *db, int64_t now_ms, struct err *e)
 	return true;
 }
 
+/* An exam under the ID of one who was merged is about whom he was merged
+ * into. */
+static bool
+lead(struct db *db, struct arena *a, struct change *c, struct err *e)
+{
+	struct person came = {c->m->patient_id, STR("")}, is;
+
+	if (!person_resolve(db, a, &came, &is, e))
+		return false;
+	c->patient = is.id;
+	c->said = str_eq(is.id, came.id) ? STR("") : came.id;
+	return true;
+}
+
 static bool
 insert_row(struct db *db, struct change *c, struct err *e)
 {
@@ -276,10 +292,11 @@ insert_row(struct db *db, struct change *c, struct err *e)
 		    "there is a procedure step of this UID already");
 	if (!db_exec(db,
 		"INSERT INTO mpps (SOPInstanceUID, ae, state, wrong, revision,"
-		" PatientID, PatientName, Modality, charset, data, created,"
-		" changed) VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)",
+		" PatientID, said_id, PatientName, Modality, charset, data,"
+		" created, changed)"
+		" VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)",
 		DB_ARGS(db_text(m->uid), db_text(m->ae), db_int(m->state),
-		    db_int(m->wrong_entry), db_str(m->patient_id),
+		    db_int(m->wrong_entry), db_str(c->patient), db_str(c->said),
 		    db_str(m->patient_name), db_str(m->modality),
 		    db_str(m->charset), db_blob(m->data), db_int(c->now_ms),
 		    db_int(c->now_ms)),
@@ -308,17 +325,20 @@ create(struct upsert *u, void *ctx, struct err *e)
 {
 	struct change *c = ctx;
 	struct db *db = upsert_db(u);
+	struct arena a;
+	bool ok;
 	size_t i;
 
 	c->now_ms = clock_utc_ms();
-	if (!forget_old(db, c->now_ms, e) || !insert_row(db, c, e))
-		return false;
-	for (i = 0; i < c->m->step_count; i++)
-		if (!insert_step(db, c->id, (int64_t)i, &c->m->steps[i], e) ||
-		    !link_step(db, c->id, (int64_t)i, &c->m->steps[i],
-			c->m->patient_id, e))
-			return false;
-	return settle(db, c, e);
+	arena_init(&a, 1 * MIB);
+	ok = forget_old(db, c->now_ms, e) && lead(db, &a, c, e) &&
+	     insert_row(db, c, e);
+	for (i = 0; ok && i < c->m->step_count; i++)
+		ok = insert_step(db, c->id, (int64_t)i, &c->m->steps[i], e) &&
+		     link_step(
+			 db, c->id, (int64_t)i, &c->m->steps[i], c->patient, e);
+	arena_fini(&a);
+	return ok && settle(db, c, e);
 }
 
 bool
@@ -498,7 +518,8 @@ next_waiting(struct db *db, const struct item *item,
 }
 
 bool
-mpps_adopt(struct db *db, int64_t id, const struct item *item, struct err *e)
+mpps_adopt(struct db *db, int64_t id, const struct item *item,
+    const struct item_watch *watch, struct err *e)
 {
 	struct mpps_outcome ignored = {0};
 	struct waiting w = {.id = -1};
@@ -523,5 +544,5 @@ mpps_adopt(struct db *db, int64_t id, const struct item *item, struct err *e)
 		return ok;
 	return db_get_int(db, "SELECT mpps FROM mpps_item WHERE item = ?",
 		   DB_ARGS(db_int(id)), &one, &linked, e) &&
-	       (!linked || settle_item(db, id, NULL, &ignored, e));
+	       (!linked || settle_item(db, id, watch, &ignored, e));
 }

@@ -75,7 +75,7 @@ struct db;
 struct item;
 /* Within the transaction that made or changed an item: exams that waited for
  * it are linked, and it gets their status. */
-bool mpps_adopt(
-    struct db *db, int64_t id, const struct item *item, struct err *e) MUST_USE;
+bool mpps_adopt(struct db *db, int64_t id, const struct item *item,
+    const struct item_watch *watch, struct err *e) MUST_USE;
 
 #endif
