@@ -17,6 +17,7 @@ static const struct action {
     {"map", "--mapping ", 1, 1, hl7_map},
     {"mapping", "--for ", 1, 3 + 3 * 4, hl7_mapping},
     {"journal", "--failed --max ", 1, SIZE_MAX - 1, hl7_journal},
+    {"merges", "--max ", 1, 3, hl7_merges},
     {"node", "--tls --no-tls --app --facility --host --port ", 1, 4, hl7_nodes},
 };
 
@@ -92,7 +93,7 @@ act(struct hl7_request *r, const struct option *options, size_t n,
 	if (a == NULL)
 		return fail(e, ERR_USAGE,
 		    "hl7: '%s' is not allowed; allowed: send, compare, map, "
-		    "mapping, journal or node",
+		    "mapping, journal, merges or node",
 		    str_printable(shown, sizeof(shown), str_from(name)));
 	return check_options(a, options, n, e) &&
 	       options_words(&r->words, a->min + 1, a->max + 1, e) &&
@@ -148,6 +149,9 @@ const struct verb verb_hl7 = {
 	"hl7 journal list [--failed] [--max N]\n"
 	"hl7 journal show ID\n"
 	"hl7 journal replay ID...|--failed\n"
+	"hl7 merges list [--max N]\n"
+	"hl7 merges new PRIOR PATIENT\n"
+	"hl7 merges undo ID\n"
 	"hl7 node add NAME HOST PORT [--tls] [--app APP] [--facility FACILITY]\n"
 	"hl7 node list\n"
 	"hl7 node edit NAME [--host HOST] [--port PORT] [--tls|--no-tls] "
@@ -163,6 +167,9 @@ const struct verb verb_hl7 = {
 	"         others for single senders (their MSH-3 and MSH-4)\n"
 	"journal  every message that came or was sent, and what became of it;\n"
 	"         'replay' takes one again after the mapping was mended\n"
+	"merges   patients who became one, by messages (ADT^A40) or by hand:\n"
+	"         'new' makes what is PRIOR's PATIENT's, 'undo' takes that back.\n"
+	"         ID, or ID^^^ISSUER\n"
 	"node     hosts that may send to the HL7 port (hl7.access known), and\n"
 	"         to which messages are sent; port 0: it only sends\n\n"
 	"  --tls          MLLP over TLS\n"

@@ -34,6 +34,7 @@ bool hl7_compare(struct hl7_request *r, struct err *e) MUST_USE;
 bool hl7_map(struct hl7_request *r, struct err *e) MUST_USE;
 bool hl7_mapping(struct hl7_request *r, struct err *e) MUST_USE;
 bool hl7_journal(struct hl7_request *r, struct err *e) MUST_USE;
+bool hl7_merges(struct hl7_request *r, struct err *e) MUST_USE;
 bool hl7_nodes(struct hl7_request *r, struct err *e) MUST_USE;
 
 #endif

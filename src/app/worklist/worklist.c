@@ -23,6 +23,9 @@ static const struct action {
 	worklist_send},
     {"delete", "", 1, SIZE_MAX - 1, worklist_delete},
     {"explain", "", 0, 1, worklist_explain},
+    {"exams", "--unscheduled --max ", 0, 0, worklist_exams},
+    {"reports", "--max ", 0, 1, worklist_reports},
+    {"report", "-o ", 1, 1, worklist_report},
 };
 
 bool
@@ -121,6 +124,7 @@ run(int argc, char **argv)
 	    {"--tls", OPTION_FLAG, &r.tls},
 	    {"--queue", OPTION_FLAG, &r.queue},
 	    {"--timeout", OPTION_TEXT, &r.timeout},
+	    {"--unscheduled", OPTION_FLAG, &r.unscheduled},
 	};
 	struct err e;
 	bool done;
@@ -153,7 +157,10 @@ const struct verb verb_worklist = {
 	"[--facility FACILITY]\n"
 	"         [--tls] [--queue] [--timeout S]\n"
 	"worklist delete ID...\n"
-	"worklist explain [AETITLE]",
+	"worklist explain [AETITLE]\n"
+	"worklist exams [--unscheduled] [--max N]\n"
+	"worklist reports [STUDY_UID] [--max N]\n"
+	"worklist report ID [-o FILE]",
     .help =
 	"list       the items, by the date they are scheduled for\n"
 	"show       one of them, with all that is known\n"
@@ -172,13 +179,19 @@ const struct verb verb_worklist = {
 	"explain    why a modality shows the patients it shows, or none: what\n"
 	"           it asked last, how many items each condition removes, and\n"
 	"           what items have where one condition alone keeps them away;\n"
-	"           without AETITLE who has asked\n\n"
+	"           without AETITLE who has asked\n"
+	"exams      what modalities told of exams (MPPS), the newest first, and\n"
+	"           of how many items each is\n"
+	"reports    that came as HL7 (ORU), of all studies or of one\n"
+	"report     one of them: its text; with -o its PDF (without one the\n"
+	"           text) into a file\n\n"
 	"  --from, --to DATE  YYYY-MM-DD, YYYYMMDD, today, yesterday, tomorrow\n"
 	"  --name NAME        that begin so, regardless of case and accents;\n"
 	"                     * and ? stand for other letters\n"
 	"  --status STATUS    scheduled, arrived, started, completed,\n"
 	"                     discontinued, canceled, held; with commas\n"
 	"  --max N            at most N (default: 500; with --json all)\n"
+	"  --unscheduled      exams for which no item was found so far\n"
 	"  --app, --facility  MSH-5 and MSH-6\n"
 	"  --tls              MLLP over TLS\n"
 	"  --queue            leave it to the server, which tries again\n",

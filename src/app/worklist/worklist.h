@@ -10,7 +10,7 @@ struct worklist_request {
 	const char *data, *from, *to, *patient, *name, *accession, *modality;
 	const char *station, *status, *max, *out, *application, *facility;
 	const char *timeout;
-	bool today, json, tls, queue;
+	bool today, json, tls, queue, unscheduled;
 	struct words words; /* the action's name first */
 	struct store *store;
 	struct settings settings;
@@ -31,6 +31,9 @@ bool worklist_import(struct worklist_request *r, struct err *e) MUST_USE;
 bool worklist_export(struct worklist_request *r, struct err *e) MUST_USE;
 bool worklist_send(struct worklist_request *r, struct err *e) MUST_USE;
 
+bool worklist_exams(struct worklist_request *r, struct err *e) MUST_USE;
+bool worklist_reports(struct worklist_request *r, struct err *e) MUST_USE;
+bool worklist_report(struct worklist_request *r, struct err *e) MUST_USE;
 bool worklist_explain(struct worklist_request *r, struct err *e) MUST_USE;
 
 /* The words from 'first' on, "FIELD=VALUE": into the item, each value as its

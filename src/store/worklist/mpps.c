@@ -435,29 +435,34 @@ mpps_find(struct store *s, const char *uid, struct arena *a, struct mpps *out,
 	return step == DB_STEP_ROW;
 }
 
-bool
-mpps_unscheduled(struct store *s, size_t max, struct arena *a,
-    struct mpps **out, size_t *n, struct err *e)
+#define LISTED                                                                 \
+	COLUMNS ", (SELECT count(*) FROM mpps_item WHERE mpps = id),"          \
+		" (SELECT AccessionNumber FROM mpps_step WHERE mpps = id"      \
+		" ORDER BY seq LIMIT 1) FROM mpps WHERE created > ?"
+
+static bool
+list(struct store *s, const char *sql, int64_t since_ms, size_t max,
+    struct arena *a, struct mpps **out, size_t *n, struct err *e)
 {
 	struct db *db = store_reader(s, e);
 	enum db_step step = DB_STEP_FAILED;
 	struct db_stmt *q;
+	struct mpps *m;
 
 	*n = 0;
 	*out = NULL;
 	if (db == NULL)
 		return false;
-	if (db_query(db,
-		COLUMNS " FROM mpps WHERE created > ? AND NOT EXISTS"
-			" (SELECT 1 FROM mpps_item WHERE mpps = id)"
-			" ORDER BY created DESC LIMIT ?",
-		DB_ARGS(
-		    db_int(clock_utc_ms() - ADOPT_MS), db_int((int64_t)max)),
+	if (db_query(db, sql, DB_ARGS(db_int(since_ms), db_int((int64_t)max)),
 		&q, e)) {
 		*out = arena_array(a, max, sizeof(**out));
 		while ((step = db_step(q, e)) == DB_STEP_ROW && *out != NULL &&
-		       *n < max)
-			read_row(q, a, &(*out)[(*n)++]);
+		       *n < max) {
+			m = &(*out)[(*n)++];
+			read_row(q, a, m);
+			m->items = (uint64_t)db_column_int(q, 11);
+			m->accession = arena_dup(a, db_column(q, 12));
+		}
 		if (step == DB_STEP_ROW)
 			db_reset(q);
 	}
@@ -465,6 +470,24 @@ mpps_unscheduled(struct store *s, size_t max, struct arena *a,
 	if (step != DB_STEP_FAILED && a->over)
 		return fail(e, ERR_LIMIT, "too many procedure steps");
 	return step != DB_STEP_FAILED;
+}
+
+bool
+mpps_list(struct store *s, size_t max, struct arena *a, struct mpps **out,
+    size_t *n, struct err *e)
+{
+	return list(
+	    s, LISTED " ORDER BY created DESC LIMIT ?", 0, max, a, out, n, e);
+}
+
+bool
+mpps_unscheduled(struct store *s, size_t max, struct arena *a,
+    struct mpps **out, size_t *n, struct err *e)
+{
+	return list(s,
+	    LISTED " AND NOT EXISTS (SELECT 1 FROM mpps_item WHERE mpps = id)"
+		   " ORDER BY created DESC LIMIT ?",
+	    clock_utc_ms() - ADOPT_MS, max, a, out, n, e);
 }
 
 /* A step without items, with the patient of its exam. */

@@ -44,6 +44,9 @@ struct mpps {
 	struct str data;         /* explicit VR little endian, in UTF-8 */
 	struct mpps_step *steps; /* not by mpps_find() */
 	size_t step_count;
+	/* Only by lists: the items it is about, and what it names first. */
+	uint64_t items;
+	struct str accession;
 	int64_t created_ms, changed_ms;
 };
 
@@ -66,8 +69,10 @@ bool mpps_update(struct store *, const struct mpps *m,
     const struct item_watch *watch, struct mpps_outcome *out,
     struct err *e) MUST_USE;
 
-/* Those that found no item in the last days, the newest first; without data
- * and steps. */
+/* The newest first; without data and steps. */
+bool mpps_list(struct store *, size_t max, struct arena *a, struct mpps **out,
+    size_t *n, struct err *e) MUST_USE;
+/* Those of them that found no item in the last days. */
 bool mpps_unscheduled(struct store *, size_t max, struct arena *a,
     struct mpps **out, size_t *n, struct err *e) MUST_USE;
 

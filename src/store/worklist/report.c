@@ -268,6 +268,23 @@ list(struct db *db, struct study *s, size_t max, struct arena *a,
 	return !a->over || fail(e, ERR_LIMIT, "too many reports at once");
 }
 
+static bool
+list_all(struct db *db, size_t max, struct arena *a, struct report *out,
+    size_t *n, struct err *e)
+{
+	struct db_stmt *q;
+	enum db_step step;
+
+	if (!db_query(db,
+		"SELECT " HEAD " FROM report r ORDER BY r.id DESC LIMIT ?",
+		DB_ARGS(db_int((int64_t)max)), &q, e))
+		return false;
+	while ((step = db_step(q, e)) == DB_STEP_ROW)
+		read_head(q, a, &out[(*n)++]);
+	return step == DB_STEP_DONE &&
+	       (!a->over || fail(e, ERR_LIMIT, "too many reports at once"));
+}
+
 bool
 report_list(struct store *st, struct str study, size_t max, struct arena *a,
     struct report **out, size_t *n, struct err *e)
@@ -280,12 +297,11 @@ report_list(struct store *st, struct str study, size_t max, struct arena *a,
 	*out = arena_array(a, max, sizeof(**out));
 	if (*out == NULL && max > 0)
 		return fail(e, ERR_LIMIT, "too many reports at once");
-	if (study.n == 0)
-		return true;
 	db = store_reader(st, e);
 	if (db == NULL)
 		return false;
-	ok = list(db, &s, max, a, *out, n, e);
+	ok = study.n > 0 ? list(db, &s, max, a, *out, n, e)
+			 : list_all(db, max, a, *out, n, e);
 	store_reader_done(st, db);
 	return ok;
 }

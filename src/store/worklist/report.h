@@ -21,7 +21,7 @@ struct report {
 	int64_t when_ms;
 	int64_t journal_id; /* the message */
 };
-/* Of a study, the newest first. */
+/* Of a study, or of all if that is empty; the newest first. */
 bool report_list(struct store *, struct str study, size_t max, struct arena *a,
     struct report **out, size_t *n, struct err *e) MUST_USE;
 /* ERR_MISSING. The arena must have room for LIMIT_REPORT. */

@@ -24,6 +24,8 @@ route_fn account_show, account_change, account_password, account_second_new,
 route_fn search_patients, search_studies, search_series;
 /* study.c */
 route_fn study_show, study_series, study_of_patient;
+/* report.c */
+route_fn report_index, report_show;
 /* token.c */
 route_fn token_show, token_end, token_enter, token_page, token_answer,
     token_archive;

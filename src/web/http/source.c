@@ -75,3 +75,43 @@ source_of_file(int fd, uint64_t at, uint64_t size)
 	f->at = at;
 	return &f->source;
 }
+
+struct bytes {
+	struct source source; /* the first member */
+	uint8_t p[];
+};
+
+static bool
+bytes_read(struct source *s, uint64_t at, uint8_t *p, size_t room, bool wait,
+    size_t *n, struct err *e)
+{
+	const struct bytes *b = (const struct bytes *)s;
+
+	(void)wait;
+	(void)e;
+	*n = at < s->size ? (size_t)(s->size - at) : 0;
+	if (*n > room)
+		*n = room;
+	if (*n > 0)
+		memcpy(p, b->p + at, *n);
+	return true;
+}
+
+static void
+bytes_free(struct source *s)
+{
+	free(s);
+}
+
+struct source *
+source_of_bytes(struct str bytes)
+{
+	struct bytes *b = must_zalloc(sizeof(*b) + bytes.n);
+
+	b->source.size = bytes.n;
+	b->source.read = bytes_read;
+	b->source.free = bytes_free;
+	if (bytes.n > 0)
+		memcpy(b->p, bytes.p, bytes.n);
+	return &b->source;
+}

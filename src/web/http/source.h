@@ -6,6 +6,7 @@
 #define WEB_HTTP_SOURCE_H
 
 #include "base/err.h"
+#include "base/str.h"
 
 #define SOURCE_UNKNOWN UINT64_MAX
 
@@ -26,6 +27,8 @@ struct source {
 
 /* A part of a file; takes the descriptor. */
 struct source *source_of_file(int fd, uint64_t at, uint64_t size);
+/* Of these bytes, which are copied. */
+struct source *source_of_bytes(struct str bytes);
 /* From n bytes at offset 'at' of fd, as source.read() does. */
 bool source_read_fd(int fd, uint64_t at, uint8_t *p, size_t room, bool wait,
     size_t *n, struct err *e) MUST_USE;
