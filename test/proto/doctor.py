@@ -240,6 +240,31 @@ def t_read_only_folder():
             found.one("archive.owner", str(NOBODY))
 
 
+def t_watched_folder():
+    with archive() as data:
+        doctor(data).no("worklist.watch-folder", "worklist.watch-folder-closed")
+        folder = os.path.join(os.path.dirname(data), "in")
+        verb(data, "settings", "set", "worklist.watch_folder", folder)
+        doctor(data).one("worklist.watch-folder-closed", folder, "No such")
+        os.mkdir(folder)
+        doctor(data).one("worklist.watch-folder", folder)
+        more = {}
+        if os.geteuid() == 0:
+            os.chmod(os.path.dirname(data), 0o755)
+            more = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        pinned = ["--set", "worklist.watch_folder=" + folder]
+        for mode, said in ((0o555, "renamed"), (0o333, "read")):
+            os.chmod(folder, mode)
+            doctor(data, *pinned, **more).one(
+                "worklist.watch-folder-closed", folder, said)
+        # Beneath the data folder, as the server reads it.
+        os.chmod(folder, 0o700)
+        verb(data, "settings", "set", "worklist.watch_folder", "in")
+        with open(os.path.join(data, "in"), "w"):
+            doctor(data).one("worklist.watch-folder-closed",
+                             os.path.join(data, "in"), "no folder")
+
+
 def t_unclean_stop():
     with Server() as server:
         store(server, "1.2.3.3")

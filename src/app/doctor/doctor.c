@@ -324,6 +324,7 @@ examine(const struct doctor_options *o)
 	check_nodes(&d);
 	check_refused(&d);
 	check_certificates(&d);
+	check_worklist(&d);
 	check_host(&d);
 	check_clock(&d, clock_utc_ms());
 	if (o->json)

@@ -76,5 +76,6 @@ void check_refused(struct doctor *d);
 void check_host(struct doctor *d);
 void check_clock(struct doctor *d, int64_t now_ms);
 void check_certificates(struct doctor *d);
+void check_worklist(struct doctor *d);
 
 #endif
