@@ -28,6 +28,8 @@ MARKUP = ("<img src=x onerror=\"document.title='XSS'\">",
           "</noscript><iframe srcdoc='<script>parent.x=1</script>'>",
           "&lt;img src=x onerror=document.title='XSS'&gt;",
           "\u2028\u202e<b onmouseover=document.title='XSS'>x</b>")
+# No = in it: that divides names.
+TOLD = "Told<svg onload><img><script>document.title"
 
 
 def fill(server):
@@ -42,7 +44,15 @@ def fill(server):
                 InstitutionName=text, ReferringPhysicianName=text,
                 StationName=text, BodyPartExamined=plain[:16],
                 PatientSex="M", StudyTime=plain[:14])
+        sample.study(os.path.join(folder, "hl7"), count=1, study="hl7",
+                     patient="HL7", name="Plain")
         server.verb("import", folder)
+        # The name that a message tells takes its place.
+        path = os.path.join(folder, "adt.hl7")
+        with open(path, "w", encoding="utf-8", newline="") as f:
+            f.write("MSH|^~\\&|HIS|H|||20260101||ADT^A08|1|P|2.5\r"
+                    f"PID|||HL7||{TOLD}\r")
+        server.verb("worklist", "import", path)
 
 
 def clean(b, where):
@@ -72,8 +82,9 @@ def t_C3_stored_markup_stays_text():
             b.wait_text("Client IP")
             clean(b, "log in")
             b.log_in("root", PASSWORD)
-            equal(len(b.rows()), len(MARKUP))
+            equal(len(b.rows()), len(MARKUP) + 1)
             assert MARKUP[0] in b.text(), b.text()
+            assert TOLD in b.text(), b.text()
             clean(b, "studies")
             b.go("/#/patients")
             b.one("tbody tr")
