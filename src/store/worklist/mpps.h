@@ -10,6 +10,9 @@
  * only item of the study, then of the accession number. Accession numbers and
  * step IDs are compared as far as an SH goes: modalities get them cut.
  *
+ * The patient of an exam is the one to whom merges lead its Patient ID
+ * (merge.h), which comes without an issuer.
+ *
  * What finds none is unscheduled, and is kept: an item that comes later is
  * linked then (mpps_adopt()).
  *
