@@ -59,6 +59,8 @@ find(struct call *c, int64_t *id, bool *pdf, struct err *e)
 	struct report *rows;
 	size_t n, i;
 
+	*id = 0;
+	*pdf = false;
 	if (form.n > 0 && !str_eq_text(form, "text") &&
 	    !str_eq_text(form, "pdf"))
 		return fail(e, ERR_USAGE, "form is text or pdf");
