@@ -2,6 +2,7 @@
 pages (names, descriptions, users, the institution) stays text, with a browser
 looking on: no script of it runs, the pages' policy has nothing to block."""
 
+import datetime
 import os
 import sys
 import tempfile
@@ -17,6 +18,8 @@ from harness.portal import PASSWORD, login, users
 from harness.runner import equal, main
 from harness.server import wait_for
 
+# Links are open for a while from the study's date.
+TODAY = datetime.date.today().strftime("%Y%m%d")
 # Longer ones do not fit into every attribute (LO: 64 characters).
 MARKUP = ("<img src=x onerror=\"document.title='XSS'\">",
           "</title><script>document.title='XSS'</script>",
@@ -39,8 +42,8 @@ def fill(server):
             plain = text.encode("ascii", "ignore").decode()
             sample.study(
                 os.path.join(folder, str(i)), count=1, study=f"x{i}",
-                charset="ISO_IR 192", rows=8, patient=text[:60], name=text,
-                StudyDescription=text, SeriesDescription=text,
+                date=TODAY, charset="ISO_IR 192", rows=8, patient=text[:60],
+                name=text, StudyDescription=text, SeriesDescription=text,
                 InstitutionName=text, ReferringPhysicianName=text,
                 StationName=text, BodyPartExamined=plain[:16],
                 PatientSex="M", StudyTime=plain[:14])
@@ -77,7 +80,7 @@ def t_C3_stored_markup_stays_text():
                 "name": name, "first_name": text, "last_name": text,
                 "institution": text, "only_institution": text})
             equal(got.status, 201, got)
-        with Browser(server) as b:
+        with Browser(server) as b, Browser(server) as patient:
             b.go("/login")
             b.wait_text("Client IP")
             clean(b, "log in")
@@ -98,6 +101,13 @@ def t_C3_stored_markup_stays_text():
                 b.go("/#/patient/" + urllib.parse.quote(text[:60], safe=""))
                 b.one("tbody tr")
                 clean(b, f"patient {text}")
+                b.one("tbody .acts button").click()
+                b.one("dialog svg.qr")
+                clean(b, f"link {text}")
+                link = b.one("dialog input").get_attribute("value")
+                patient.go("/token" + link.split("/token")[1])
+                patient.one("dl")
+                clean(patient, f"patient's page {text}")
             b.go("/#/studies?patient_name="
                  + urllib.parse.quote(MARKUP[0], safe=""))
             clean(b, "criteria from the address")
