@@ -167,6 +167,10 @@ def t_window():
         equal(statuses(), [303, 303, 303])
 
 
+def steps(text):
+    return re.findall(r'data-text="(step_\w+)"', text)
+
+
 def t_viewer_and_sante_link():
     with archive(viewer_name="Good & Free Viewer",
                  viewer_url="https://viewer.example/?a=1&b=2",
@@ -179,12 +183,15 @@ def t_viewer_and_sante_link():
         web, _ = opened(server, row["token"])
         text = web.get("/token/study").text
         assert "Good &amp; Free Viewer" in text
+        equal(steps(text), ["step_zip", "step_viewer", "step_ask"])
         assert 'href="https://viewer.example/?a=1&amp;b=2"' in text
         assert ("sante://download?url=pacs.example.org:%d&amp;ssl=no&amp;"
                 "token=%s" % (eva.address[1], row["token"])) in text
     with archive(viewer_url="javascript:alert(1)") as server:
         web, _ = opened(server, token(login(server, "eva"), "1")["token"])
-        assert "javascript:" not in web.get("/token/study").text
+        text = web.get("/token/study").text
+        assert "javascript:" not in text
+        equal(steps(text), ["step_zip", "step_unpack", "step_ask"])
 
 
 def t_row_d3_guessing_links():

@@ -166,8 +166,6 @@ static void
 study_links(struct call *c, struct reply *r)
 {
 	const char *study = c->viewer.visit.study;
-	const char *url = web_text(c, WEB_VIEWER_URL);
-	const char *name = web_text(c, WEB_VIEWER_NAME);
 	struct buf *b = &r->body;
 
 	buf_text(b, "<p class=\"links\">");
@@ -191,19 +189,36 @@ study_links(struct call *c, struct reply *r)
 		buf_text(b, "\">Open this study</a>");
 	}
 	buf_text(b, "</p>");
-	if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
-		return;
+}
+
+/* Three steps; the second with the address of a viewer, if there is one. */
+static void
+study_steps(struct call *c, struct reply *r)
+{
+	const char *url = web_text(c, WEB_VIEWER_URL);
+	const char *name = web_text(c, WEB_VIEWER_NAME);
+	struct buf *b = &r->body;
+
 	buf_text(b,
 	    "<ol><li data-text=\"step_zip\">Download the zip file of the "
-	    "study.</li><li><span data-text=\"step_viewer\">Install the viewer, "
-	    "unless you have one:</span> <a rel=\"noopener noreferrer\" "
-	    "href=\"");
-	html_text(b, str_from(url));
-	buf_text(b, "\"><bdi>");
-	html_text(b, str_from(name[0] != '\0' ? name : url));
+	    "study.</li>");
+	if (strncmp(url, "https://", 8) == 0 ||
+	    strncmp(url, "http://", 7) == 0) {
+		buf_text(b,
+		    "<li><span data-text=\"step_viewer\">Unpack it, or open it "
+		    "with the viewer, which is here:</span> "
+		    "<a rel=\"noopener noreferrer\" href=\"");
+		html_text(b, str_from(url));
+		buf_text(b, "\"><bdi>");
+		html_text(b, str_from(name[0] != '\0' ? name : url));
+		buf_text(b, "</bdi></a></li>");
+	} else {
+		buf_text(b, "<li data-text=\"step_unpack\">Unpack it, or open "
+			    "it with a DICOM viewer.</li>");
+	}
 	buf_text(b,
-	    "</bdi></a></li><li data-text=\"step_open\">Open the zip file with "
-	    "it.</li></ol>");
+	    "<li data-text=\"step_ask\">Ask your doctor what the images "
+	    "show.</li></ol>");
 }
 
 static void
@@ -282,6 +297,7 @@ token_page(struct call *c, struct reply *r, struct err *e)
 	page_begin(r, "Your images", "sheet_title");
 	study_facts(c, r, &study);
 	study_links(c, r);
+	study_steps(c, r);
 	page_end(c, r);
 	return true;
 }

@@ -145,8 +145,11 @@ export const de: Catalogue = {
 	look: 'Bilder ansehen',
 	open_desktop: 'Diese Studie öffnen',
 	step_zip: 'Laden Sie die Zip-Datei der Studie herunter.',
-	step_viewer: 'Installieren Sie den Betrachter, falls Sie keinen haben:',
-	step_open: 'Öffnen Sie damit die Zip-Datei.',
+	step_unpack: 'Entpacken Sie sie oder öffnen Sie sie mit einem ' +
+		'DICOM-Betrachter.',
+	step_viewer: 'Entpacken Sie sie oder öffnen Sie sie mit dem Betrachter, ' +
+		'den es hier gibt:',
+	step_ask: 'Fragen Sie Ihren Arzt, was die Bilder zeigen.',
 	add_user: 'Benutzer anlegen',
 	new_user: 'Neuer Benutzer',
 	edit_user: 'Benutzer {name}',
