@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 sys.path.insert(0, os.path.dirname(__file__))
 
 from _browser import Browser, Keys, needed
-from harness import sample
+from harness import hl7, sample
 from harness.portal import PASSWORD, Http, login, portal, users
 from harness.runner import equal, main
 from harness.server import wait_for
@@ -249,6 +249,9 @@ def t_link():
                              "St. Elisabeth - Radiology",
                              "Client IP: 127.0.0.1"):
                     p.wait_text(text)
+                equal([e.text for e in p.all("ol li")][::2],
+                      ["Download the zip file of the study.",
+                       "Ask your doctor what the images show."])
                 if scripts:
                     look_all_over(p, "patient's page")
                 p.go("/")
@@ -435,6 +438,10 @@ def t_language():
         for text in ("Όνομα ασθενούς", "Γυναίκα", "Αποσύνδεση"):
             assert text in b.text(), (text, b.text())
         equal(b.axe(), [])
+        b.go("/#/upload")
+        b.wait_text("Επιλογή αρχείων")
+        b.size(390, 860, True)
+        equal(b.overflow(), 0)
     with Browser(archive(), language="en-US") as b:
         b.log_in("root", PASSWORD)
         b.one("tbody tr")
@@ -453,6 +460,147 @@ def t_keyboard():
         b.one(".facts")
         b.driver.back()
         equal(len(b.rows()), 4)
+
+
+def upload_files(folder):
+    """What is DICOM, and what is not."""
+    files = {}
+    for name, fields in (
+            ("one.dcm", dict(study="u")),
+            ("differs.dcm", dict(study="u", StudyDescription="Other"))):
+        files[name] = sample.write(
+            sample.image(**fields), os.path.join(folder, name))
+    more = [sample.write(sample.image(study="z", number=n + 1),
+                         os.path.join(folder, f"z{n}.dcm")) for n in range(2)]
+    files["two.zip"] = os.path.join(folder, "two.zip")
+    with zipfile.ZipFile(files["two.zip"], "w") as z:
+        for path in more:
+            z.write(path, os.path.basename(path))
+    files["orders.hl7"] = os.path.join(folder, "orders.hl7")
+    with open(files["orders.hl7"], "wb") as f:
+        f.write(hl7.order())
+    for name, data in (("notes.txt", b"Not an image.\n"), ("empty", b"")):
+        files[name] = os.path.join(folder, name)
+        with open(files[name], "wb") as f:
+            f.write(data)
+    return files
+
+
+def t_upload():
+    """Chosen, a folder, and dropped; what is told of each file."""
+    with users() as server, tempfile.TemporaryDirectory() as folder, \
+            Browser(server) as b:
+        files = upload_files(folder)
+        b.log_in("root", PASSWORD)
+        b.click("Upload")
+        equal(b.at(), "/#/upload")
+        look_all_over(b, "upload, nothing chosen")
+        choose = "input[type=file][name=files]"
+        b.all(choose)[0].send_keys(files["one.dcm"])
+        b.wait_text("Stored: 1")
+        b.all(choose)[0].send_keys("\n".join(files.values()))
+
+        def over(n):
+            wait_for(lambda: len(b.rows()) == n and not b.all("progress[value]"
+                     ":not(.all)") and "running" not in b.text(), 30, "the end")
+            return {r.split()[0]: r for r in b.rows()[1:]}
+        rows = over(7)
+        for name, became in (
+                ("differs.dcm", "Quarantined"), ("two.zip", "Stored: 2"),
+                ("one.dcm", "Already there"), ("orders.hl7", "1 message taken"),
+                ("notes.txt", "neither DICOM, nor a zip, nor HL7"),
+                ("empty", "it is empty")):
+            assert became in rows[name], rows
+        equal([e.text for e in b.all("[role=status]")][0],
+              "Stored: 3, Orders: 1, Already there: 1, Quarantined: 1, "
+              "Refused: 2")
+        look_all_over(b, "upload")
+        b.click("Study of one.dcm")
+        b.wait_text(sample.uid("study", "u"))
+        # What was sent is still there to read.
+        b.click("Upload")
+        equal(len(b.rows()), 7)
+        b.click("Clear what is done")
+        wait_for(lambda: not b.rows(), 10, "an empty list")
+        inner = os.path.join(folder, "disc", "IMAGES")
+        os.makedirs(inner)
+        sample.write(sample.image(study="f"), os.path.join(inner, "IM1"))
+        b.all("input[name=folder]")[0].send_keys(os.path.dirname(inner))
+        b.wait_text("disc/IMAGES/IM1")
+        b.wait_text("Stored: 1")
+        b.driver.execute_script(
+            "const d = new DataTransfer();"
+            "d.items.add(new File(['nothing'], 'dropped.txt'));"
+            "document.querySelector('main').dispatchEvent(new DragEvent("
+            "'drop', { dataTransfer: d, bubbles: true, cancelable: true }))")
+        b.wait_text("dropped.txt")
+        b.wait_text("Refused: 1")
+        equal(len(login(server, "root").get("/api/v1/studies")
+                  .json["studies"]), 3)
+        b.check_console(but=("422",))
+
+
+def t_upload_breaks_off():
+    """What did not come through is sent again, by itself."""
+    with users() as server, tempfile.TemporaryDirectory() as folder, \
+            Browser(server) as b:
+        paths = [sample.write(sample.image(study="u", number=n + 1),
+                              os.path.join(folder, f"{n}.dcm"))
+                 for n in range(6)]
+        b.log_in("root", PASSWORD)
+        b.click("Upload")
+        line = dict(latency=0, downloadThroughput=-1, uploadThroughput=-1)
+        b.cdp("Network.enable")
+        b.cdp("Network.emulateNetworkConditions", offline=True, **line)
+        b.all("input[name=files]")[0].send_keys("\n".join(paths))
+        b.wait_text("The server does not answer.")
+        # Three were tried; the others wait until somebody says so.
+        equal(sum("Broken off" in r for r in b.rows()), 3)
+        equal(sum("Waiting" in r for r in b.rows()), 3)
+        equal(b.axe(), [], "broken off")
+        b.cdp("Network.emulateNetworkConditions", offline=False, **line)
+        b.click("Try again")
+        b.wait_text("Stored: 6")
+        # Stopped on the way, and sent after all.
+        line["uploadThroughput"] = 2000
+        b.cdp("Network.emulateNetworkConditions", offline=False, **line)
+        b.all("input[name=files]")[0].send_keys("\n".join(paths))
+        b.click("Stop")
+        wait_for(lambda: sum("Stopped" in r for r in b.rows()) == 6, 10,
+                 "six that were stopped")
+        line["uploadThroughput"] = -1
+        b.cdp("Network.emulateNetworkConditions", offline=False, **line)
+        b.click("Try again")
+        b.wait_text("Stored: 6, Already there: 6")
+        # A file that is gone holds nothing up.
+        b.click("Clear what is done")
+        gone = os.path.join(folder, "gone.dcm")
+        os.rename(paths[0], gone)
+        b.driver.execute_script(
+            "const send = XMLHttpRequest.prototype.send;"
+            "XMLHttpRequest.prototype.send = function (f) {"
+            " const x = this;"
+            " window.held = () => send.call(x, f);"
+            " XMLHttpRequest.prototype.send = send }")
+        b.all("input[name=files]")[0].send_keys(gone)
+        wait_for(lambda: b.driver.execute_script("return !!window.held"), 10,
+                 "a request")
+        os.remove(gone)
+        b.driver.execute_script("window.held()")
+        b.wait_text("cannot be read")
+        b.all("input[name=files]")[0].send_keys(paths[1])
+        b.wait_text("Already there: 1")
+        b.check_console(but=("ERR_INTERNET_DISCONNECTED",
+                             "ERR_UPLOAD_FILE_CHANGED", "ERR_FILE_NOT_FOUND"))
+
+
+def t_upload_needs_its_right():
+    with inside("eva") as b:
+        b.rows()
+        equal([e.text for e in b.all(".top nav a")], ["Search"])
+        b.go("/#/upload")
+        b.wait_text("There is no such page.")
+        equal(b.all("input[type=file]"), [])
 
 
 def t_assets():

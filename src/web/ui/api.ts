@@ -91,6 +91,23 @@ export interface ApiKey {
 	used: string;
 }
 
+export const outcomes = ['stored', 'replaced', 'orders', 'same', 'quarantined',
+	'ignored', 'refused'] as const;
+export type Outcome = typeof outcomes[number];
+
+// How many there were of each outcome, and which.
+export type UploadAnswer = { [o in Outcome]: number } & {
+	files: Array<{
+		name: string;
+		outcome: Outcome;
+		message?: string;
+		study?: string;
+		taken?: number; // of orders
+		refused?: number;
+		reasons?: string[];
+	}>;
+};
+
 export class Trouble extends Error {
 	constructor(readonly status: number, readonly code: string,
 		message: string) {
@@ -134,11 +151,45 @@ export async function ask<T>(method: string, path: string, body?: unknown,
 	const data = await answer.json().catch(() => null);
 	if (answer.ok)
 		return data as T;
+	throw troubleOf(answer.status, data, answer.statusText);
+}
+
+type Said = { error?: { code?: string; message?: string } } | null;
+
+function troubleOf(status: number, data: Said, text: string): Trouble {
 	const code = String(data?.error?.code ?? 'internal');
-	if (answer.status === 401 && (code === 'login' || code === 'ended'))
+	if (status === 401 && (code === 'login' || code === 'ended'))
 		ended();
-	throw new Trouble(answer.status, code,
-		String(data?.error?.message ?? answer.statusText));
+	return new Trouble(status, code, String(data?.error?.message ?? text));
+}
+
+// One file; only XMLHttpRequest tells how far it is. A file that was refused
+// is an answer, too.
+export function upload(file: File, progress: (bytes: number) => void,
+	signal: AbortSignal): Promise<UploadAnswer> {
+	return new Promise((done, fail) => {
+		const x = new XMLHttpRequest();
+		x.open('POST', '/api/v1/uploads');
+		x.setRequestHeader('X-Fileroom-Token', csrf);
+		x.setRequestHeader('Content-Type', 'application/octet-stream');
+		x.upload.onprogress = e => progress(e.loaded);
+		x.onload = () => {
+			let data: UploadAnswer & NonNullable<Said> | null = null;
+			try {
+				data = JSON.parse(x.responseText);
+			} catch {
+				/* Not of ours: its status must do. */
+			}
+			if (data?.files && (x.status === 200 || x.status === 422))
+				done(data);
+			else
+				fail(troubleOf(x.status, data, x.statusText));
+		};
+		x.onerror = x.onabort = () =>
+			fail(new Trouble(0, 'network', 'broken off'));
+		signal.addEventListener('abort', () => x.abort());
+		x.send(file);
+	});
 }
 
 export const part = encodeURIComponent;

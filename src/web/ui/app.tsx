@@ -6,6 +6,7 @@ import { Account } from './page/account';
 import { PatientPage } from './page/patient';
 import { levelOf, Results } from './page/results';
 import { StudyPage } from './page/study';
+import { UploadPage } from './page/upload';
 import { UserPage, Users } from './page/users';
 import { Data, tell, Toast, words } from './part/parts';
 import { place } from './route';
@@ -28,7 +29,9 @@ function Top({ first }: { first: string }) {
 		<a class="brand" href="#/studies">{t('product')}</a>
 		<nav aria-label={t('main_menu')}>
 			{may('search') && <Link to="/studies" here={
-				!['users', 'account'].includes(first)}>{t('search')}</Link>}
+				!['users', 'account', 'upload'].includes(first)}>{t('search')}</Link>}
+			{may('upload') && <Link to="/upload" here={first === 'upload'}>
+				{t('upload')}</Link>}
 			{may('users') && <Link to="/users" here={first === 'users'}>
 				{t('users')}</Link>}
 		</nav>
@@ -55,6 +58,9 @@ function Foot() {
 function Place() {
 	const { parts } = place.value;
 	const [first, second] = parts;
+	if (may('upload') && (first === 'upload' ||
+		(first === undefined && !may('search'))))
+		return <UploadPage />;
 	if (first === 'account' || (first === undefined && !may('search')))
 		return <Account />;
 	if (first === 'users' && may('users'))

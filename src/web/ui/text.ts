@@ -68,6 +68,19 @@ export function number(n: number): string {
 	return numbers.format(n);
 }
 
+const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'];
+
+export function size(bytes: number): string {
+	let n = bytes, unit = 0;
+	while (n >= 999.5 && unit < units.length - 1) {
+		n /= 1000;
+		unit++;
+	}
+	return new Intl.NumberFormat(wanted, { style: 'unit', unit: units[unit]!,
+		unitDisplay: unit === 0 ? 'long' : 'short',
+		maximumFractionDigits: n < 10 && unit > 0 ? 1 : 0 }).format(n);
+}
+
 // Dates and times of DICOM have no zone: they are shown as they are. What is
 // none is shown as it was written.
 export function day(iso: string): string {
