@@ -670,7 +670,8 @@ def t_cancel_in_line():
 
 def t_line_is_no_memory_hole():
     """What waits in line is held; more than there is room for is refused."""
-    with Server({"dicom.max_outgoing": "1"}) as server, \
+    with Server({"dicom.max_outgoing": "1",
+                 "dicom.timeout_s": "300"}) as server, \
             Sink(lambda n, uid: "stall") as sink:
         put(server, objects(count=1))
         add(server, "SINK", sink.port)
