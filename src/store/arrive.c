@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "store/quarantine.h"
+#include "store/renew.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -106,6 +107,7 @@ adopt(struct upsert *u, void *ctx, struct err *e)
 }
 
 struct replacement {
+	struct store *store;
 	struct adoption adoption;
 	struct existing expected;
 	const struct instead *instead; /* or NULL */
@@ -131,6 +133,24 @@ insert(struct upsert *u, const struct replacement *r, struct err *e)
 		   r->instead->commit(r->instead->ctx, u, e));
 }
 
+/* The new row for the old one, and the levels above by what is there now. */
+static bool
+exchange(struct upsert *u, const struct replacement *r,
+    const struct existing *old, struct err *e)
+{
+	const struct row *row = r->adoption.row;
+	struct renewal renewal;
+	bool ok;
+
+	ok =
+	    renew_begin(r->store, u, old->id, &renewal, e) &&
+	    upsert_delete(u, old->id, e) &&
+	    tombstone_row(u, old->path, row->value[COLUMN_SOPInstanceUID], e) &&
+	    insert(u, r, e) && renew(r->store, u, &renewal, row, e);
+	renew_end(&renewal);
+	return ok;
+}
+
 static bool
 replace(struct upsert *u, void *ctx, struct err *e)
 {
@@ -145,9 +165,7 @@ replace(struct upsert *u, void *ctx, struct err *e)
 		return insert(u, r, e);
 	if (strcmp(x->path, r->expected.path) != 0)
 		return true;
-	if (!upsert_delete(u, x->id, e) ||
-	    !tombstone_row(u, x->path, row->value[COLUMN_SOPInstanceUID], e) ||
-	    !insert(u, r, e))
+	if (!exchange(u, r, x, e))
 		return false;
 	x->id = 0;
 	return true;
@@ -276,8 +294,10 @@ static bool
 store_instead(struct arrivals *a, struct existing *x, bool *done, struct err *e)
 {
 	const struct instead *instead = a->file->instead;
-	struct replacement r = {
-	    .adoption.row = &a->row, .expected = *x, .instead = instead};
+	struct replacement r = {.store = a->store,
+	    .adoption.row = &a->row,
+	    .expected = *x,
+	    .instead = instead};
 
 	if (instead != NULL && !instead->keep(instead->ctx, x, e)) {
 		remove_file(a);

@@ -14,6 +14,7 @@
 #include "store/index/attribute.h"
 #include "store/index/word.h"
 #include "store/orphan.h"
+#include "store/renew.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -83,6 +84,7 @@ get_int(struct check *c, const char *sql, const struct db_value *args, size_t n,
 }
 
 struct checked_row {
+	struct store *store;
 	int64_t id;
 	char path[128];
 };
@@ -103,6 +105,7 @@ read_batch(struct check *c, int64_t after, struct checked_row *rows, size_t *n,
 		" LIMIT ?",
 		DB_ARGS(db_int(after), db_int(BATCH)), &q, e))
 		while ((step = db_step(q, e)) == DB_STEP_ROW) {
+			rows[*n].store = c->s;
 			rows[*n].id = db_column_int(q, 0);
 			(void)str_copy(rows[*n].path, sizeof(rows[*n].path),
 			    db_column(q, 1));
@@ -110,6 +113,23 @@ read_batch(struct check *c, int64_t after, struct checked_row *rows, size_t *n,
 		}
 	store_reader_done(c->s, db);
 	return step == DB_STEP_DONE;
+}
+
+/* The row goes, and now comes if it is not NULL. */
+static bool
+take_out(struct store *s, struct upsert *u, int64_t id, struct adoption *now,
+    struct err *e)
+{
+	struct renewal r;
+	bool ok;
+
+	ok = renew_begin(s, u, id, &r, e) && upsert_delete(u, id, e);
+	/* The index may have had it otherwise than the file has it now. */
+	r.read = false;
+	ok = ok && (now == NULL || adopt(u, now, e)) &&
+	     renew(s, u, &r, now != NULL ? now->row : NULL, e);
+	renew_end(&r);
+	return ok;
 }
 
 static bool
@@ -125,10 +145,11 @@ lose_row(struct upsert *u, void *ctx, struct err *e)
 		   " FROM instance i JOIN series e ON e.id = i.series"
 		   " JOIN study s ON s.id = e.study WHERE i.id = ?",
 		   DB_ARGS(db_int(clock_utc_ms()), db_int(row->id)), e) &&
-	       upsert_delete(u, row->id, e);
+	       take_out(row->store, u, row->id, NULL, e);
 }
 
 struct rewrite {
+	struct store *store;
 	int64_t id;
 	struct adoption adoption;
 };
@@ -138,7 +159,7 @@ rewrite_row(struct upsert *u, void *ctx, struct err *e)
 {
 	struct rewrite *r = ctx;
 
-	return upsert_delete(u, r->id, e) && adopt(u, &r->adoption, e) &&
+	return take_out(r->store, u, r->id, &r->adoption, e) &&
 	       (r->adoption.existing.id == 0 ||
 		   fail(e, ERR_CONFLICT, "another row has its UID"));
 }
@@ -218,7 +239,7 @@ same_row(struct check *c, int64_t id, const struct row *row, bool *same,
 static bool
 repair_row(struct check *c, int64_t id, const char *path)
 {
-	struct rewrite r = {.id = id};
+	struct rewrite r = {.store = c->s, .id = id};
 	struct arena a;
 	struct row row;
 	struct err e;

@@ -129,6 +129,41 @@ def t_again_but_different():
             assert files[0].endswith(kept), setting
 
 
+def t_corrected_and_sent_again():
+    """All images of a study once more, under the right patient: nothing of
+    the wrong one is left in the index."""
+    query = [(0x00080052, "CS", "STUDY"), (0x00081030, "LO", ""),
+             (0x00100010, "PN", ""), (0x00100020, "LO", ""),
+             (0x0020000D, "UI", "1.2.3")]
+    wrong = ("WRONG", "Doe^John", "Head")
+    right = ("RIGHT", "Roe^Jane", "Chest")
+
+    def send(a, i, patient, name, description):
+        uid = "1.2.6.%d" % i
+        equal(a.store(dicom.CT, uid, dicom.instance(
+            uid, patient=patient, name=name,
+            more=[(0x00081030, "LO", description)])), 0)
+
+    def found(a):
+        status, answers = a.find(dicom.FIND_STUDY, query)
+        equal(status, 0)
+        return [tuple(dicom.as_text(x[t]) for t in
+                      (0x00100020, 0x00100010, 0x00081030)) for x in answers]
+
+    with Server(settings={"store.duplicate": "replace"}) as server:
+        with associate(server, [(dicom.CT, [dicom.EXPLICIT_LITTLE]),
+                                (dicom.FIND_STUDY, [dicom.EXPLICIT_LITTLE])
+                                ]) as a:
+            for i in range(4):
+                send(a, i, *wrong)
+            for i in (2, 0, 3, 1):
+                equal(found(a), [wrong])
+                send(a, i, *right)
+            equal(found(a), [right])
+            equal(len(rows(server, "select * from patient")), 1)
+        server.verb("check")
+
+
 def t_malformed_is_refused_and_drained():
     good = dicom.instance("1.2.5")
     bad = {

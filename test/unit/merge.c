@@ -609,6 +609,20 @@ random_merge(int number)
 	return archive_int(&t, count) != before;
 }
 
+/* One that is there comes again, of another patient or called otherwise. */
+static void
+random_replacement(void)
+{
+	static const char *const names[] = {"", "P^Q", "V^W"};
+	int last = object_number;
+
+	if (last == 0)
+		return;
+	object_number = (int)pick((unsigned)last);
+	put(ids[pick(4)], issuers[pick(4)], names[pick(3)]);
+	object_number = last;
+}
+
 static void
 random_things(void)
 {
@@ -617,6 +631,8 @@ random_things(void)
 	int i;
 
 	for (i = 0; i < 40; i++) {
+		if (i % 3 == 0)
+			random_replacement();
 		switch (pick(4)) {
 		case 0:
 			random_correction(i);
@@ -681,6 +697,7 @@ TEST(any_order)
 			return;
 		/* Studies of several patients are part of it. */
 		log_level_set(LOG_ERROR + 1);
+		store_set_duplicate(t.store, DUPLICATE_REPLACE);
 		random_things();
 		check_reindex();
 		merge_and_undo();

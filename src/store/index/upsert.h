@@ -4,8 +4,8 @@
  *
  * An attribute of a patient, study or series is that of the instance that
  * brought a value first; later instances only fill in what was empty. A study
- * belongs to the patient of its first instance. Replacing the only instance of
- * a series or study takes its attributes along.
+ * belongs to the patient of its first instance. What an instance said before it
+ * was taken out or replaced is forgotten by renew.h.
  *
  * Ids, empty fields and lists of the rows last used are kept in memory, and
  * forgotten after a rollback or when another process has written. Counts are
@@ -56,6 +56,13 @@ bool upsert_insert(
     struct upsert *u, const struct row *row, struct err *e) MUST_USE;
 /* Counts go down; a series, study or patient without instances goes. */
 bool upsert_delete(struct upsert *u, int64_t instance, struct err *e) MUST_USE;
+/* With all its series and instances, and its patient if that has no other. */
+bool upsert_delete_study(
+    struct upsert *u, int64_t study, struct err *e) MUST_USE;
+/* Name, birth date and sex of a patient, or of what is said of him (said not
+ * 0), as these values by column have them. */
+bool upsert_correct_patient(struct upsert *u, int64_t patient, int64_t said,
+    const struct str *value, struct err *e) MUST_USE;
 
 /* For commit.c: before the first work of a transaction, before its commit,
  * and after a rollback. */

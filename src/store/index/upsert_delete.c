@@ -1,10 +1,12 @@
 /*
- * Taking an instance out of the index, and the lists of a study made anew.
+ * Taking an instance out of the index, or a whole study, and the lists of a
+ * study made anew.
  */
 #include "store/index/upsert.h"
 
 #include "base/limit.h"
 #include "base/buf.h"
+#include "store/index/attribute.h"
 #include "store/index/person_inside.h"
 
 struct owners {
@@ -260,4 +262,83 @@ upsert_delete(struct upsert *u, int64_t instance, struct err *e)
 		return false;
 	upsert_forget(u);
 	return true;
+}
+
+bool
+upsert_delete_study(struct upsert *u, int64_t study, struct err *e)
+{
+	struct db *db = upsert_db(u);
+	struct owners o = {.study = study};
+	bool found;
+
+	if (!upsert_end(u, e) ||
+	    !db_get_int(db, "SELECT patient FROM study WHERE id = ?",
+		DB_ARGS(db_int(study)), &o.patient, &found, e) ||
+	    !db_get_int(db, "SELECT said FROM study WHERE id = ?",
+		DB_ARGS(db_int(study)), &o.said, &found, e) ||
+	    !db_exec(db,
+		"DELETE FROM instance WHERE series IN"
+		" (SELECT id FROM series WHERE study = ?)",
+		DB_ARGS(db_int(study)), e) ||
+	    !db_exec(db, "DELETE FROM series WHERE study = ?",
+		DB_ARGS(db_int(study)), e) ||
+	    !prune_study(db, &o, e))
+		return false;
+	upsert_forget(u);
+	return true;
+}
+
+static bool
+correct_said(struct db *db, const struct str *v, struct err *e)
+{
+	const struct person p = {
+	    v[COLUMN_PatientID], v[COLUMN_IssuerOfPatientID]};
+	struct person root;
+	struct arena a;
+	bool ok;
+
+	arena_init(&a, LIMIT_EXCHANGE);
+	ok = person_resolve(db, &a, &p, &root, e) &&
+	     person_refresh(db, &a, &root, e);
+	arena_fini(&a);
+	return ok;
+}
+
+static bool
+correct_names(struct db *db, int64_t patient, struct str name, struct err *e)
+{
+	struct arena a;
+	bool ok;
+
+	arena_init(&a, LIMIT_EXCHANGE);
+	ok = upsert_drop_names(db, patient, e) &&
+	     upsert_add_names(
+		 db, WORD_PATIENT_NAME, patient, name_keys(&a, name), e);
+	arena_fini(&a);
+	return ok;
+}
+
+bool
+upsert_correct_patient(struct upsert *u, int64_t patient, int64_t said,
+    const struct str *v, struct err *e)
+{
+	struct db *db = upsert_db(u);
+
+	if (!upsert_end(u, e))
+		return false;
+	upsert_forget(u);
+	if (!db_exec(db,
+		said != 0
+		    ? "UPDATE patient_said SET PatientName = ?,"
+		      " PatientBirthDate = ?, PatientSex = ? WHERE id = ?"
+		    : "UPDATE patient SET PatientName = ?,"
+		      " PatientBirthDate = ?, PatientSex = ? WHERE id = ?",
+		DB_ARGS(db_str(v[COLUMN_PatientName]),
+		    db_str(v[COLUMN_PatientBirthDate]),
+		    db_str(v[COLUMN_PatientSex]),
+		    db_int(said != 0 ? said : patient)),
+		e))
+		return false;
+	return said != 0 ? correct_said(db, v, e)
+			 : correct_names(db, patient, v[COLUMN_PatientName], e);
 }
