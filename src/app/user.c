@@ -5,8 +5,8 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/limit.h"
+#include "store/table/password.h"
 #include "store/table/user.h"
-#include "web/auth/secret.h"
 
 #include <termios.h>
 #include <unistd.h>

@@ -75,6 +75,12 @@ struct assoc_policy {
 	bool (*admit)(void *ctx, const struct conn *c,
 	    const struct pdu_associate *rq, struct pdu_reject *reject,
 	    struct err *e);
+	/* Who the peer's user is (PS3.7 D.3.3.7): *proven if it is certain,
+	 * which the peer is told if it asks. False as above. NULL: nobody is
+	 * asked. */
+	bool (*identify)(void *ctx, const struct conn *c,
+	    const struct pdu_user_identity *user, bool *proven,
+	    struct pdu_reject *reject, struct err *e);
 	/* One context: return the index of the chosen transfer syntax, or -1
 	 * with *result set. *may_scp: the peer proposes to be SCP of this
 	 * class; leave or clear. extended: the peer's proposal, replaced by

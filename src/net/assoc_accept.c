@@ -21,7 +21,8 @@ struct handshake {
 	struct arena arena;
 	struct buf body;
 	struct pdu_associate rq, ac;
-	bool named; /* the peer could be named */
+	bool named;  /* the peer could be named */
+	bool proven; /* and its user */
 };
 
 /* An HTTP or TLS client on the wrong port: say so instead of "unexpected PDU
@@ -188,6 +189,19 @@ admit(struct handshake *h, struct err *e)
 
 	if (h->policy->admit == NULL ||
 	    h->policy->admit(h->ctx, h->a->conn, &h->rq, &r, e))
+		return true;
+	return reject(h, r);
+}
+
+static bool
+identify(struct handshake *h, struct err *e)
+{
+	struct pdu_reject r = {
+	    REJECT_PERMANENT, REJECT_BY_ACSE, REJECT_ACSE_NO_REASON};
+
+	if (h->policy->identify == NULL || h->rq.identity.type == 0 ||
+	    h->policy->identify(
+		h->ctx, h->a->conn, &h->rq.identity, &h->proven, &r, e))
 		return true;
 	return reject(h, r);
 }
@@ -376,10 +390,9 @@ answer_rest(struct handshake *h)
 		h->ac.async_performed = lesser(h->rq.async_performed, 1);
 		a->async_performed = h->ac.async_invoked;
 	}
-	/* admit() has said yes to the user; tickets (type 3 and above) would
-	 * need an answer that we do not have. */
-	if (h->rq.identity.response_requested &&
-	    (h->rq.identity.type == 1 || h->rq.identity.type == 2))
+	/* Only of who is certain. Tickets (type 3 and above) would need an
+	 * answer that we do not have. */
+	if (h->proven && h->rq.identity.response_requested)
 		h->ac.identity.answered = true;
 }
 
@@ -422,7 +435,8 @@ assoc_accept(struct assoc **out, struct conn *c,
 	c->hard_deadline_ms = clock_mono_ms() + WAIT_ARTIM_MS;
 	(void)assoc_step(h.a, UL_EVT5);
 	ok = read_request(&h, e) && parse_request(&h, e) &&
-	     check_request(&h, e) && admit(&h, e) && accept_request(&h, e);
+	     check_request(&h, e) && admit(&h, e) && identify(&h, e) &&
+	     accept_request(&h, e);
 	arena_fini(&h.arena);
 	buf_fini(&h.body);
 	if (ok)

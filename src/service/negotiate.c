@@ -93,6 +93,19 @@ admit(void *ctx, const struct conn *c, const struct pdu_associate *rq,
 	return true;
 }
 
+static bool
+identify(void *ctx, const struct conn *c, const struct pdu_user_identity *user,
+    bool *proven, struct pdu_reject *reject, struct err *e)
+{
+	struct negotiation *n = ctx;
+
+	/* Strangers cannot have passwords tried. */
+	if (n->echo_only)
+		return true;
+	return identity_check(
+	    n->identities, user, c->peer.address, proven, reject, e);
+}
+
 int
 negotiate_syntax(
     const struct service *service, const struct pdu_context *context)
@@ -156,6 +169,7 @@ choose(void *ctx, const struct pdu_associate *rq,
 
 const struct assoc_policy negotiation_policy = {
     .admit = admit,
+    .identify = identify,
     .choose = choose,
     .async_performed = ASYNC_WINDOW,
 };

@@ -5,17 +5,20 @@
  * Refused as a whole: a called AE title that is not ours (unless that is not
  * checked), and, with dicom.access known, a caller that is neither on this
  * machine nor a known node at its own address. Such a caller gets Verification
- * when it proposes it, and nothing else.
+ * when it proposes it, and nothing else. Of the others a user's name and
+ * passcode must be right, if there are any (identity.h).
  */
 #ifndef SERVICE_NEGOTIATE_H
 #define SERVICE_NEGOTIATE_H
 
+#include "service/identity.h"
 #include "service/service.h"
 
 /* The context of negotiation_policy: one for each association. */
 struct negotiation {
 	const struct service_config *config;
 	struct store *store;
+	struct identities *identities;
 	/* The findings. */
 	bool trusted;     /* this machine or a known node */
 	bool echo_only;   /* not admitted to anything but Verification */

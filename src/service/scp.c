@@ -76,6 +76,7 @@ struct scp {
 	struct door plain, secure; /* secure: TLS */
 	struct scp_config config;
 	struct gate gate, moves; /* by address; by Move Destination */
+	struct identities *identities;
 	struct link *links;
 	size_t link_count, association_count, running;
 	size_t held; /* bytes of identifiers, in line */
@@ -430,8 +431,9 @@ static bool
 handshake(struct link *l)
 {
 	struct session *session = &l->session;
-	struct negotiation n = {
-	    .config = &session->config, .store = l->scp->store};
+	struct negotiation n = {.config = &session->config,
+	    .store = l->scp->store,
+	    .identities = l->scp->identities};
 	struct conn *c = l->conn;
 	struct err e = {0};
 
@@ -838,6 +840,7 @@ release(struct scp **sp)
 	tls_unref(&s->config.tls);
 	gate_fini(&s->gate);
 	gate_fini(&s->moves);
+	identities_free(&s->identities);
 	client_fini(&s->config.client);
 	cond_fini(&s->ended);
 	mutex_fini(&s->lock);
@@ -873,6 +876,7 @@ scp_open(struct scp **out, struct store *store, const struct scp_config *c,
 	cond_init(&s->ended);
 	gate_init(&s->gate, LIMIT_RUNNING_PER_ADDRESS);
 	gate_init(&s->moves, c->max_outgoing);
+	s->identities = identities_new(store);
 	take_config(s, c);
 	node_prepare(store);
 	if (!lot_open(&s->lot, e) ||

@@ -111,6 +111,46 @@ def t_window_roles_and_extended():
                             dicom.CT: b"\2\0\0\0\0\0"})
 
 
+def t_user_identity():
+    """PS3.7 D.3.3.7: a positive response is for who is certain."""
+    def ask(server, kind, name, secret=b"", answer=True):
+        with dicom.Association(
+                server.dicom_port, ECHO, user=dicom.user_information(
+                    more=dicom.identity(kind, name, secret, answer))) as a:
+            equal(a.echo(), 0)
+            return a.accepted["items"].get(0x59)
+
+    right = b"eva", b"correct horse"
+    with Server() as server:
+        # Without users there is no identification: accepted, unanswered.
+        equal(ask(server, 2, *right), None)
+        equal(ask(server, 1, b"eva"), None)
+        for name, role in (("root", "admin"), ("eva", "user")):
+            server.verb("user", "add", name, "--role", role,
+                        "--password-stdin", stdin="correct horse\n")
+        for _ in range(2):
+            equal(ask(server, 2, *right), [b"\0\0"])
+        equal(ask(server, 2, *right, answer=False), None)
+        # What cannot be proven is not answered.
+        equal(ask(server, 1, b"eva"), None)
+        for kind in (3, 4, 5, 77):
+            equal(ask(server, kind, b"ticket"), None)
+        for name, secret in ((b"eva", b"wrong horse"), (b"eva", b""),
+                             (b"nobody", b"correct horse"),
+                             (b"\xff" * 600, b"x" * 60000)):
+            e = raises(dicom.Rejected, ask, server, 2, name, secret, False)
+            equal((e.result, e.source, e.reason), (1, 2, 1), name)
+        server.wait_log("user 'eva': the name or the password is wrong")
+        # A change ends what was right before.
+        server.verb("user", "edit", "eva", "--active", "no")
+        raises(dicom.Rejected, ask, server, 2, *right)
+        for _ in range(6):
+            raises(dicom.Rejected, ask, server, 2, b"eva", b"guess")
+        server.verb("user", "edit", "eva", "--active", "yes")
+        raises(dicom.Rejected, ask, server, 2, *right)
+        assert "too many wrong passwords" in server.verb("node", "refused")
+
+
 def t_several_requests_at_once():
     with Server() as server:
         with dicom.Association(

@@ -57,8 +57,24 @@ admit(void *ctx, const struct conn *c, const struct pdu_associate *rq,
 	return fail(e, ERR_DENIED, "no such AE title: %s", rq->called);
 }
 
-static const struct assoc_policy policy = {
-    .admit = admit, .choose = choose, .async_performed = 8};
+/* "doctor" is who he says; "thief" is not. */
+static bool
+identify(void *ctx, const struct conn *c, const struct pdu_user_identity *user,
+    bool *proven, struct pdu_reject *reject, struct err *e)
+{
+	(void)ctx;
+	(void)c;
+	(void)reject;
+	*proven = str_eq_text(user->primary, "doctor");
+	if (str_eq_text(user->primary, "thief"))
+		return fail(e, ERR_DENIED, "no such user");
+	return true;
+}
+
+static const struct assoc_policy policy = {.admit = admit,
+    .identify = identify,
+    .choose = choose,
+    .async_performed = 8};
 
 static struct pdu_context default_contexts[3];
 
@@ -252,9 +268,17 @@ TEST(does_not_answer_what_was_not_asked)
 	CHECK(!assoc_context(s.assoc, 1)->peer_scp);
 	arena_fini(&arena);
 	end(&s);
-	/* A Kerberos ticket cannot be answered, an unasked user must not. */
+	/* Who is not certain is not answered, and who does not ask neither. */
 	rq.identity = (struct pdu_user_identity){
 	    .type = 3, .response_requested = true, .primary = STR("t")};
+	accept_request(&s, &rq, false);
+	if (!CHECK(s.ok) || !parse_answer(&s, &arena, &ac))
+		return;
+	CHECK(!ac.identity.answered);
+	arena_fini(&arena);
+	end(&s);
+	rq.identity =
+	    (struct pdu_user_identity){.type = 2, .primary = STR("doctor")};
 	accept_request(&s, &rq, false);
 	if (!CHECK(s.ok) || !parse_answer(&s, &arena, &ac))
 		return;
@@ -329,6 +353,14 @@ TEST(rejects)
 		CHECK_EQ(s.assoc->reject.reason, REJECT_USER_CALLED_AE);
 		CHECK_STR(str_from(s.assoc->calling), "MODALITY");
 	}
+	end(&s);
+	rq = request();
+	rq.identity = (struct pdu_user_identity){
+	    .type = 2, .primary = STR("thief"), .secondary = STR("x")};
+	accept_request(&s, &rq, true);
+	CHECK(!s.ok);
+	check_short(&s, 0, PDU_ASSOCIATE_RJ, REJECT_PERMANENT, REJECT_BY_ACSE,
+	    REJECT_ACSE_NO_REASON);
 	end(&s);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/os.h"
+#include "store/table/password.h"
 #include "web/auth/access.h"
 #include "web/auth/secret.h"
 #include "web/http/inside.h"

@@ -6,6 +6,7 @@
 #include "web/api/people.h"
 
 #include "base/log.h"
+#include "store/table/password.h"
 #include "web/auth/access.h"
 #include "web/auth/secret.h"
 #include "web/http/inside.h"

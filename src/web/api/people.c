@@ -5,6 +5,7 @@
 #include "web/api/people.h"
 
 #include "base/clock.h"
+#include "store/table/password.h"
 #include "web/auth/access.h"
 #include "web/auth/secret.h"
 #include "web/http/inside.h"

@@ -17,6 +17,7 @@
 #include "base/limit.h"
 #include "base/log.h"
 #include "base/utf8.h"
+#include "store/table/password.h"
 #include "web/auth/link.h"
 #include "web/auth/secret.h"
 #include "web/http/inside.h"

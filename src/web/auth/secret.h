@@ -1,6 +1,5 @@
 /*
- * Secrets: random ones as text, their hashes, passwords, and the second
- * factor.
+ * Secrets: random ones as text, their hashes, and the second factor.
  */
 #ifndef WEB_AUTH_SECRET_H
 #define WEB_AUTH_SECRET_H
@@ -13,20 +12,6 @@ void secret_text(char *out, size_t n);
 void secret_hash(struct str text, uint8_t out[32]);
 /* In a time that does not tell where they differ. */
 bool secret_same(struct str a, struct str b);
-
-#define PASSWORD_LEAST 8
-#define PASSWORD_MOST  1024
-#define PASSWORD_ROOM  128 /* of its hash */
-
-/* 8 to 1,024 characters of UTF-8 (F95). */
-bool password_check(struct str password, struct err *e) MUST_USE;
-/* argon2id, 64 MiB and three passes; ERR_IO without that memory. */
-bool password_hash(
-    struct str password, char out[PASSWORD_ROOM], struct err *e) MUST_USE;
-/* hash NULL or "": takes as long, and is false. */
-bool password_verify(struct str password, const char *hash) MUST_USE;
-/* 0 (weak) to 4, by length and variety: a hint. */
-unsigned password_strength(struct str password);
 
 /* RFC 6238: six digits for 30 seconds, by SHA-1, as every telephone has it. */
 #define TOTP_SECRET_TEXT 33 /* 20 bytes in base 32 */
