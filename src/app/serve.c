@@ -45,6 +45,7 @@ struct server {
 	struct dicom_tls tls;
 	int64_t version; /* of the stored settings in effect */
 	char trouble[sizeof(((struct err *)0)->text)]; /* logged already */
+	bool json; /* each line on stderr is an object */
 };
 
 struct serve_options {
@@ -403,7 +404,8 @@ open_server(struct server *s, const char *data, struct err *e)
 	return ok;
 }
 
-/* Beside the log, which may be kept and read by others. */
+/* Beside the log, which may be kept and read by others; but a reader of JSON
+ * lines is given nothing else. */
 static void
 say_setup(struct server *s)
 {
@@ -412,6 +414,11 @@ say_setup(struct server *s)
 
 	if (!web_setup(s->web, link, sizeof(link), &e))
 		log_error("http", "%s", e.text);
+	else if (link[0] != '\0' && s->json)
+		log_info("http",
+		    "there is no user of the portal yet; make the first "
+		    "administrator here, once: %s",
+		    link);
 	else if (link[0] != '\0')
 		fprintf(stderr,
 		    "\nThere is no user of the portal yet. Make the first "
@@ -449,15 +456,26 @@ say_ready(struct server *s)
 }
 
 static int
+cannot_serve(const struct server *s, const struct err *e)
+{
+	if (!s->json)
+		return verb_error(e);
+	log_error("serve", "%s", e->text);
+	return e->code == ERR_USAGE ? VERB_USAGE : VERB_FAILED;
+}
+
+static int
 serve(const struct serve_options *o, struct server *s)
 {
 	sigset_t set;
 	struct err e;
 	int status = VERB_DONE;
 
-	if (!set_up_log(o->log_format, &e) ||
-	    !pinned_settings(&s->settings, o, &e))
+	if (!set_up_log(o->log_format, &e))
 		return verb_error(&e);
+	s->json = o->log_format != NULL && !strcmp(o->log_format, "json");
+	if (!pinned_settings(&s->settings, o, &e))
+		return cannot_serve(s, &e);
 	(void)umask(077);
 	(void)signal(SIGPIPE, SIG_IGN);
 	stop_signals(&set);
@@ -468,7 +486,7 @@ serve(const struct serve_options *o, struct server *s)
 		say_ready(s);
 		run_until_signal(s);
 	} else {
-		status = verb_error(&e);
+		status = cannot_serve(s, &e);
 	}
 	if (s->runner != NULL)
 		runner_stop(s->runner);

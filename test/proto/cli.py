@@ -3,7 +3,9 @@ layers they come from, import, export, check, beside a running server."""
 
 import glob
 import hashlib
+import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,7 +20,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import pydicom  # noqa: E402
 from harness import sample  # noqa: E402
 from harness.runner import Skip, equal, main  # noqa: E402
-from harness.server import Server, binary, wait_for  # noqa: E402
+from harness.server import (ROOT, Server, binary,  # noqa: E402
+                            known_settings, wait_for)
 
 
 # The import works with several threads.
@@ -112,6 +115,16 @@ def t_help():
             assert "--data DIR" in more
             equal(f.verb(verb, "--help", data=False), more)
         assert not os.path.exists(f.data)
+
+
+def t_man_page_names_all():
+    with open(os.path.join(ROOT, "docs/fileroom.1"), encoding="utf-8") as f:
+        page = f.read().replace("\\-", "-")
+    with Folder() as f:
+        verbs = re.findall(r"^  (\S+) ", f.verb("help", data=False), re.M)
+    assert "worklist-find" in verbs, verbs
+    for name in verbs + re.findall(r'"([a-z0-9]+\.[a-z_]+)"', known_settings()):
+        assert re.search(r"(?<![\w.])%s(?![\w.])" % re.escape(name), page), name
 
 
 def t_wrong_usage():
@@ -423,9 +436,19 @@ def t_second_signal_ends_at_once():
 
 
 def t_log_formats():
-    with Server(args=["--log-format", "json"]) as server:
-        pass_lines = wait_for(lambda: server.log().splitlines())
-        assert all(line.startswith('{"time":"') for line in pass_lines)
+    with Server(args=["--log-format", "json"],
+                settings={"http.port": "auto"}) as server:
+        server.wait_log("/setup?")
+        again = server.command()
+        again[again.index("--data") + 1] += "/objects/tmp/no/folder"
+        failed = subprocess.run(again, stderr=subprocess.PIPE, check=False,
+                                stdout=subprocess.PIPE, timeout=60)
+        equal((failed.returncode, failed.stdout), (1, b""))
+        server.stop()
+        lines = server.log() + failed.stderr.decode()
+        for line in lines.splitlines():
+            equal(sorted(json.loads(line)),
+                  ["area", "level", "message", "time"])
 
 
 def t_standard_descriptors_closed():
