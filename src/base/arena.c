@@ -118,8 +118,9 @@ block_for(struct arena *a, size_t n)
 	return block;
 }
 
-void *
-arena_alloc(struct arena *a, size_t n)
+/* Memory with anything in it. */
+static void *
+take(struct arena *a, size_t n)
 {
 	size_t left = a->budget - a->used, rounded;
 	struct arena_block *block;
@@ -142,7 +143,15 @@ arena_alloc(struct arena *a, size_t n)
 	block = block_for(a, n);
 	p = block->bytes + block->used;
 	block->used += n;
-	return memset(p, 0, n);
+	return p;
+}
+
+void *
+arena_alloc(struct arena *a, size_t n)
+{
+	void *p = take(a, n);
+
+	return p != NULL ? memset(p, 0, n > 0 ? n : 1) : NULL;
 }
 
 void *
@@ -164,7 +173,7 @@ arena_dup(struct arena *a, struct str s)
 
 	if (s.n == 0)
 		return STR("");
-	p = arena_alloc(a, s.n);
+	p = take(a, s.n);
 	if (p == NULL)
 		return str_of(NULL, 0);
 	memcpy(p, s.p, s.n);

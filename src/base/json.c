@@ -98,24 +98,68 @@ put_escaped(struct buf *out, uint32_t c)
 	}
 }
 
+/* One bit in each byte of a word that is not plain: a control character, DEL
+ * or above, or one of "\\<. Borrows only set bits too many, of bytes behind one
+ * that is set rightly. */
+static uint64_t
+special(uint64_t word)
+{
+	const uint64_t ones = 0x0101010101010101, tops = 0x80 * ones;
+	uint64_t quote = word ^ '"' * ones, slash = word ^ '\\' * ones;
+	uint64_t less = word ^ '<' * ones, del = word ^ 0x7f * ones;
+
+	return (word | (word - 0x20 * ones) | (quote - ones) | (slash - ones) |
+		   (less - ones) | (del - ones)) &
+	       tops;
+}
+
 /* Bytes at the front that are plain ASCII: most of what there is. */
 static size_t
 plain_run(struct str s)
 {
-	size_t n = 0;
+	uint64_t word;
+	size_t n;
 
+	for (n = 0; n + sizeof(word) <= s.n; n += sizeof(word)) {
+		memcpy(&word, s.p + n, sizeof(word));
+		if (special(word) != 0)
+			break;
+	}
 	while (n < s.n && s.p[n] >= 0x20 && s.p[n] < 0x7f && s.p[n] != '"' &&
 	       s.p[n] != '\\' && s.p[n] != '<')
 		n++;
 	return n;
 }
 
+/* Plain text in quotes; a key has a colon behind it. */
+static void
+put_plain(struct buf *out, struct str s, bool key)
+{
+	size_t n = s.n + (key ? 3 : 2);
+	uint8_t *p = buf_space(out, n);
+
+	if (p == NULL)
+		return;
+	*p++ = '"';
+	if (s.n > 0)
+		memcpy(p, s.p, s.n);
+	p += s.n;
+	*p++ = '"';
+	if (key)
+		*p = ':';
+	buf_filled(out, n);
+}
+
 static void
 put_string(struct buf *out, struct str s)
 {
-	size_t at = 0, plain = 0, n;
+	size_t at = plain_run(s), plain = 0, n;
 	uint32_t c = 0;
 
+	if (at == s.n) {
+		put_plain(out, s, false);
+		return;
+	}
 	buf_u8(out, '"');
 	while (at < s.n) {
 		at += plain_run(str_of(s.p + at, s.n - at));
@@ -142,10 +186,16 @@ put_string(struct buf *out, struct str s)
 void
 json_key(struct json *j, const char *key)
 {
+	struct str s = str_from(key);
+
 	must(j->depth > 0 && !j->after_key);
 	separate(j);
-	put_string(j->out, str_from(key));
-	buf_u8(j->out, ':');
+	if (plain_run(s) == s.n) {
+		put_plain(j->out, s, true);
+	} else {
+		put_string(j->out, s);
+		buf_u8(j->out, ':');
+	}
 	j->after_key = true;
 }
 

@@ -461,13 +461,17 @@ db_column_int(struct db_stmt *s, int column)
 struct str
 db_column(struct db_stmt *s, int column)
 {
+	/* Of a connection that one thread uses at a time (NOMUTEX) the value
+	 * may be read at once: sqlite3_column_text() and its like look the
+	 * column up and check for errors at every call. */
+	sqlite3_value *v = sqlite3_column_value(s->stmt, column);
 	const void *p;
 
-	if (sqlite3_column_type(s->stmt, column) == SQLITE_BLOB)
-		p = sqlite3_column_blob(s->stmt, column);
+	if (sqlite3_value_type(v) == SQLITE_BLOB)
+		p = sqlite3_value_blob(v);
 	else
-		p = sqlite3_column_text(s->stmt, column);
-	return str_of(p, (size_t)sqlite3_column_bytes(s->stmt, column));
+		p = sqlite3_value_text(v);
+	return str_of(p, (size_t)sqlite3_value_bytes(v));
 }
 
 bool

@@ -70,20 +70,24 @@ class Link:
     def __init__(self, port):
         self.socket = socket.create_connection(("127.0.0.1", port), 120)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.room = bytearray(4 << 20)
+        self.view = memoryview(self.room)
 
     def ask(self, request):
         self.socket.sendall(request)
-        got = self.socket.recv(1 << 20)
-        while (end := got.find(b"\r\n\r\n")) < 0:
-            got += self.socket.recv(1 << 20)
-        head, parts, n = got[:end], [got[end + 4:]], len(got) - end - 4
+        n = self.socket.recv_into(self.room)
+        while (end := self.room.find(b"\r\n\r\n", 0, n)) < 0:
+            n += self.socket.recv_into(self.view[n:])
+        head = bytes(self.view[:end])
         if not head.startswith(b"HTTP/1.1 200"):
-            raise _peers.Failed(repr(got[:300]))
+            raise _peers.Failed(repr(head[:300]))
         size = int(re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)[1])
+        size += end + 4
+        if size > len(self.room):
+            raise _peers.Failed(f"an answer of {size} bytes")
         while n < size:
-            parts.append(self.socket.recv(1 << 20))
-            n += len(parts[-1])
-        return b"".join(parts)
+            n += self.socket.recv_into(self.view[n:])
+        return self.room[end + 4:n]
 
     def close(self):
         self.socket.close()

@@ -658,8 +658,8 @@ lead_class(struct sql *q, const struct test *t)
 	add_value(q, t, "x.SOPClassUID", "wild");
 }
 
-static bool
-is_bare(const struct test *t, enum lead_kind kind)
+bool
+test_leads_bare(const struct test *t, enum lead_kind kind)
 {
 	return t->target == TARGET_COLUMN && kind == LEAD_RANGE;
 }
@@ -669,7 +669,7 @@ test_lead_from(const struct test *t, enum lead_kind kind, struct sql *q)
 {
 	const char *letter = level_letter(t->level);
 
-	if (is_bare(t, kind)) {
+	if (test_leads_bare(t, kind)) {
 		sql_add(q, level_table(t->level));
 		sql_add(q, " ");
 		sql_add(q, letter);
@@ -696,7 +696,7 @@ test_lead_from(const struct test *t, enum lead_kind kind, struct sql *q)
 void
 test_lead_where(const struct test *t, enum lead_kind kind, struct sql *q)
 {
-	if (!is_bare(t, kind))
+	if (!test_leads_bare(t, kind))
 		return;
 	sql_add(q, " AND ");
 	add_column(q, t, "");

@@ -59,6 +59,9 @@ bool test_find_words(struct test *t, struct arena *a, struct db *db,
 
 /* A test of the row that the tables' letters (p s e i) stand for. */
 void test_filter(const struct test *t, struct sql *q);
+/* Whether it leads as a condition on its table, which the choice of an index
+ * then depends on, and not as a table of ids. */
+bool test_leads_bare(const struct test *t, enum lead_kind kind);
 /* What stands behind FROM so that the rows are those of the lead, and only
  * they are looked at: the table of the level, with its letter. */
 void test_lead_from(const struct test *t, enum lead_kind kind, struct sql *q);

@@ -75,63 +75,220 @@ level_letter(enum index_level level)
 	return levels[level].letter;
 }
 
-static bool
-read_row(const struct search *s, struct db_stmt *q, int at, struct arena *a,
-    struct index_row *row)
+/* Where a row stands in the order, and among those that came. */
+struct place {
+	struct str a, b;
+	int64_t id;
+	size_t at;
+};
+
+/* What the statement of a page is to give, and what came. */
+struct page {
+	const struct search *search;
+	const struct plan *plan;
+	const struct listing *listing; /* NULL: in the order of ids */
+	/* The columns of a row, in their order. */
+	enum column columns[COLUMN_COUNT];
+	size_t column_count;
+	struct arena *arena;
+	struct index_row *rows;
+	size_t n, room;
+	/* Keys of the order: of all rows when they are gathered, else of the
+	 * last of a full page. */
+	struct place *places, last;
+};
+
+static void
+page_init(struct page *g, const struct plan *plan,
+    const struct listing *listing, struct arena *a)
 {
-	int i;
+	size_t i;
+
+	*g = (struct page){.search = plan->search,
+	    .plan = plan,
+	    .listing = listing,
+	    .arena = a};
+	for (i = 0; i < COLUMN_COUNT; i++)
+		if (plan_gives(g->search, (enum column)i))
+			g->columns[g->column_count++] = (enum column)i;
+}
+
+static void
+read_row(struct page *g, struct db_stmt *q, struct index_row *row)
+{
+	const struct search *s = g->search;
+	int at = g->listing != NULL ? 3 : 1;
+	size_t i;
 
 	row->id = db_column_int(q, 0);
 	if (s->want_patient)
 		row->patient = db_column_int(q, at++);
 	if (s->want_file || s->level == LEVEL_INSTANCE) {
-		row->path = str_from(arena_cstr(a, db_column(q, at++)));
-		row->syntax = str_from(arena_cstr(a, db_column(q, at++)));
+		row->path = str_from(arena_cstr(g->arena, db_column(q, at++)));
+		row->syntax =
+		    str_from(arena_cstr(g->arena, db_column(q, at++)));
 		row->size = (uint64_t)db_column_int(q, at++);
 		row->crc32 = db_column_int(q, at++);
 	}
-	for (i = 0; i < COLUMN_COUNT; i++)
-		if (plan_gives(s, (enum column)i))
-			row->value[i] = arena_dup(a, db_column(q, at++));
-	return !a->over;
+	for (i = 0; i < g->column_count; i++)
+		row->value[g->columns[i]] =
+		    arena_dup(g->arena, db_column(q, at++));
+}
+
+static void
+read_place(struct page *g, struct db_stmt *q, struct place *out)
+{
+	out->id = db_column_int(q, 0);
+	out->at = g->n;
+	if (g->listing == NULL)
+		return;
+	out->a = arena_dup(g->arena, db_column(q, 1));
+	out->b = arena_dup(g->arena, db_column(q, 2));
+}
+
+static size_t
+first_room(const struct plan *p)
+{
+	return p->gathered ? (size_t)p->lead_rows + 1 : 8;
 }
 
 static bool
-fetch(struct db *db, const struct search *search, struct sql *q,
-    struct listing *last, struct arena *a, struct index_row **rows, size_t *n,
-    struct err *e)
+make_room(struct page *g)
 {
-	int at = last != NULL ? 3 : 1;
-	struct index_row *all;
+	size_t room = g->room == 0 ? first_room(g->plan) : g->room * 4;
+	struct index_row *rows;
+	struct place *places = NULL;
+
+	if (g->n < g->room)
+		return true;
+	if (room > LIMIT_ROWS)
+		room = LIMIT_ROWS;
+	must(g->n < room);
+	rows = arena_array(g->arena, room, sizeof(*rows));
+	if (g->plan->gathered)
+		places = arena_array(g->arena, room, sizeof(*places));
+	if (g->arena->over)
+		return false;
+	if (g->n > 0)
+		memcpy(rows, g->rows, g->n * sizeof(*rows));
+	if (g->n > 0 && places != NULL)
+		memcpy(places, g->places, g->n * sizeof(*places));
+	g->rows = rows;
+	g->places = places;
+	g->room = room;
+	return true;
+}
+
+static bool
+add_row(struct page *g, struct db_stmt *q)
+{
+	if (!make_room(g))
+		return false;
+	read_row(g, q, &g->rows[g->n]);
+	if (g->places != NULL)
+		read_place(g, q, &g->places[g->n]);
+	else if (g->listing != NULL && g->n + 1 == g->listing->max)
+		read_place(g, q, &g->last);
+	g->n++;
+	return !g->arena->over;
+}
+
+static int
+compare_places(const void *x, const void *y)
+{
+	const struct place *a = x, *b = y;
+	int way = str_cmp(a->a, b->a);
+
+	if (way == 0)
+		way = str_cmp(a->b, b->b);
+	return way != 0 ? way : (a->id > b->id) - (a->id < b->id);
+}
+
+/* Row places[i].at comes to place i, for all of them. */
+static void
+permute(struct page *g)
+{
+	struct index_row row;
+	size_t i, to, from;
+
+	for (i = 0; i < g->n; i++) {
+		row = g->rows[i];
+		for (to = i; (from = g->places[to].at) != i; to = from) {
+			g->rows[to] = g->rows[from];
+			g->places[to].at = to;
+		}
+		g->rows[to] = row;
+		g->places[to].at = to;
+	}
+}
+
+/* What came in no order, up to the end of the page. */
+static void
+put_in_order(struct page *g)
+{
+	const struct listing *l = g->listing;
+	struct place place;
+	size_t i;
+
+	qsort(g->places, g->n, sizeof(*g->places), compare_places);
+	for (i = 0; l != NULL && l->descending && i < g->n / 2; i++) {
+		place = g->places[i];
+		g->places[i] = g->places[g->n - 1 - i];
+		g->places[g->n - 1 - i] = place;
+	}
+	permute(g);
+	if (l != NULL && l->max < g->n)
+		g->n = l->max;
+	g->last = g->places[g->n - 1];
+}
+
+static bool
+fetch(struct db *db, struct page *g, struct sql *q, struct err *e)
+{
 	struct db_stmt *stmt;
 	enum db_step step;
-	size_t room = 8;
 
-	all = arena_array(a, room, sizeof(*all));
 	if (!db_query(db, buf_cstr(&q->text), q->args, q->n, &stmt, e))
 		return false;
-	while ((step = db_step(stmt, e)) == DB_STEP_ROW) {
-		if (*n == room && all != NULL) {
-			room = room * 4 < LIMIT_ROWS ? room * 4 : LIMIT_ROWS;
-			all = arena_array(a, room, sizeof(*all));
-			if (all != NULL)
-				memcpy(all, *rows, *n * sizeof(*all));
-		}
-		*rows = all;
-		if (all == NULL ||
-		    !read_row(search, stmt, at, a, &all[(*n)++])) {
+	while ((step = db_step(stmt, e)) == DB_STEP_ROW)
+		if (!add_row(g, stmt)) {
 			db_reset(stmt);
 			return fail(e, ERR_LIMIT,
 			    "the answer does not fit into memory");
 		}
-		if (last == NULL)
-			continue;
-		last->after_id = db_column_int(stmt, 0);
-		last->after_a = arena_dup(a, db_column(stmt, 1));
-		last->after_b = arena_dup(a, db_column(stmt, 2));
-	}
-	*rows = all;
 	return step == DB_STEP_DONE;
+}
+
+static bool
+try_page(struct db *db, struct plan *p, const struct listing *l,
+    int64_t after_id, struct page *g, struct arena *a, struct err *e)
+{
+	struct sql q;
+	bool ok;
+
+	sql_init(&q);
+	ok = l != NULL ? plan_listing(p, l, &q, e)
+		       : plan_page(p, after_id, &q, e);
+	page_init(g, p, l, a);
+	ok = ok && fetch(db, g, &q, e);
+	sql_fini(&q);
+	return ok;
+}
+
+static bool
+read_page(struct db *db, struct plan *p, const struct listing *l,
+    int64_t after_id, struct page *g, struct arena *a, struct err *e)
+{
+	if (!try_page(db, p, l, after_id, g, a, e))
+		return false;
+	/* More than were counted: they have arrived in between. */
+	if (p->gathered && g->n == LIMIT_ROWS) {
+		p->may_gather = false;
+		return try_page(db, p, l, after_id, g, a, e);
+	}
+	if (p->gathered && g->n > 0)
+		put_in_order(g);
+	return true;
 }
 
 bool
@@ -140,20 +297,19 @@ index_search(struct store *s, const struct search *search, int64_t after_id,
 {
 	struct db *db = store_reader(s, e);
 	struct plan plan;
-	struct sql q;
+	struct page page = {0};
 	bool ok;
 
 	*rows = NULL;
 	*n = 0;
 	if (db == NULL)
 		return false;
-	sql_init(&q);
 	ok = plan_init(&plan, search, e) &&
 	     plan_choose(&plan, db, after_id, e) &&
-	     plan_page(&plan, after_id, &q, e) &&
-	     fetch(db, search, &q, NULL, a, rows, n, e);
+	     read_page(db, &plan, NULL, after_id, &page, a, e);
+	*rows = page.rows;
+	*n = page.n;
 	plan_fini(&plan);
-	sql_fini(&q);
 	store_reader_done(s, db);
 	return ok;
 }
@@ -164,8 +320,8 @@ index_list(struct store *s, const struct search *search,
     size_t *n, struct listing *last, struct err *e)
 {
 	struct db *db = store_reader(s, e);
+	struct page page = {0};
 	struct plan plan;
-	struct sql q;
 	bool ok;
 
 	must(search->level <= LEVEL_STUDY && l->max <= LIMIT_ROWS);
@@ -174,15 +330,16 @@ index_list(struct store *s, const struct search *search,
 	*n = 0;
 	if (db == NULL)
 		return false;
-	sql_init(&q);
 	ok = plan_init(&plan, search, e) && plan_choose_listing(&plan, db, e) &&
-	     plan_listing(&plan, l, &q, e) &&
-	     fetch(db, search, &q, last, a, rows, n, e);
+	     read_page(db, &plan, l, 0, &page, a, e);
 	plan_fini(&plan);
-	sql_fini(&q);
 	store_reader_done(s, db);
-	if (*n < l->max)
-		last->after_id = 0;
+	*rows = page.rows;
+	*n = page.n;
+	/* A page that is not full is the last one. */
+	last->after_id = page.n < l->max ? 0 : page.last.id;
+	last->after_a = page.last.a;
+	last->after_b = page.last.b;
 	return ok;
 }
 

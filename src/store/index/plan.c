@@ -78,7 +78,7 @@ plan_init(struct plan *p, const struct search *search, struct err *e)
 {
 	size_t i;
 
-	*p = (struct plan){.search = search};
+	*p = (struct plan){.search = search, .may_gather = true};
 	arena_init(&p->scratch, 8 * LIMIT_IDENTIFIER);
 	p->high = p->low = search->level;
 	if (search->count > SQL_CONDITIONS)
@@ -161,6 +161,7 @@ best_lead(struct plan *p, struct db *db, enum lead_kind kind, int64_t *limit,
 		if (n >= *limit)
 			continue;
 		*limit = n;
+		p->lead_rows = n;
 		p->lead = &p->tests[i];
 		p->lead_kind = kind;
 	}
@@ -189,6 +190,7 @@ sure_lead(struct plan *p)
 			continue;
 		p->lead = &p->tests[i];
 		p->lead_kind = LEAD_RANGE;
+		p->lead_rows = INT64_MAX;
 	}
 }
 
@@ -239,9 +241,11 @@ plan_choose(struct plan *p, struct db *db, int64_t after_id, struct err *e)
 	return p->lead != NULL || best_lead(p, db, LEAD_SCAN, &limit, e);
 }
 
-/* " FROM … WHERE …": the rows that fit. */
+/* " FROM … WHERE …": the rows that fit, joined to those up to the tables high
+ * and low. */
 static void
-add_matches(const struct plan *p, struct sql *q)
+add_matches(const struct plan *p, enum index_level high, enum index_level low,
+    struct sql *q)
 {
 	enum index_level from = p->search->level;
 	size_t i;
@@ -256,10 +260,10 @@ add_matches(const struct plan *p, struct sql *q)
 		sql_add(q, level_letter(from));
 		sql_add(q, " NOT INDEXED");
 	}
-	if (p->high < from)
-		join(q, from, p->high);
-	if (p->low > from)
-		join(q, from, p->low);
+	if (high < from)
+		join(q, from, high);
+	if (low > from)
+		join(q, from, low);
 	sql_add(q, " WHERE 1");
 	if (p->lead != NULL)
 		test_lead_where(p->lead, p->lead_kind, q);
@@ -289,7 +293,7 @@ add_ids(const struct plan *p, int64_t after_id, struct sql *q)
 		sql_add(q, level_letter(p->low));
 		sql_add(q, ".id) AS low");
 	}
-	add_matches(p, q);
+	add_matches(p, p->high, p->low, q);
 	sql_add(q, " AND ");
 	sql_add(q, plus);
 	sql_add(q, letter);
@@ -389,10 +393,54 @@ join_wanted(const struct plan *p, struct sql *q)
 			       : " LEFT JOIN study s ON s.id = e.study");
 }
 
-bool
-plan_page(
-    const struct plan *p, int64_t after_id, struct sql *out, struct err *e)
+/* Whether all rows can be read at once, when up to 'most' of them are few. */
+static bool
+can_gather(const struct plan *p, int64_t most)
 {
+	enum index_level level = p->search->level;
+
+	return p->may_gather && p->lead != NULL && p->lead_rows < FEW &&
+	       p->lead_rows <= most && p->lead->level <= level &&
+	       !test_leads_bare(p->lead, p->lead_kind) && p->low <= level &&
+	       wanted(p->search).low <= level;
+}
+
+/* Those tables are needed that have a condition, a wanted column or a key of
+ * the order. */
+static void
+add_gathered(const struct plan *p, enum index_level order_level, struct sql *q)
+{
+	enum index_level high = wanted(p->search).high;
+
+	if (p->high < high)
+		high = p->high;
+	if (order_level < high)
+		high = order_level;
+	add_columns(p->search, q);
+	add_matches(p, high, p->search->level, q);
+}
+
+static void
+limit_gathered(struct sql *q)
+{
+	sql_add(q, " LIMIT ?");
+	sql_arg(q, db_int(LIMIT_ROWS));
+}
+
+bool
+plan_page(struct plan *p, int64_t after_id, struct sql *out, struct err *e)
+{
+	enum index_level level = p->search->level;
+
+	p->gathered = after_id <= 0 && can_gather(p, FEW);
+	if (p->gathered) {
+		sql_add(out, "SELECT ");
+		sql_add(out, level_letter(level));
+		sql_add(out, ".id");
+		add_gathered(p, level, out);
+		limit_gathered(out);
+		return whole(out, e);
+	}
 	sql_add(out, "SELECT q.id");
 	add_columns(p->search, out);
 	sql_add(out, " FROM (");
@@ -448,15 +496,20 @@ bounds(const struct plan *p, const struct listing *l, const struct test *t)
 	       t->leads[LEAD_RANGE];
 }
 
+static enum index_level
+order_level(const struct plan *p, const struct listing *l)
+{
+	return l->order == ORDER_ARRIVED ? p->search->level
+					 : orders[l->order].level;
+}
+
 static void
 add_ordered_matches(
     const struct plan *p, const struct listing *l, struct sql *q)
 {
-	enum index_level from = orders[l->order].level, high, low;
+	enum index_level from = order_level(p, l), high, low;
 	size_t i;
 
-	if (l->order == ORDER_ARRIVED)
-		from = p->search->level;
 	high = p->high < from ? p->high : from;
 	low = p->low > from ? p->low : from;
 	if (p->lead != NULL) {
@@ -583,9 +636,24 @@ add_ordered_ids(const struct plan *p, const struct listing *l, struct sql *q)
 }
 
 bool
-plan_listing(const struct plan *p, const struct listing *l, struct sql *out,
-    struct err *e)
+plan_listing(
+    struct plan *p, const struct listing *l, struct sql *out, struct err *e)
 {
+	/* Of many that are read for a few the others were read in vain. */
+	p->gathered = can_gather(p, 2 * (int64_t)l->max) &&
+		      order_level(p, l) <= p->search->level;
+	if (p->gathered) {
+		sql_add(out, "SELECT ");
+		sql_add(out, id_of(p->search->level));
+		sql_add(out, ", ");
+		sql_add(out, orders[l->order].a);
+		sql_add(out, ", ");
+		sql_add(out, orders[l->order].b);
+		add_gathered(p, order_level(p, l), out);
+		add_after(p, l, out);
+		limit_gathered(out);
+		return whole(out, e);
+	}
 	sql_add(out, "SELECT q.id, q.a, q.b");
 	add_columns(p->search, out);
 	sql_add(out, " FROM (");

@@ -16,6 +16,13 @@ struct plan {
 	enum index_level high, low;
 	const struct test *lead; /* NULL: all rows, in their order */
 	enum lead_kind lead_kind;
+	int64_t lead_rows; /* that it gives, once counted */
+	/* All rows that fit are read at once, in no order: those that lead are
+	 * so few that to put them in order first, and to look up the rows of a
+	 * page again, costs more. Set by plan_page() and plan_listing(); to be
+	 * made in order after all when LIMIT_ROWS come, clear 'may_gather' and
+	 * call them again. */
+	bool may_gather, gathered;
 };
 
 /* To be ended also when it fails. */
@@ -30,13 +37,13 @@ bool plan_choose(
 /* The statement of the page behind after_id: id; patient, with want_patient;
  * path, syntax, size and CRC-32, at LEVEL_INSTANCE and with want_file; then the
  * columns that plan_gives(). */
-bool plan_page(const struct plan *p, int64_t after_id, struct sql *out,
-    struct err *e) MUST_USE;
+bool plan_page(
+    struct plan *p, int64_t after_id, struct sql *out, struct err *e) MUST_USE;
 /* The same for a page of a listing: a few rows that lead are put in order, of
  * many the order leads. The two keys of the order come behind the id. */
 bool plan_choose_listing(struct plan *p, struct db *db, struct err *e) MUST_USE;
-bool plan_listing(const struct plan *p, const struct listing *l,
-    struct sql *out, struct err *e) MUST_USE;
+bool plan_listing(struct plan *p, const struct listing *l, struct sql *out,
+    struct err *e) MUST_USE;
 bool plan_gives(const struct search *search, enum column c);
 
 #endif

@@ -26,18 +26,28 @@ digits(struct str s, size_t n)
 	return true;
 }
 
+/* Two or four digits, and what parts them from the next. */
+static char *
+put_part(char *to, const uint8_t *from, size_t n, char behind)
+{
+	memcpy(to, from, n);
+	to[n] = behind;
+	return to + n + 1;
+}
+
 /* ISO 8601; what is no date of DICOM stays as it is. */
 static void
 put_date(struct json *j, const char *key, struct str s)
 {
-	char text[11];
+	char text[11], *p;
 
 	if (s.n != 8 || !digits(s, 8)) {
 		put_text(j, key, s);
 		return;
 	}
-	snprintf(text, sizeof(text), "%.4s-%.2s-%.2s", (const char *)s.p,
-	    (const char *)s.p + 4, (const char *)s.p + 6);
+	p = put_part(text, s.p, 4, '-');
+	p = put_part(p, s.p + 4, 2, '-');
+	(void)put_part(p, s.p + 6, 2, '\0');
 	json_key(j, key);
 	json_text(j, text);
 }
@@ -45,14 +55,18 @@ put_date(struct json *j, const char *key, struct str s)
 static void
 put_time(struct json *j, const char *key, struct str s)
 {
-	char text[9];
+	const uint8_t *seconds = (const uint8_t *)"00";
+	char text[9], *p;
 
 	if (!digits(s, 4)) {
 		put_text(j, key, s);
 		return;
 	}
-	snprintf(text, sizeof(text), "%.2s:%.2s:%.2s", (const char *)s.p,
-	    (const char *)s.p + 2, digits(s, 6) ? (const char *)s.p + 4 : "00");
+	if (digits(s, 6))
+		seconds = s.p + 4;
+	p = put_part(text, s.p, 2, ':');
+	p = put_part(p, s.p + 2, 2, ':');
+	(void)put_part(p, seconds, 2, '\0');
 	json_key(j, key);
 	json_text(j, text);
 }
@@ -63,12 +77,13 @@ put_time(struct json *j, const char *key, struct str s)
 static void
 put_name(struct json *j, const char *key, struct str name)
 {
-	struct buf out;
 	struct str group, rest = name, part;
 	bool first_group = true;
+	struct buf out;
 	int i;
 
-	buf_init(&out, 1024);
+	/* "^" and "=" become two bytes or three, at most. */
+	buf_init(&out, 3 * name.n + 8);
 	while (str_split(&rest, '=', &group)) {
 		if (str_trim(group).n == 0)
 			continue;
