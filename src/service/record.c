@@ -27,6 +27,7 @@ record_begin(struct session *s)
 	(void)str_copy(row->address, sizeof(row->address),
 	    str_from(a->conn->peer.address));
 	row->start_ms = clock_utc_ms();
+	live_begin(s->store, &s->live, row);
 }
 
 static void
@@ -69,6 +70,7 @@ record_end(struct session *s, const struct err *why)
 	struct activity *row = &s->activity;
 	const struct assoc *a = s->assoc;
 
+	live_end(s->store, &s->live);
 	row->end_ms = clock_utc_ms();
 	row->bytes_in = a->conn->bytes_in;
 	row->bytes_out = a->conn->bytes_out;

@@ -9,7 +9,7 @@
 #include "net/dimse.h"
 #include "service/client/client.h"
 #include "service/worklist/arrival.h"
-#include "store/table/activity.h"
+#include "store/table/live.h"
 #include "store/object.h"
 #include "store/store.h"
 
@@ -46,6 +46,7 @@ struct session {
 	struct store *store;
 	struct intake *intake; /* made at the first C-STORE */
 	struct activity activity;
+	struct live live;
 	struct service_config config; /* as it was when it began */
 	struct arena arena;           /* of the exchange; reset after each */
 	/* How we call other nodes, by the settings of now; client_fini(). */

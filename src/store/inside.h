@@ -29,6 +29,7 @@ struct names;        /* names.c: hosts of nodes, DICOM and HL7 */
 struct known_nodes;  /* node.c */
 struct hl7_known;    /* hl7_node.c */
 struct asked_memory; /* worklist/asked.c */
+struct live;         /* table/live.c */
 
 /* Which day folders are in use (folder.c). */
 struct days {
@@ -72,6 +73,8 @@ struct store {
 	struct known_nodes *known;
 	struct hl7_known *hl7_known;
 	struct asked_memory *asked;
+	struct mutex live_lock;
+	struct live *live; /* the newest first */
 };
 
 /* A read connection, to be given back; waits while all are in use. */

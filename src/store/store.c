@@ -202,6 +202,7 @@ new_store(const struct store_config *config)
 	s->space.asked_ms = INT64_MIN / 2;
 	mutex_init(&s->writer_lock);
 	mutex_init(&s->reader_lock);
+	mutex_init(&s->live_lock);
 	cond_init(&s->reader_free);
 	s->readers_max = 2 * (size_t)thread_cores();
 	s->readers = must_zalloc(s->readers_max * sizeof(struct db *));
@@ -236,6 +237,7 @@ release(struct store *s)
 	mutex_fini(&s->space.lock);
 	mutex_fini(&s->writer_lock);
 	mutex_fini(&s->reader_lock);
+	mutex_fini(&s->live_lock);
 	cond_fini(&s->reader_free);
 	free(s->readers);
 	free(s->database);

@@ -3,16 +3,17 @@ nothing secret is in it; and who may see and delete it."""
 
 import os
 import re
+import socket
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from harness import dicom, sample
+from harness import dicom, hl7, sample
 from harness.portal import PASSWORD, Http, add_user, basic, login, users
 from harness.runner import equal, main
-from harness.server import wait_for
+from harness.server import Server, wait_for
 
 BROWSER = {"User-Agent": "Tester/1.0 \x1b[31m<b>"}
 
@@ -43,6 +44,11 @@ def t_session():
         equal((row["end"], row["ended"], row["address"], row["browser"]),
               ("open", "", "127.0.0.1", "Tester/1.0 <b>"))
         eva.get("/api/v1/studies?patient_name=Sample")
+        # While it goes on what it did is told as of now.
+        row = wait_for(lambda: next(
+            (r for r in of(root, "eva") if r.get("finds")), None), 30)
+        assert "GET /api/v1/studies?patient_name=Sample 200" in root.get(
+            f"/api/v1/activity/{row['id']}").json["actions"][-1]
         uid = sample.uid("study", "1")
         size = len(eva.get(f"/api/v1/studies/{uid}/archive").body)
         now = root.get("/api/v1/activity/now").json["activity"]
@@ -165,6 +171,41 @@ def t_all_protocols_days_pages():
         for query in ("when=never", "protocol=ftp", "next=1", "next=a-b",
                       "limit=0", "x=1"):
             equal(root.get("/api/v1/activity?" + query).status, 400, query)
+
+
+def t_now():
+    """What is open at this moment, of every kind; nothing else."""
+    with Server(settings={"http.port": "auto", "http.bind": "127.0.0.1",
+                          "hl7.port": "auto"}) as server:
+        add_user(server, "root", "--role", "admin")
+        root = login(server, "root")
+
+        def now():
+            return sorted((r["protocol"], r["who"], r["called"])
+                          for r in root.get("/api/v1/activity/now")
+                          .json["activity"])
+        session = ("web", "root", "cookie")
+        equal(now(), [session])
+        association = ("dicom", "PARROT", "FILEROOM")
+        with dicom.Association(server.dicom_port, [
+                (dicom.VERIFICATION, [dicom.IMPLICIT_LITTLE])]) as a, \
+                socket.create_connection(server.ports["hl7"]) as line:
+            wait_for(lambda: now() == [association, ("hl7", "", ""), session],
+                     30, "who is connected")
+            line.sendall(hl7.frame(hl7.order(application="HIS")))
+            line.recv(1000)
+            wait_for(lambda: now() == [
+                association, ("hl7", "HIS", "WARD"), session], 30, "its name")
+            row, = [r for r in root.get("/api/v1/activity/now")
+                    .json["activity"] if r["protocol"] == "dicom"]
+            equal((row["address"], row["outgoing"]), ("127.0.0.1", False))
+            assert row["seconds"] < 60 and "Z" in row["began"], row
+            a.release()
+        wait_for(lambda: now() == [session], 30, "nobody else")
+        row, = wait_for(lambda: rows(root, "protocol=hl7"), 30, "its row")
+        equal((row["who"], row["called"], row["stores"]), ("HIS", "WARD", 1))
+        line, = root.get(f"/api/v1/activity/{row['id']}").json["actions"]
+        assert re.fullmatch(r"\d\d:\d\d:\d\d ORM\^O01 1 applied", line), line
 
 
 def t_right():

@@ -4,10 +4,12 @@
 #include "service/client/account.h"
 
 #include "base/clock.h"
+#include "store/table/live.h"
 
 struct account {
 	struct store *store;
 	struct activity row;
+	struct live live;
 };
 
 static struct activity
@@ -30,6 +32,7 @@ freed(struct assoc *a, void *of)
 	struct account *k = of;
 	struct activity *row = &k->row;
 
+	live_end(k->store, &k->live);
 	row->end_ms = clock_utc_ms();
 	row->bytes_in = a->conn->bytes_in;
 	row->bytes_out = a->conn->bytes_out;
@@ -49,6 +52,7 @@ account_begin(struct assoc *a, const struct client *c, int64_t start_ms)
 	k = must_zalloc(sizeof(*k));
 	k->store = c->store;
 	k->row = row_of(a->calling, a->called, a->conn->peer.address, start_ms);
+	live_begin(k->store, &k->live, &k->row);
 	a->account = k;
 	a->freed = freed;
 }

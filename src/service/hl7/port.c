@@ -29,6 +29,7 @@
 #include "service/door.h"
 #include "service/gate.h"
 #include "service/hl7/talk.h"
+#include "store/table/live.h"
 #include "store/worklist/hl7_node.h"
 
 #include <stddef.h>
@@ -49,6 +50,8 @@ struct link {
 	bool securing;      /* in the TLS handshake */
 	int64_t secure_ms;  /* when that must be over */
 	struct link *before, *after;
+	struct activity activity; /* what is shown while it lasts */
+	struct live live;
 };
 
 struct hl7_port {
@@ -112,6 +115,7 @@ end(struct link *l, const struct err *why)
 {
 	struct hl7_port *p = l->port;
 
+	live_end(p->store, &l->live);
 	talk_record(&l->talk, l->conn, p->store, why);
 	talk_fini(&l->talk, &p->held);
 	forget(l);
@@ -227,6 +231,19 @@ warn_full(struct hl7_port *p)
 	    LIMIT_CONNECTIONS);
 }
 
+/* As what goes on now. */
+static void
+show(struct link *l)
+{
+	struct activity *row = &l->activity;
+
+	(void)str_copy(row->protocol, sizeof(row->protocol), STR("hl7"));
+	(void)str_copy(row->address, sizeof(row->address),
+	    str_from(l->conn->peer.address));
+	row->start_ms = clock_utc_ms();
+	live_begin(l->port->store, &l->live, row);
+}
+
 static void
 accepted(void *ctx, struct conn *c)
 {
@@ -254,6 +271,7 @@ accepted(void *ctx, struct conn *c)
 		l->after->before = l;
 	p->links = l;
 	p->link_count++;
+	show(l);
 	mutex_unlock(&p->lock);
 	park(l, clock_mono_ms() + WAIT_ARTIM_MS);
 }
@@ -375,8 +393,11 @@ turn(struct link *l)
 	char uid_for[256];
 
 	rules_of(l, &rules, uid_for);
-	if (talk_turn(&l->talk, l->conn, &rules, &e))
+	if (talk_turn(&l->talk, l->conn, &rules, &e)) {
+		live_name(l->port->store, &l->live, l->talk.application,
+		    l->talk.facility);
 		return true;
+	}
 	if (e.code != ERR_CLOSED)
 		conn_finish(l->conn, WAIT_FINISH_MS);
 	end(l, &e);

@@ -34,41 +34,56 @@ read_entry(struct db_stmt *q, struct journal_entry *out)
 	(void)str_copy(out->reason, sizeof(out->reason), db_column(q, 9));
 }
 
-bool
-journal_list(struct store *s, bool failed_only, int64_t since_ms, size_t max,
-    struct arena *a, struct journal_entry **out, size_t *n, struct err *e)
+#define HEAD                                                                   \
+	"SELECT id, sent, at, source, application, facility, control, type,"   \
+	" outcome, reason FROM hl7_journal "
+
+/* The last of the arguments is max. */
+static bool
+list(struct store *s, const char *sql, const struct db_value *args,
+    size_t arg_n, size_t max, struct arena *a, struct journal_entry **out,
+    size_t *n, struct err *e)
 {
+	enum db_step step = DB_STEP_FAILED;
 	struct db *db = store_reader(s, e);
 	struct db_stmt *q;
-	enum db_step step;
 
 	*n = 0;
 	if (db == NULL)
 		return false;
 	*out = arena_array(a, max, sizeof(**out));
-	if (*out == NULL && max > 0) {
-		store_reader_done(s, db);
-		return fail(e, ERR_LIMIT, "too many entries at once");
-	}
-	if (!db_query(db,
-		failed_only
-		    ? "SELECT id, sent, at, source, application, facility,"
-		      " control, type, outcome, reason FROM hl7_journal"
-		      " WHERE outcome IN ('refused', 'rejected') AND at >= ?"
-		      " ORDER BY at DESC, id DESC LIMIT ?"
-		    : "SELECT id, sent, at, source, application, facility,"
-		      " control, type, outcome, reason FROM hl7_journal"
-		      " WHERE at >= ? ORDER BY at DESC, id DESC LIMIT ?",
-		DB_ARGS(db_int(since_ms), db_int((int64_t)max)), &q, e)) {
-		store_reader_done(s, db);
-		return false;
-	}
-	while ((step = db_step(q, e)) == DB_STEP_ROW && *n < max)
-		read_entry(q, &(*out)[(*n)++]);
-	if (step == DB_STEP_ROW)
-		db_reset(q);
+	if (*out == NULL && max > 0)
+		(void)fail(e, ERR_LIMIT, "too many entries at once");
+	else if (db_query(db, sql, args, arg_n, &q, e))
+		while ((step = db_step(q, e)) == DB_STEP_ROW)
+			read_entry(q, &(*out)[(*n)++]);
 	store_reader_done(s, db);
-	return step != DB_STEP_FAILED;
+	return step == DB_STEP_DONE;
+}
+
+bool
+journal_list(struct store *s, bool failed_only, int64_t since_ms, size_t max,
+    struct arena *a, struct journal_entry **out, size_t *n, struct err *e)
+{
+	return list(s,
+	    failed_only ? HEAD "WHERE outcome IN ('refused', 'rejected')"
+			       " AND at >= ? ORDER BY at DESC, id DESC LIMIT ?"
+			: HEAD "WHERE at >= ? ORDER BY at DESC, id DESC"
+			       " LIMIT ?",
+	    DB_ARGS(db_int(since_ms), db_int((int64_t)max)), max, a, out, n, e);
+}
+
+bool
+journal_between(struct store *s, const char *source, int64_t from_ms,
+    int64_t to_ms, size_t max, struct arena *a, struct journal_entry **out,
+    size_t *n, struct err *e)
+{
+	return list(s,
+	    HEAD "WHERE at >= ? AND at <= ? AND source = ? AND sent = 0"
+		 " ORDER BY at, id LIMIT ?",
+	    DB_ARGS(db_int(from_ms), db_int(to_ms), db_text(source),
+		db_int((int64_t)max)),
+	    max, a, out, n, e);
 }
 
 bool

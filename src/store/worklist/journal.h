@@ -22,6 +22,10 @@ struct journal_entry {
 bool journal_list(struct store *, bool failed_only, int64_t since_ms,
     size_t max, struct arena *a, struct journal_entry **out, size_t *n,
     struct err *e) MUST_USE;
+/* What came from an address in this time, the first ones. */
+bool journal_between(struct store *, const char *source, int64_t from_ms,
+    int64_t to_ms, size_t max, struct arena *a, struct journal_entry **out,
+    size_t *n, struct err *e) MUST_USE;
 bool journal_find(struct store *, int64_t id, struct arena *a,
     struct journal_entry *out, struct err *e) MUST_USE;
 /* A message of ours was answered by its receiver. Not flushed. */

@@ -5,12 +5,15 @@
 #include "base/clock.h"
 #include "base/limit.h"
 #include "base/log.h"
-#include "store/table/activity.h"
+#include "store/table/live.h"
+#include "store/worklist/journal.h"
 #include "web/api/api.h"
 #include "web/http/inside.h"
 
 #define ROWS      100
 #define ROWS_MOST 500
+/* Of an HL7 connection, in its details. */
+#define MESSAGES_MOST 200
 
 /* Midnight 'days' before today. */
 static int64_t
@@ -130,6 +133,8 @@ put_row(struct json *j, const struct activity *a)
 	json_object(j);
 	put_number(j, "id", (uint64_t)a->id);
 	put(j, "protocol", a->protocol);
+	json_key(j, "outgoing");
+	json_bool(j, a->outgoing);
 	put(j, "who", a->calling);
 	put(j, "called", a->called);
 	put(j, "address", a->address);
@@ -171,6 +176,7 @@ activity_rows(struct call *c, struct reply *r, struct err *e)
 	json_key(j, "activity");
 	json_array(j);
 	for (i = 0; i < n; i++) {
+		visit_refresh(c->web->guard, &rows[i], &c->arena, NULL);
 		put_row(j, &rows[i]);
 		json_end_object(j);
 	}
@@ -190,6 +196,28 @@ take_id(struct call *c, int64_t *id, struct err *e)
 	       fail(e, ERR_MISSING, "there is no such activity");
 }
 
+/* What came by an HL7 connection: its address tells, and when. */
+static bool
+put_messages(
+    struct call *c, struct json *j, const struct activity *a, struct err *e)
+{
+	struct journal_entry *list;
+	char when[CLOCK_ISO_ROOM], line[320], text[320];
+	size_t n, i;
+
+	if (!journal_between(c->store, a->address, a->start_ms, a->end_ms,
+		MESSAGES_MOST, &c->arena, &list, &n, e))
+		return false;
+	for (i = 0; i < n; i++) {
+		snprintf(line, sizeof(line), "%.8s %s %s %s%s%s",
+		    clock_iso(list[i].when_ms, when) + 11, list[i].type,
+		    list[i].control_id, list[i].outcome,
+		    list[i].reason[0] != '\0' ? ": " : "", list[i].reason);
+		json_text(j, str_printable(text, sizeof(text), str_from(line)));
+	}
+	return true;
+}
+
 bool
 activity_row(struct call *c, struct reply *r, struct err *e)
 {
@@ -201,6 +229,7 @@ activity_row(struct call *c, struct reply *r, struct err *e)
 	if (!take_id(c, &id, e) ||
 	    !activity_show(c->store, id, &c->arena, &a, &actions, e))
 		return false;
+	visit_refresh(c->web->guard, &a, &c->arena, &actions);
 	j = reply_json(r);
 	put_row(j, &a);
 	json_key(j, "actions");
@@ -208,6 +237,8 @@ activity_row(struct call *c, struct reply *r, struct err *e)
 	while (actions.n > 0 && str_split(&actions, '\n', &line))
 		if (line.n > 0)
 			json_str(j, line);
+	if (strcmp(a.protocol, "hl7") == 0 && !put_messages(c, j, &a, e))
+		return false;
 	json_end_array(j);
 	json_end_object(j);
 	return true;
@@ -234,15 +265,39 @@ put_visit(void *ctx, const struct visit *v)
 	json_end_object(j);
 }
 
+static void
+put_live(struct json *j, const struct activity *a)
+{
+	char text[CLOCK_ISO_ROOM];
+	int64_t ms = clock_utc_ms() - a->start_ms;
+
+	json_object(j);
+	put(j, "protocol", a->protocol);
+	json_key(j, "outgoing");
+	json_bool(j, a->outgoing);
+	put(j, "who", a->calling);
+	put(j, "called", a->called);
+	put(j, "address", a->address);
+	put(j, "began", clock_iso(a->start_ms, text));
+	put_number(j, "seconds", ms > 0 ? (uint64_t)ms / 1000 : 0);
+	json_end_object(j);
+}
+
 bool
 activity_now(struct call *c, struct reply *r, struct err *e)
 {
-	struct json *j = reply_json(r);
+	struct activity *rows;
+	struct json *j;
+	size_t n, i;
 
-	(void)e;
+	if (!live_list(c->store, ROWS_MOST, &c->arena, &rows, &n, e))
+		return false;
+	j = reply_json(r);
 	json_object(j);
 	json_key(j, "activity");
 	json_array(j);
+	for (i = 0; i < n; i++)
+		put_live(j, &rows[i]);
 	visit_each(c->web->guard, put_visit, j);
 	json_end_array(j);
 	json_end_object(j);

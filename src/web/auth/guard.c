@@ -12,7 +12,6 @@
 #include "base/map.h"
 #include "base/os.h"
 #include "base/thread.h"
-#include "store/table/activity.h"
 #include "web/auth/secret.h"
 
 #include <arpa/inet.h>
@@ -194,6 +193,20 @@ over(const struct visit *v, int64_t now)
 	       now - v->began_ms > VISIT_WHOLE_MS || v->seen_ms > now + 60000;
 }
 
+/* What is counted as it goes on. */
+static void
+count(struct activity *a, const struct visit *from)
+{
+	a->end_ms = from->seen_ms;
+	a->requests = (uint32_t)from->requests;
+	a->bytes_in = from->bytes_in;
+	a->bytes_out = from->bytes_out;
+	a->finds = from->searches;
+	a->gets = from->downloads;
+	a->stores = from->uploads;
+	a->instances_in = from->instances_in;
+}
+
 /* Under the lock. how: ACTIVITY_OPEN, or how it ended. */
 static void
 note(struct guard *g, struct kept_visit *v, const char *how)
@@ -212,14 +225,7 @@ note(struct guard *g, struct kept_visit *v, const char *how)
 	if (from->study[0] != '\0')
 		snprintf(a->detail, sizeof(a->detail), "study %s", from->study);
 	a->start_ms = from->began_ms;
-	a->end_ms = from->seen_ms;
-	a->requests = (uint32_t)from->requests;
-	a->bytes_in = from->bytes_in;
-	a->bytes_out = from->bytes_out;
-	a->finds = from->searches;
-	a->gets = from->downloads;
-	a->stores = from->uploads;
-	a->instances_in = from->instances_in;
+	count(a, from);
 	if (v->actions_n > 0) {
 		n->actions = must_alloc(v->actions_n);
 		memcpy(n->actions, v->actions, v->actions_n);
@@ -528,6 +534,27 @@ visit_each(struct guard *g, visit_fn *fn, void *ctx)
 	for (at = g->visits; at < g->visits + VISITS; at++)
 		if (at->used && !over(&at->visit, now))
 			fn(ctx, &at->visit);
+	mutex_unlock(&g->lock);
+}
+
+void
+visit_refresh(
+    struct guard *g, struct activity *row, struct arena *a, struct str *actions)
+{
+	struct kept_visit *at;
+
+	if (row->session[0] == '\0' || strcmp(row->end, ACTIVITY_OPEN) != 0)
+		return;
+	mutex_lock(&g->lock);
+	for (at = g->visits; at < g->visits + VISITS; at++) {
+		if (!at->used || strcmp(at->visit.name, row->session) != 0)
+			continue;
+		count(row, &at->visit);
+		if (actions != NULL)
+			*actions =
+			    arena_dup(a, str_of(at->actions, at->actions_n));
+		break;
+	}
 	mutex_unlock(&g->lock);
 }
 

@@ -7,6 +7,7 @@
 #define WEB_AUTH_GUARD_H
 
 #include "net/conn.h"
+#include "store/table/activity.h"
 #include "store/table/user.h"
 
 struct guard;
@@ -73,6 +74,10 @@ void visit_answer(struct guard *, struct str cookie);
 void visit_end_all(struct guard *, int64_t user, const char *but);
 /* Of patients' links to a study. */
 void visit_end_study(struct guard *, struct str study);
+/* The row of a session that goes on was written down a while ago: here it is
+ * as of now, with what was done (or NULL). Other rows stay as they are. */
+void visit_refresh(
+    struct guard *, struct activity *row, struct arena *a, struct str *actions);
 typedef void visit_fn(void *ctx, const struct visit *v);
 void visit_each(struct guard *, visit_fn *fn, void *ctx);
 
