@@ -62,6 +62,8 @@ def t_list():
         equal((rows[1]["status"], rows[1]["text_bytes"], rows[1]["pdf_bytes"]),
               ("F", len(f"{NASTY}\nGröße".encode()), 0))
         equal(rows[0]["pdf_bytes"], 15)
+        equal((rows[0]["application"], rows[0]["facility"]),
+              ("RIS", "CLINIC"))
         equal(reports(web, "9").status, 404)
         equal(reports(Http(server)).status, 401)
 
@@ -81,7 +83,15 @@ def t_forms():
         assert "<" not in got.header("Content-Disposition"), got.headers
         equal(one(web, "2?form=text").text, "See PDF")
         equal(one(web, "2?form=pdf").body[:5], b"%PDF-")
+        got = one(web, "2?form=view")
+        equal((got.body[:5], got.header("Content-Type")),
+              (b"%PDF-", "application/pdf"))
+        assert got.header("Content-Disposition").startswith(
+            "inline; "), got.headers
+        equal(got.header("X-Content-Type-Options"), "nosniff")
+        assert "'none'" in got.header("Content-Security-Policy"), got.headers
         equal(one(web, "1?form=pdf").status, 404)
+        equal(one(web, "1?form=view").status, 404)
         equal(one(web, "1?form=odt").status, 400)
 
 

@@ -167,7 +167,8 @@ item_apply_report(struct item_effect *x, struct err *e)
 #define HEAD                                                                   \
 	"r.id, r.StudyInstanceUID, r.AccessionNumber, r.PatientID,"            \
 	" r.IssuerOfPatientID, r.title, r.status, r.at, r.journal,"            \
-	" length(CAST(r.text AS BLOB)), length(r.pdf)"
+	" length(CAST(r.text AS BLOB)), length(r.pdf), r.application,"         \
+	" r.facility"
 
 static void
 read_head(struct db_stmt *q, struct arena *a, struct report *out)
@@ -184,6 +185,8 @@ read_head(struct db_stmt *q, struct arena *a, struct report *out)
 	    .journal_id = db_column_int(q, 8),
 	    .text_size = (uint64_t)db_column_int(q, 9),
 	    .pdf_size = (uint64_t)db_column_int(q, 10),
+	    .application = arena_dup(a, db_column(q, 11)),
+	    .facility = arena_dup(a, db_column(q, 12)),
 	};
 }
 
@@ -322,8 +325,8 @@ report_find(struct store *s, int64_t id, struct arena *a, struct report *out,
 		step = db_step(q, e);
 		if (step == DB_STEP_ROW) {
 			read_head(q, a, out);
-			out->text = arena_dup(a, db_column(q, 11));
-			out->pdf = arena_dup(a, db_column(q, 12));
+			out->text = arena_dup(a, db_column(q, 13));
+			out->pdf = arena_dup(a, db_column(q, 14));
 			db_reset(q);
 		}
 	}

@@ -12,8 +12,9 @@
 
 struct report {
 	int64_t id;
-	struct str study, accession;   /* as the message names them */
-	struct str patient_id, issuer; /* likewise */
+	struct str study, accession;      /* as the message names them */
+	struct str patient_id, issuer;    /* likewise */
+	struct str application, facility; /* of the sender */
 	struct str title;
 	struct str status;    /* OBR-25: "F" final, "P" preliminary, … */
 	struct str text, pdf; /* only by report_find() */

@@ -38,6 +38,10 @@ report_index(struct call *c, struct reply *r, struct err *e)
 		json_str(j, rows[i].title);
 		json_key(j, "status");
 		json_str(j, rows[i].status);
+		json_key(j, "application");
+		json_str(j, rows[i].application);
+		json_key(j, "facility");
+		json_str(j, rows[i].facility);
 		json_key(j, "received");
 		json_text(j, clock_iso(rows[i].when_ms, when));
 		json_key(j, "text_bytes");
@@ -62,8 +66,8 @@ find(struct call *c, int64_t *id, bool *pdf, struct err *e)
 	*id = 0;
 	*pdf = false;
 	if (form.n > 0 && !str_eq_text(form, "text") &&
-	    !str_eq_text(form, "pdf"))
-		return fail(e, ERR_USAGE, "form is text or pdf");
+	    !str_eq_text(form, "pdf") && !str_eq_text(form, "view"))
+		return fail(e, ERR_USAGE, "form is text, pdf or view");
 	if (!list(c, &rows, &n, e))
 		return false;
 	if (!str_i64(call_param(c, "id"), id))
@@ -71,14 +75,14 @@ find(struct call *c, int64_t *id, bool *pdf, struct err *e)
 	for (i = 0; i < n && rows[i].id != *id; i++)
 		;
 	*pdf = i < n && rows[i].pdf_size > 0 && !str_eq_text(form, "text");
-	if (i == n || (str_eq_text(form, "pdf") && !*pdf))
+	if (i == n || (form.n > 0 && !str_eq_text(form, "text") && !*pdf))
 		return fail(
 		    e, ERR_MISSING, "there is no such report of the study");
 	return true;
 }
 
 static void
-name_pdf(struct reply *r, const struct report *report)
+name_pdf(struct reply *r, const struct report *report, bool view)
 {
 	struct buf name;
 
@@ -87,7 +91,10 @@ name_pdf(struct reply *r, const struct report *report)
 			   ? report->title
 			   : STR("Report"));
 	buf_text(&name, ".pdf");
-	reply_attachment(r, buf_str(&name));
+	if (view)
+		reply_inline(r, buf_str(&name));
+	else
+		reply_attachment(r, buf_str(&name));
 	buf_fini(&name);
 }
 
@@ -105,7 +112,8 @@ report_show(struct call *c, struct reply *r, struct err *e)
 	ok = report_find(c->store, id, &a, &report, e);
 	if (ok && pdf) {
 		reply_source(r, source_of_bytes(report.pdf), "application/pdf");
-		name_pdf(r, &report);
+		name_pdf(
+		    r, &report, str_eq_text(call_field(c, "form"), "view"));
 	} else if (ok) {
 		reply_text(r, 200, "text/plain; charset=utf-8", report.text);
 	}

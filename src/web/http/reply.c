@@ -204,8 +204,8 @@ add_extended(struct buf *out, struct str s)
 	}
 }
 
-void
-reply_attachment(struct reply *r, struct str name)
+static void
+name_file(struct reply *r, const char *how, struct str name)
 {
 	struct buf out;
 	uint32_t c;
@@ -213,7 +213,8 @@ reply_attachment(struct reply *r, struct str name)
 	struct str s;
 
 	buf_init(&out, 4096);
-	buf_text(&out, "attachment; filename=\"");
+	buf_text(&out, how);
+	buf_text(&out, "; filename=\"");
 	for (s = name; (n = utf8_next(s, &c)) > 0; s = str_of(s.p + n, s.n - n))
 		buf_u8(
 		    &out, c < 0x20 || c > 0x7e || strchr("\"\\/:*?<>|%", (int)c)
@@ -224,4 +225,16 @@ reply_attachment(struct reply *r, struct str name)
 	if (!out.over)
 		reply_header(r, "Content-Disposition", buf_cstr(&out));
 	buf_fini(&out);
+}
+
+void
+reply_attachment(struct reply *r, struct str name)
+{
+	name_file(r, "attachment", name);
+}
+
+void
+reply_inline(struct reply *r, struct str name)
+{
+	name_file(r, "inline", name);
 }

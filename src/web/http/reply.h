@@ -59,5 +59,7 @@ void html_text(struct buf *out, struct str text);
 
 /* Content-Disposition of a file: the name in ASCII and in full (RFC 6266). */
 void reply_attachment(struct reply *r, struct str file_name);
+/* The same of one that the browser may show. */
+void reply_inline(struct reply *r, struct str file_name);
 
 #endif
