@@ -39,15 +39,18 @@ def needed():
 class Browser:
     """One browser with a profile of its own."""
 
-    def __init__(self, server, language="en-GB", scripts=True):
+    def __init__(self, server, language="en-GB", scripts=True, secure=False):
+        """secure: by HTTPS, whoever has signed the certificate."""
         needed()
         self.server = server
-        self.base = "http://127.0.0.1:%d" % server.http_port
+        self.base = "%s://127.0.0.1:%d" % (
+            "https" if secure else "http", server.http_port)
         self.folder = tempfile.mkdtemp(prefix="fileroom-browser-")
         self.downloads = os.path.join(self.folder, "downloads")
         os.mkdir(self.downloads)
         options = webdriver.ChromeOptions()
         options.binary_location = CHROMIUM
+        options.accept_insecure_certs = secure
         for word in ("--headless=new", "--no-sandbox", "--disable-gpu",
                      "--disable-dev-shm-usage", "--no-first-run",
                      "--disable-background-networking",

@@ -18,8 +18,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 sys.path.insert(0, os.path.dirname(__file__))
 
 from _browser import Browser, Keys, needed
-from harness import hl7, sample
-from harness.portal import PASSWORD, Http, login, portal, users
+from harness import dicom, hl7, sample
+from harness.portal import (PASSWORD, Http, add_user, login, portal, trusting,
+                            users)
 from harness.runner import equal, main
 from harness.server import wait_for
 
@@ -33,7 +34,18 @@ STUDIES = (
          date="20240101", PatientSex="M"),
     dict(study="4", patient="P3", name="الحسيني^ليلى", date="20230101"),
 )
+PDF = "JVBERi0xLjQKJSVFT0YK"  # "%PDF-1.4\n%%EOF\n"
 world = {}
+
+
+def report(control, title, status, *observations):
+    """One of the first study, as text of HL7."""
+    uid = sample.uid("study", "1")
+    return "\r".join([
+        f"MSH|^~\\&|RIS|CLINIC|||20260101||ORU^R01|{control}|P|2.5",
+        "PID|||P1||Müller^Eva^Maria",
+        f"OBR|1||F{control}|X^{title}" + 21 * "|" + status,
+        f"OBX|1|RP|113014^DICOM Study^DCM||{uid}", *observations, ""])
 
 
 def archive():
@@ -46,6 +58,14 @@ def archive():
                 sample.study(os.path.join(folder, fields["study"]), count=2,
                              series=2, charset="ISO_IR 192", rows=16, **fields)
             server.verb("import", folder)
+            path = os.path.join(folder, "reports.hl7")
+            with open(path, "w", encoding="utf-8", newline="") as f:
+                f.write(report("1", "CT thorax", "P",
+                               "OBX|2|TX|G||First impression") +
+                        report("2", "<b>CT</b> Thorax", "F",
+                               "OBX|2|TX|G||No <i>nodule</i>.~Größe: 4 mm",
+                               f"OBX|3|ED|P||^a^PDF^Base64^{PDF}"))
+            server.verb("worklist", "import", path)
         world["server"] = server
     return world["server"]
 
@@ -460,6 +480,126 @@ def t_keyboard():
         b.one(".facts")
         b.driver.back()
         equal(len(b.rows()), 4)
+
+
+def t_reports():
+    """Of a study: the newest read at once, others when asked for; a PDF is
+    saved; who may not search sees none."""
+    with inside("eva") as b:
+        b.go("/#/study/" + sample.uid("study", "2"))
+        b.one("tbody tr")
+        assert "Reports" not in b.text(), b.text()
+        b.go("/#/study/" + sample.uid("study", "1"))
+        b.wait_text("No <i>nodule</i>.\nGröße: 4 mm")
+        first, second = [e.text for e in b.all(".reports article")]
+        assert "<b>CT</b> Thorax Final" in first and "From RIS, CLINIC" in \
+            first, first
+        assert re.search(r"\d{4}, \d\d:\d\d", first), first
+        assert "CT thorax Preliminary" in second, second
+        assert "First impression" not in b.text()
+        b.click("Show text: CT thorax")
+        b.wait_text("First impression")
+        b.click("Hide text: <b>CT</b> Thorax")
+        assert "nodule" not in b.text()
+        equal(b.axe(), [], "two reports")
+        b.click("Save PDF: <b>CT</b> Thorax")
+        with open(b.download("*.pdf"), "rb") as f:
+            equal(f.read(), base64.b64decode(PDF))
+
+
+def t_activity():
+    """Now and by days, of each kind, what a session asked for, deleting; for
+    who may see it."""
+    server = archive()
+    with inside("eva") as b:
+        assert "Activity" not in [e.text for e in b.all(".top nav a")]
+        b.go("/#/activity")
+        b.wait_text("There is no such page.")
+    add_user(server, "watch", "--rights", "activity")
+    with dicom.Association(server.dicom_port, [
+            (dicom.VERIFICATION, [dicom.IMPLICIT_LITTLE])]) as a:
+        equal(a.echo(), 0)
+    wait_for(lambda: "echoes=1" in server.verb("activity", "list"), 30,
+             "the echo")
+    with inside("watch") as b:
+        equal([e.text for e in b.all(".top nav a")], ["Activity"])
+        equal(b.driver.title, "Activity · Fileroom")
+        rows = b.rows()
+        mine, = [r for r in rows if r.startswith("watch")]
+        assert "Portal" in mine and "Login" in mine and "open" in mine, mine
+        echo, = [r for r in rows if "C-ECHO" in r]
+        assert "DICOM" in echo and "released" in echo, echo
+        assert re.search(r"\b0:\d\d:\d\d\b", echo), echo
+        equal(b.axe(), [], "activity")
+        b.size(390, 860, True)
+        b.dark(True)
+        equal((b.axe(), b.overflow()), ([], 0), "activity on a telephone")
+        b.dark(False)
+        b.size(1360)
+        b.choose("protocol", "dicom")
+        wait_for(lambda: len(b.rows()) == 1, 10, "the association")
+        assert "protocol=dicom" in b.at(), b.at()
+        b.choose("protocol", "")
+        b.click("Yesterday")
+        b.wait_text("Nothing in this time.")
+        b.click("Now")
+        wait_for(lambda: any(r.startswith("watch") for r in b.rows()), 10,
+                 "who is here")
+        assert not any("C-ECHO" in r for r in b.rows())
+        b.click("All")
+        wait_for(lambda: any("C-ECHO" in r for r in b.rows()), 10, "all")
+        b.click("Details of watch")
+        b.wait_text("POST /api/v1/session 200")
+        b.wait_text("Session ID")
+        equal(b.axe(), [], "details")
+        b.one("dialog").send_keys(Keys.ESCAPE)
+        b.click("Delete all")
+        b.one("dialog button.danger").click()
+        b.wait_text("Deleted.")
+        wait_for(lambda: not any("C-ECHO" in r for r in b.rows()), 10,
+                 "what is left")
+        assert any(r.startswith("watch") for r in b.rows()), b.rows()
+
+
+def t_https():
+    """All of it by a certificate that the server has made."""
+    with users(tls="true") as server, \
+            tempfile.TemporaryDirectory() as folder:
+        sample.study(folder, count=1, study="1", date=TODAY)
+        server.verb("import", folder)
+        with Browser(server, secure=True) as b:
+            b.log_in("root", PASSWORD)
+            equal(len(b.rows()), 1)
+            kept, = b.driver.get_cookies()
+            equal((kept["name"], kept["secure"], kept["httpOnly"],
+                   kept["sameSite"]), ("__Host-fileroom", True, True, "Strict"))
+            b.fill("patient_id", "nobody" + Keys.ENTER)
+            b.wait_text("Nothing was found.")
+            b.go("/#/study/" + sample.uid("study", "1"))
+            b.one("tbody tr")
+            b.click("Zip file of the study")
+            equal(len(names_in(b.download("*.zip"))), 1)
+            b.click("Patient link")
+            link = b.one("dialog input").get_attribute("value")
+            assert link.startswith(b.base + "/token?"), link
+            plain(b)
+            b.click("Close")
+            b.click("Log out")
+            b.one("[name=username]")
+            b.driver.get(link)
+            equal(b.at(), "/token/study")
+            b.one("dl")
+            equal([(c["name"], c["secure"]) for c in b.driver.get_cookies()],
+                  [("__Host-fileroom-link", True)])
+            plain(b)
+
+
+def plain(b):
+    """Nothing of the page came by another way than the page."""
+    asked = b.driver.execute_script(
+        "return performance.getEntriesByType('resource').map(e => e.name)")
+    assert asked, "no resources"
+    equal([a for a in asked if not a.startswith(b.base + "/")], [])
 
 
 def upload_files(folder):

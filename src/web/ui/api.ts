@@ -84,6 +84,47 @@ export interface Token {
 	opened: string;
 }
 
+export interface Report {
+	id: number;
+	title: string;
+	status: string; // OBR-25
+	application: string; // the sender, as MSH-3 and MSH-4 name it
+	facility: string;
+	received: string;
+	text_bytes: number;
+	pdf_bytes: number;
+}
+
+// Counts that are nought are left out.
+export interface Activity {
+	id?: number; // none of what is told as it is now
+	protocol: 'dicom' | 'hl7' | 'web';
+	outgoing?: boolean;
+	who: string;
+	called: string;
+	address: string;
+	began: string;
+	ended?: string; // "": it goes on
+	seen?: string;
+	seconds?: number;
+	bytes_in?: number;
+	bytes_out?: number;
+	echoes?: number;
+	stores?: number;
+	stores_failed?: number;
+	finds?: number;
+	gets?: number;
+	moves?: number;
+	instances_in?: number;
+	instances_out?: number;
+	requests?: number;
+	end?: string;
+	detail?: string;
+	session?: string;
+	browser?: string;
+	actions?: string[];
+}
+
 export interface ApiKey {
 	id: number;
 	name: string;
@@ -128,8 +169,8 @@ export function whenEnded(then: () => void): void {
 	ended = then;
 }
 
-export async function ask<T>(method: string, path: string, body?: unknown,
-	signal?: AbortSignal): Promise<T> {
+async function fetched(method: string, path: string, body?: unknown,
+	signal?: AbortSignal): Promise<Response> {
 	const headers: { [name: string]: string } = { Accept: 'application/json' };
 	if (method !== 'GET')
 		headers['X-Fileroom-Token'] = csrf;
@@ -146,12 +187,23 @@ export async function ask<T>(method: string, path: string, body?: unknown,
 			throw e;
 		throw new Trouble(0, 'network', String(e));
 	}
-	if (answer.status === 204)
-		return undefined as T;
-	const data = await answer.json().catch(() => null);
 	if (answer.ok)
-		return data as T;
-	throw troubleOf(answer.status, data, answer.statusText);
+		return answer;
+	throw troubleOf(answer.status, await answer.json().catch(() => null),
+		answer.statusText);
+}
+
+export async function ask<T>(method: string, path: string, body?: unknown,
+	signal?: AbortSignal): Promise<T> {
+	const answer = await fetched(method, path, body, signal);
+	return answer.status === 204 ? undefined as T :
+		await answer.json().catch(() => null) as T;
+}
+
+// What is plain text, not JSON.
+export async function askText(path: string, signal?: AbortSignal):
+	Promise<string> {
+	return (await fetched('GET', path, undefined, signal)).text();
 }
 
 type Said = { error?: { code?: string; message?: string } } | null;

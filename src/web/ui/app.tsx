@@ -3,6 +3,7 @@ import './app.css';
 import { render, type ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { Account } from './page/account';
+import { ActivityPage } from './page/activity';
 import { PatientPage } from './page/patient';
 import { levelOf, Results } from './page/results';
 import { StudyPage } from './page/study';
@@ -11,7 +12,7 @@ import { UserPage, Users } from './page/users';
 import { Data, tell, Toast, words } from './part/parts';
 import { place } from './route';
 import { begin as beginState, leave, may, portal, session } from './state';
-import { begin as beginText, t } from './text';
+import { begin as beginText, t, type Key } from './text';
 
 function Link({ to, here, children }:
 	{ to: string; here: boolean; children: ComponentChildren }) {
@@ -20,18 +21,31 @@ function Link({ to, here, children }:
 	</a>;
 }
 
+// Where one begins, by what one may.
+function home(): string {
+	return may('search') ? 'studies' : may('upload') ? 'upload' :
+		may('activity') ? 'activity' : 'account';
+}
+
+const whereabouts = (): string => place.value.parts[0] ?? home();
+
+// Places that are not the search's.
+const elsewhere = ['activity', 'users', 'account', 'upload'];
+
 function Top({ first }: { first: string }) {
 	const at = portal.value;
 	const user = session.value?.user;
 	const where = [at?.institution, at?.department].filter(n => n);
 	const name = [user?.first_name, user?.last_name].filter(n => n).join(' ');
 	return <header class="top">
-		<a class="brand" href="#/studies">{t('product')}</a>
+		<a class="brand" href={'#/' + home()}>{t('product')}</a>
 		<nav aria-label={t('main_menu')}>
 			{may('search') && <Link to="/studies" here={
-				!['users', 'account', 'upload'].includes(first)}>{t('search')}</Link>}
+				!elsewhere.includes(first)}>{t('search')}</Link>}
 			{may('upload') && <Link to="/upload" here={first === 'upload'}>
 				{t('upload')}</Link>}
+			{may('activity') && <Link to="/activity" here={first === 'activity'}>
+				{t('activity')}</Link>}
 			{may('users') && <Link to="/users" here={first === 'users'}>
 				{t('users')}</Link>}
 		</nav>
@@ -48,6 +62,13 @@ function Top({ first }: { first: string }) {
 	</header>;
 }
 
+// What the window is called: what it shows, but of nobody by name, since
+// histories keep it.
+const titles: { [first: string]: Key } = {
+	study: 'study', patient: 'studies', upload: 'upload', users: 'users',
+	activity: 'activity', account: 'my_account',
+};
+
 function Foot() {
 	return <footer class="foot">
 		<span>{t('client', { address: portal.value?.client ?? '' })}</span>
@@ -57,12 +78,14 @@ function Foot() {
 
 function Place() {
 	const { parts } = place.value;
-	const [first, second] = parts;
-	if (may('upload') && (first === 'upload' ||
-		(first === undefined && !may('search'))))
+	const second = parts[1];
+	const first = whereabouts();
+	if (first === 'upload' && may('upload'))
 		return <UploadPage />;
-	if (first === 'account' || (first === undefined && !may('search')))
+	if (first === 'account')
 		return <Account />;
+	if (first === 'activity' && may('activity'))
+		return <ActivityPage />;
 	if (first === 'users' && may('users'))
 		return second === undefined ? <Users /> :
 			<UserPage key={parts.join('/')}
@@ -79,10 +102,11 @@ function Place() {
 }
 
 function App() {
-	const first = place.value.parts[0] ?? '';
+	const first = whereabouts();
 	const before = useRef(first);
 	// A new page is told to who listens: the focus goes to its content.
 	useEffect(() => {
+		document.title = `${t(titles[first] ?? 'search')} · ${t('product')}`;
 		if (before.current !== first)
 			document.getElementById('content')?.focus();
 		before.current = first;
@@ -102,7 +126,6 @@ function App() {
 async function main(): Promise<void> {
 	const at = document.getElementById('app')!;
 	await beginText();
-	document.title = t('product');
 	try {
 		await beginState();
 	} catch (e) {

@@ -64,6 +64,10 @@ const moments = new Intl.DateTimeFormat(wanted, {
 	dateStyle: 'medium', timeStyle: 'short',
 });
 
+const instants = new Intl.DateTimeFormat(wanted, {
+	dateStyle: 'short', timeStyle: 'medium',
+});
+
 export function number(n: number): string {
 	return numbers.format(n);
 }
@@ -98,6 +102,19 @@ export function time(iso: string): string {
 export function moment(iso: string): string {
 	const at = Date.parse(iso);
 	return Number.isNaN(at) ? iso : moments.format(at);
+}
+
+// The same to the second.
+export function instant(iso: string): string {
+	const at = Date.parse(iso);
+	return Number.isNaN(at) ? iso : instants.format(at);
+}
+
+// 0:20:42
+export function duration(seconds: number): string {
+	const two = (n: number): string => String(n).padStart(2, '0');
+	return `${Math.floor(seconds / 3600)}:${two(Math.floor(seconds / 60) % 60)}` +
+		`:${two(Math.floor(seconds) % 60)}`;
 }
 
 export function sex(code: string): string {

@@ -1,7 +1,7 @@
 // The studies of one patient (F106).
 import { useEffect, useState } from 'preact/hooks';
 import { ask, part, query, zip, type Study } from '../api';
-import { Alert, Data, words } from '../part/parts';
+import { Alert, Back, Data, words } from '../part/parts';
 import { named, StudyRows, type Sort } from '../part/rows';
 import { may } from '../state';
 import { day, sex, t } from '../text';
@@ -27,10 +27,7 @@ export function PatientPage({ id, issuer }: { id: string; issuer: string }) {
 	const sort: Sort = { by: 'date', down, set: (_, d) => setDown(d) };
 	const first = rows[0];
 	return <main id="content" tabIndex={-1}>
-		<div class="bar">
-			<button type="button" class="plain" onClick={() => history.back()}>
-				{t('back')}</button>
-		</div>
+		<Back />
 		{!studies && !error && <p role="status">{t('loading')}</p>}
 		<Alert text={error} />
 		{first && <>

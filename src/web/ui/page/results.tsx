@@ -1,18 +1,18 @@
 // Search and results: one list, with the level as a switch (F102, F105-F107).
 // What is searched for stands in the address, so that reload and back work.
-import { useSignal } from '@preact/signals';
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { ask, query, type FoundSeries, type Patient, type Study } from '../api';
-import { Alert, Field, words } from '../part/parts';
+import { useState } from 'preact/hooks';
+import { query, type FoundSeries, type Patient, type Study } from '../api';
+import { More, usePages } from '../part/pages';
+import { Alert, Field } from '../part/parts';
 import { PatientRows, SeriesRows, StudyRows, type Sort } from '../part/rows';
 import { go, place } from '../route';
-import { number, t, type Key } from '../text';
+import { t, type Key } from '../text';
 
 const levels = ['patients', 'studies', 'series'] as const;
 export type Level = typeof levels[number];
 
-export function levelOf(name: string | undefined): Level | null {
-	return levels.find(l => l === name) ?? (name === undefined ? 'studies' : null);
+export function levelOf(name: string): Level | null {
+	return levels.find(l => l === name) ?? null;
 }
 
 const criteria = ['mode', 'patient_name', 'patient_id', 'sex', 'birth_date',
@@ -131,65 +131,16 @@ export function Results({ level }: { level: Level }) {
 	const { query: given, text } = place.value;
 	const values = valuesOf(given);
 	const sort = given.get('sort') || (level === 'patients' ? 'name' : '-date');
-	const rows = useSignal<Array<Patient | Study | FoundSeries>>([]);
-	const shown = useSignal<Level>(level);
-	const next = useSignal('');
-	const busy = useSignal(true);
-	const error = useSignal('');
-	const stop = useRef<AbortController | null>(null);
-	const end = useRef<HTMLDivElement>(null);
-
-	const fetchRows = async (more: boolean): Promise<void> => {
-		if (more && (busy.value || next.value === ''))
-			return;
-		stop.current?.abort();
-		const mine = stop.current = new AbortController();
-		busy.value = true;
-		error.value = '';
-		try {
-			const found = await ask<Found>('GET', `/${level}` + query({
-				...values, sort, limit: String(PAGE),
-				next: more ? next.value : '' }), undefined, mine.signal);
-			const page = found[level] ?? [];
-			rows.value = more ? [...rows.value, ...page] : page;
-			shown.value = level;
-			next.value = found.next;
-		} catch (e) {
-			if (mine.signal.aborted)
-				return;
-			error.value = words(e);
-			if (!more)
-				rows.value = [];
-			next.value = '';
-		}
-		busy.value = false;
-	};
-
-	useEffect(() => {
-		void fetchRows(false);
-		return () => stop.current?.abort();
-	}, [text, level]);
-
-	// The next page comes before its place is reached.
-	useEffect(() => {
-		if (!end.current)
-			return undefined;
-		const eye = new IntersectionObserver(seen => {
-			if (seen.some(s => s.isIntersecting))
-				void fetchRows(true);
-		}, { rootMargin: '600px' });
-		eye.observe(end.current);
-		return () => eye.disconnect();
-	}, [text, level, rows.value.length]);
-
+	const list = usePages<Found, Patient | Study | FoundSeries>(`/${level}` +
+		query({ ...values, sort, limit: String(PAGE) }), found => found[level]);
 	const order: Sort = {
 		by: sort.replace(/^-/, ''), down: sort.startsWith('-'),
 		set: (by, down) => go(`/${level}` + query({ ...values,
 			sort: (down ? '-' : '') + by })),
 	};
-	const n = rows.value.length;
+	const n = list.rows.length;
 	const to = (l: Level): string => `#/${l}` + query(values);
-	const at = shown.value === level;
+	const at = list.of.startsWith(`/${level}?`);
 
 	return <main id="content" tabIndex={-1}>
 		<h1 class="unseen">{t('search')}</h1>
@@ -200,26 +151,24 @@ export function Results({ level }: { level: Level }) {
 						{t(l)}</a>)}
 			</nav>
 			<p class="status" role="status">
-				{busy.value ? t('loading') : error.value ? '' : next.value !== '' ?
-					t('shown_more', { n: number(n) }) : t('shown', { n })}
+				{list.busy ? t('loading') : list.error ? '' : list.more ?
+					t('shown_more', { n }) : t('shown', { n })}
 			</p>
 		</div>
 		<Criteria key={level + text} level={level} given={values} />
-		<Alert text={error.value} />
-		<div class={busy.value ? 'box over busy' : 'box over'} aria-busy={busy.value}>
-			{n === 0 && !busy.value && !error.value && <div class="empty">
+		<Alert text={list.error} />
+		<div class={list.busy ? 'box over busy' : 'box over'}
+			aria-busy={list.busy}>
+			{n === 0 && !list.busy && !list.error && <div class="empty">
 				<strong>{t('nothing_found')}</strong>
 				<span>{t('nothing_hint')}</span>
 			</div>}
 			{n > 0 && at && (level === 'patients' ?
-				<PatientRows rows={rows.value as Patient[]} sort={order} /> :
+				<PatientRows rows={list.rows as Patient[]} sort={order} /> :
 				level === 'studies' ?
-				<StudyRows rows={rows.value as Study[]} sort={order} /> :
-				<SeriesRows rows={rows.value as FoundSeries[]} sort={order} />)}
-			{next.value !== '' && <div class="more" ref={end}>
-				<button type="button" onClick={() => void fetchRows(true)}>
-					{t('more_rows')}</button>
-			</div>}
+				<StudyRows rows={list.rows as Study[]} sort={order} /> :
+				<SeriesRows rows={list.rows as FoundSeries[]} sort={order} />)}
+			<More list={list} />
 		</div>
 	</main>;
 }

@@ -1,9 +1,10 @@
-// A study: its facts, its series (F108), its link.
+// A study: its facts, its reports, its series (F108), its link.
 import { useEffect, useState } from 'preact/hooks';
 import { ask, part, zip, type Series, type Study } from '../api';
-import { Alert, Data, words } from '../part/parts';
+import { Alert, Back, Data, words } from '../part/parts';
 import { Basket, Cell, Check, CheckAll, fetchFile, Head, named,
 	patientAddress, Text, useChosen, walk } from '../part/rows';
+import { Reports } from '../part/reports';
 import { Share } from '../part/share';
 import { may } from '../state';
 import { day, number, sex, t, time, type Key } from '../text';
@@ -101,10 +102,7 @@ export function StudyPage({ uid }: { uid: string }) {
 	}, [uid]);
 
 	return <main id="content" tabIndex={-1}>
-		<div class="bar">
-			<button type="button" class="plain" onClick={() => history.back()}>
-				{t('back')}</button>
-		</div>
+		<Back />
 		{!study && !error && <p role="status">{t('loading')}</p>}
 		<Alert text={error} />
 		{study && <>
@@ -124,6 +122,7 @@ export function StudyPage({ uid }: { uid: string }) {
 				</div>
 			</div>
 			<section class="box"><Facts study={study} /></section>
+			<Reports study={study.uid} />
 			<section class="box over" aria-label={t('series_of_study')}>
 				{series && series.length > 0 && <SeriesRows rows={series} />}
 			</section>

@@ -4,6 +4,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { encode } from 'uqr';
 import { Trouble } from '../api';
+import { go } from '../route';
 import { has, t, type Key } from '../text';
 
 // What an error says, by its code; what has no words of ours says its own.
@@ -36,6 +37,13 @@ export function Alert({ text }: { text: string }) {
 	return <p role="alert" class="alert">{text}</p>;
 }
 
+// To where one came from; who came by an address begins at the beginning.
+export function Back() {
+	return <div class="bar"><button type="button" class="plain back"
+		onClick={() => history.length > 1 ? history.back() : go('/')}>
+		{t('back')}</button></div>;
+}
+
 // Data of people: its direction is its own.
 export function Data({ children }: { children: ComponentChildren }) {
 	return <bdi>{children}</bdi>;
@@ -62,8 +70,9 @@ export function Tick({ label, checked, disabled, onChange }: {
 }
 
 // A modal dialog; Escape closes it, and the focus goes back to where it was.
-export function Dialog({ title, onClose, children }: {
-	title: string; onClose: () => void; children: ComponentChildren;
+export function Dialog({ title, wide, onClose, children }: {
+	title: string; wide?: boolean; onClose: () => void;
+	children: ComponentChildren;
 }) {
 	const at = useRef<HTMLDialogElement>(null);
 	useEffect(() => {
@@ -74,7 +83,8 @@ export function Dialog({ title, onClose, children }: {
 				before.focus();
 		};
 	}, []);
-	return <dialog ref={at} aria-labelledby="dialog-title" onClose={onClose}>
+	return <dialog ref={at} class={wide ? 'wide' : undefined}
+		aria-labelledby="dialog-title" onClose={onClose}>
 		<h2 id="dialog-title">{title}</h2>
 		{children}
 	</dialog>;
