@@ -36,6 +36,23 @@ uid_valid(struct str uid)
 	return true;
 }
 
+bool
+uid_met(struct str uid)
+{
+	size_t i;
+	uint8_t c;
+
+	if (uid.n == 0 || uid.n > UID_MAX || !is_digit(uid.p[0]))
+		return false;
+	for (i = 0; i < uid.n; i++) {
+		c = uid.p[i];
+		if (!is_digit(c) && c != '.' && c != '-' && c != '_' &&
+		    !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z'))
+			return false;
+	}
+	return true;
+}
+
 /* "2.25." and the 128 bits as one decimal number. */
 static void
 uid_from_bits(const uint8_t bits[16], char out[UID_ROOM])

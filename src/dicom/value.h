@@ -11,6 +11,10 @@
 
 /* PS3.5 9.1: digits and dots, no leading zeros, at most 64. */
 bool uid_valid(struct str uid);
+/* What devices write for one too: components with leading zeros, letters and
+ * hyphens in them. Such objects are kept under what they say, so who names
+ * them must be understood. Never a part of a path but a plain name. */
+bool uid_met(struct str uid);
 /* "2.25." and a random UUID (PS3.5 B.2). */
 void uid_new(char out[UID_ROOM]);
 /* "2.25." and 127 bits of a hash of seed: the same seed, the same UID. */

@@ -52,6 +52,22 @@ TEST(new_uids)
 	}
 }
 
+TEST(uids_that_are_met)
+{
+	CHECK(uid_met(STR("1.2.840.10008.1.2")));
+	CHECK(uid_met(STR("1.02.0003")));
+	CHECK(uid_met(STR("1.2.3a-F_4.")));
+	CHECK(!uid_met(STR("")));
+	CHECK(!uid_met(STR("x")));
+	CHECK(!uid_met(STR(".1")));
+	CHECK(!uid_met(STR("1 2")));
+	CHECK(!uid_met(STR("1.2\\3")));
+	CHECK(!uid_met(STR("1/../2")));
+	CHECK(!uid_met(STR("1.2*")));
+	CHECK(!uid_met(STR("1234567890123456789012345678901234567890123456789"
+			   "0123456789012345")));
+}
+
 TEST(uids_from_hashes)
 {
 	char a[UID_ROOM], b[UID_ROOM];

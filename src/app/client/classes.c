@@ -38,7 +38,7 @@ add_classes(struct search *s, struct str classes)
 			if (str_eq(s->out->at[i], one))
 				break;
 		if (i < s->out->n || s->out->n == LIMIT_CONTEXTS - 1 ||
-		    !uid_valid(one))
+		    !uid_met(one))
 			continue;
 		copy = arena_dup(&s->r->arena, one);
 		if (copy.n > 0)

@@ -146,6 +146,23 @@ raw(const struct get_out *o, uint32_t tag)
 	return STR("");
 }
 
+/* UIDs that the data set leaves out are what the request says. */
+static struct str
+sop_class(const struct get_out *o)
+{
+	struct str own = raw(o, TAG_SOPClassUID);
+
+	return own.n > 0 ? own : str_from(o->sop_class);
+}
+
+static struct str
+sop_instance(const struct get_out *o)
+{
+	struct str own = raw(o, TAG_SOPInstanceUID);
+
+	return own.n > 0 ? own : str_from(o->sop_instance);
+}
+
 static struct str
 text(struct get_out *o, uint32_t tag)
 {
@@ -233,8 +250,8 @@ rewrite(struct get_out *o, struct err *e)
 	int fd;
 	bool ok;
 
-	ok = open_temp(o, raw(o, TAG_SOPClassUID), raw(o, TAG_SOPInstanceUID),
-	    name, &fd, &data_at, e);
+	ok =
+	    open_temp(o, sop_class(o), sop_instance(o), name, &fd, &data_at, e);
 	block = must_alloc(BLOCK_IO);
 	while (ok && left > 0) {
 		got = os_pread_full(from->fd, block,
@@ -338,7 +355,7 @@ number_name(struct get_out *o, size_t plain, unsigned n)
 {
 	o->path.n = plain;
 	if (n > NUMBERS_MOST)
-		add_hash(&o->path, raw(o, TAG_SOPInstanceUID));
+		add_hash(&o->path, sop_instance(o));
 	if (n > 1)
 		buf_printf(&o->path, "_%u", n);
 	buf_text(&o->path, ".dcm");
@@ -377,18 +394,15 @@ finish(struct get_out *o, struct object_result *out, struct err *e)
 	if (!parse_end(o->parse, e))
 		return false;
 	out->size = o->size;
-	out->class_mismatch =
-	    !str_eq_text(raw(o, TAG_SOPClassUID), o->sop_class);
-	out->instance_mismatch =
-	    !str_eq_text(raw(o, TAG_SOPInstanceUID), o->sop_instance);
-	(void)str_copy(out->sop_instance, sizeof(out->sop_instance),
-	    raw(o, TAG_SOPInstanceUID));
+	out->class_mismatch = !str_eq_text(sop_class(o), o->sop_class);
+	out->instance_mismatch = !str_eq_text(sop_instance(o), o->sop_instance);
+	(void)str_copy(
+	    out->sop_instance, sizeof(out->sop_instance), sop_instance(o));
 	(void)str_copy(
 	    out->study, sizeof(out->study), raw(o, TAG_StudyInstanceUID));
-	if (!uid_valid(raw(o, TAG_SOPInstanceUID)) ||
-	    !uid_valid(raw(o, TAG_SOPClassUID)))
+	if (!uid_met(sop_instance(o)) || !uid_met(sop_class(o)))
 		return fail(e, ERR_MALFORMED,
-		    "the data set has no valid SOP Class or Instance UID");
+		    "it has no valid SOP Class or Instance UID");
 	if ((out->class_mismatch || out->instance_mismatch) && !rewrite(o, e))
 		return false;
 	if (!make_folders(o, e) || !take_name(o, &out->outcome, e))

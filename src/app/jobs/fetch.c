@@ -51,7 +51,7 @@ take_studies(struct request *r, struct err *e)
 	size_t i;
 
 	for (i = 0; i < r->studies.n; i++)
-		if (!uid_valid(str_from(r->studies.at[i])))
+		if (!uid_met(str_from(r->studies.at[i])))
 			return fail(e, ERR_USAGE, "--study '%s' is no UID",
 			    str_printable(shown, sizeof(shown),
 				str_from(r->studies.at[i])));

@@ -18,17 +18,6 @@ struct filling {
 };
 
 static bool
-plausible_uid(struct str uid)
-{
-	size_t i;
-
-	for (i = 0; i < uid.n; i++)
-		if (uid.p[i] != '.' && (uid.p[i] < '0' || uid.p[i] > '9'))
-			return false;
-	return uid.n > 0 && uid.n < UID_ROOM;
-}
-
-static bool
 add(struct filling *f, const struct dataset *item, uint16_t reason,
     struct err *e)
 {
@@ -39,7 +28,7 @@ add(struct filling *f, const struct dataset *item, uint16_t reason,
 	at->sop_class = dataset_str(item, TAG_ReferencedSOPClassUID);
 	at->sop_instance = dataset_str(item, TAG_ReferencedSOPInstanceUID);
 	at->reason = reason;
-	if (!plausible_uid(at->sop_class) || !plausible_uid(at->sop_instance))
+	if (!uid_met(at->sop_class) || !uid_met(at->sop_instance))
 		return fail(e, ERR_MALFORMED,
 		    "item %zu references no SOP Class and Instance UID",
 		    f->r->n + 1);
@@ -91,7 +80,7 @@ read_transaction(
 {
 	struct str uid = dataset_str(ds, TAG_TransactionUID);
 
-	if (!plausible_uid(uid))
+	if (!uid_met(uid))
 		return fail(e, ERR_MALFORMED, "no Transaction UID (0008,1195)");
 	(void)str_copy(out->transaction, sizeof(out->transaction), uid);
 	return true;
@@ -255,8 +244,7 @@ read_line(struct str line, struct reference *out)
 	if (!str_u64(reason, &v) || v > UINT16_MAX)
 		return false;
 	out->reason = (uint16_t)v;
-	return plausible_uid(out->sop_class) &&
-	       plausible_uid(out->sop_instance);
+	return uid_met(out->sop_class) && uid_met(out->sop_instance);
 }
 
 bool

@@ -174,7 +174,7 @@ on_answer(void *ctx, const struct dataset *ds, const struct client_end *end)
 		return true;
 	check_date(l, ds);
 	uid = str_trim(dataset_str(ds, TAG_StudyInstanceUID));
-	if (uid.n == 0 || !uid_valid(uid) || !is_wanted(l, ds))
+	if (uid.n == 0 || !uid_met(uid) || !is_wanted(l, ds))
 		return true;
 	if (!str_u64(
 		str_trim(dataset_str(ds, TAG_NumberOfStudyRelatedInstances)),

@@ -78,7 +78,7 @@ check_study(struct store *s, struct arena *a, const char *uid, struct err *e)
 	char shown[80];
 	size_t n;
 
-	if (!uid_valid(str_from(uid)))
+	if (!uid_met(str_from(uid)))
 		return fail(e, ERR_USAGE, "'%s' is no UID",
 		    str_printable(shown, sizeof(shown), str_from(uid)));
 	arena_reset(a);

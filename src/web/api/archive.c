@@ -220,7 +220,7 @@ add_list(struct call *c, struct pack *p, enum column column, const char *name,
 		return false;
 	while (rest.n > 0 && str_split(&rest, ',', &uid)) {
 		uid = str_trim(uid);
-		if (!uid_valid(uid))
+		if (!uid_met(uid))
 			return fail(e, ERR_USAGE,
 			    "%s is a list of UIDs with commas", name);
 		if (++n > SELECTED)
