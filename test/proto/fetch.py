@@ -83,6 +83,47 @@ def t_by_get_and_move():
                 r"instances in, (\d+) out", there.log())), 21)
 
 
+def t_as_many_of_others():
+    """The same study with as many images here, of which some are not those
+    of the node: they come."""
+    there, here = two()
+    with there, here:
+        put(there, 1)
+        pair(there, here)
+        with dicom.Association(here.dicom_port, [
+                (dicom.CT, [dicom.EXPLICIT_LITTLE])], called="HERE") as a:
+            for i in range(3):
+                uid = "1.9.7.%d" % i
+                equal(a.store(dicom.CT, uid, dicom.instance(
+                    uid, study="1.9.0", series="1.9.7", patient="P0")), 0)
+        for _ in range(2):
+            rows = report(here)
+            equal((rows["1.9.0"]["status"], rows["1.9.0"]["got"]),
+                  ("done", "6"))
+
+
+def t_odd_uids():
+    """Leading zeros and letters, as some devices write them: all the same
+    studies, which are fetched, and sent on."""
+    there, here = two()
+    odd = ["1.02.0003", "1.2.3A.4"]
+    with there, here:
+        with dicom.Association(there.dicom_port, [
+                (dicom.CT, [dicom.EXPLICIT_LITTLE])], called="THERE") as a:
+            for study in odd:
+                equal(a.store(dicom.CT, study + ".1", dicom.instance(
+                    study + ".1", study=study, series=study + ".01")), 0)
+        pair(there, here)
+        rows = report(here)
+        equal({u: r["status"] for u, r in rows.items()},
+              dict.fromkeys(odd, "done"))
+        equal(have(here), dict.fromkeys(odd, 1))
+        equal(here.verb("send", "THERE", *odd)[:4], "job ")
+        folder = os.path.join(os.path.dirname(here.data), "got")
+        here.verb("get", "THERE", "-o", folder, "--study", odd[0])
+        equal(sum(len(files) for _, _, files in os.walk(folder)), 1)
+
+
 def t_filters():
     there, here = two()
     with there, here:

@@ -2,11 +2,13 @@
  * Jobs of the kind "fetch": studies of another archive into this one. The items
  * are studies; detail: {"by": "get"} or "move".
  *
- * A study whose instances are all here, by the node's count and our index, is
- * done without asking for it. Where the node does not count, its series and
- * images are listed and counted. Else it is fetched (C-GET), or the node is
- * told to send it to us (C-MOVE, which needs an entry for us there); then our
- * index is counted again: what the node says of its success is not believed.
+ * A study whose instances are all here, by the node's count and our index, of
+ * the study and of each of its series, is done without asking for it: as many
+ * images of other series are not the same study. Where the node does not count,
+ * its series and images are listed and counted. Else it is fetched (C-GET), or
+ * the node is told to send it to us (C-MOVE, which needs an entry for us
+ * there); then our index is counted again: what the node says of its success is
+ * not believed.
  *
  * Two associations, one for questions and one for retrieving, serve many
  * studies. A study that breaks an association is left for the next attempt,
@@ -34,8 +36,10 @@ struct fetching {
 	struct job_run *run;
 	struct node node;
 	bool move;
+	const char *study; /* being compared */
+	bool lacks;        /* some of its series are not whole here */
 	struct assoc *ask, *bring;
-	struct arena asked, answers, wishes, page;
+	struct arena asked, answers, wishes, page, rows;
 	struct intake *intake;
 	/* Of the study under way. */
 	uint64_t images;
@@ -62,26 +66,36 @@ on_stop(void *ctx)
 	return job_run_stop(f->run);
 }
 
-/* Our own count. */
+/* Our own count: of the study, or of a series of it. */
 static bool
-count_here(struct fetching *f, const char *uid, uint64_t *n, struct err *e)
+count_here(struct fetching *f, const char *study, struct str series,
+    uint64_t *n, struct err *e)
 {
-	struct condition is_study = {.column = COLUMN_StudyInstanceUID,
-	    .kind = CONDITION_IS,
-	    .a = str_from(uid)};
+	const struct condition conditions[] = {
+	    {.column = COLUMN_StudyInstanceUID,
+		.kind = CONDITION_IS,
+		.a = str_from(study)},
+	    {.column = COLUMN_SeriesInstanceUID,
+		.kind = CONDITION_IS,
+		.a = series}};
 	struct search search = {
-	    .level = LEVEL_STUDY, .conditions = &is_study, .count = 1};
+	    .level = LEVEL_STUDY, .conditions = conditions, .count = 1};
+	enum column column = COLUMN_NumberOfStudyRelatedInstances;
 	struct index_row *rows;
 	size_t found;
 
 	*n = 0;
-	search.want[COLUMN_NumberOfStudyRelatedInstances] = true;
-	arena_reset(&f->answers);
+	if (series.n > 0) {
+		search.level = LEVEL_SERIES;
+		search.count = 2;
+		column = COLUMN_NumberOfSeriesRelatedInstances;
+	}
+	search.want[column] = true;
+	arena_reset(&f->rows);
 	if (!index_search(
-		f->run->store, &search, 0, &f->answers, &rows, &found, e))
+		f->run->store, &search, 0, &f->rows, &rows, &found, e))
 		return false;
-	if (found > 0 &&
-	    !str_u64(rows[0].value[COLUMN_NumberOfStudyRelatedInstances], n))
+	if (found > 0 && !str_u64(rows[0].value[column], n))
 		*n = 0;
 	return true;
 }
@@ -129,7 +143,7 @@ on_series(void *ctx, const struct dataset *ds, const struct client_end *end)
 	if (ds == NULL)
 		return true;
 	uid = str_trim(dataset_str(ds, TAG_SeriesInstanceUID));
-	if (uid_valid(uid) && f->series_count < SERIES_MAX &&
+	if (uid_met(uid) && f->series_count < SERIES_MAX &&
 	    str_copy(f->series[f->series_count], 65, uid))
 		f->series_count++;
 	return f->series_count < SERIES_MAX;
@@ -189,10 +203,7 @@ find(struct fetching *f, const char *level, const char *study,
 	if (ok && series != NULL)
 		ok = dataset_put_text(ds, TAG_SeriesInstanceUID, VR_UI, series);
 	for (i = 0; ok && i < n; i++)
-		ok = dataset_put_text(ds, keys[i],
-		    keys[i] == TAG_NumberOfStudyRelatedInstances ? VR_IS
-								 : VR_UI,
-		    "");
+		ok = dataset_put_text(ds, keys[i], dict_vr(keys[i]), "");
 	if (!ok)
 		return fail(e, ERR_LIMIT, "the query is too long");
 	q.identifier = ds;
@@ -236,6 +247,42 @@ ask_study(struct fetching *f, const char *study, struct err *e)
 			ARRAY_LEN(of_image), on_image, e))
 			return false;
 	return true;
+}
+
+static bool
+on_compared(void *ctx, const struct dataset *ds, const struct client_end *end)
+{
+	struct fetching *f = ctx;
+	uint64_t there, here;
+	struct str uid, count;
+	struct err e;
+
+	(void)end;
+	if (ds == NULL)
+		return true;
+	uid = str_trim(dataset_str(ds, TAG_SeriesInstanceUID));
+	count = dataset_str(ds, TAG_NumberOfSeriesRelatedInstances);
+	if (!uid_met(uid))
+		return true;
+	if (!str_u64(str_trim(count), &there))
+		there = 1;
+	if (!count_here(f, f->study, uid, &here, &e) || here < there)
+		f->lacks = true;
+	return true;
+}
+
+/* As many images as the node has are here: are they of the same series? A node
+ * that does not say is believed. */
+static bool
+compare_series(struct fetching *f, const char *study, struct err *e)
+{
+	static const uint32_t keys[] = {
+	    TAG_SeriesInstanceUID, TAG_NumberOfSeriesRelatedInstances};
+
+	f->study = study;
+	f->lacks = false;
+	return find(
+	    f, "SERIES", study, NULL, keys, ARRAY_LEN(keys), on_compared, e);
 }
 
 /* Can the open association bring these classes? */
@@ -348,30 +395,45 @@ is_passing(uint16_t status)
 	       status == STATUS_ResourceLimitation || status == STATUS_Cancel;
 }
 
+/* Is all here? expected is known. */
+static bool
+look_here(
+    struct fetching *f, struct job_item *item, bool compare, struct err *e)
+{
+	if (!count_here(f, item->name, STR(""), &item->got, e))
+		return false;
+	item->done = item->expected > 0 && item->got >= item->expected;
+	if (!item->done || !compare)
+		return true;
+	if (!compare_series(f, item->name, e))
+		return false;
+	item->done = !f->lacks;
+	return true;
+}
+
 /* False: nothing more can be done in this attempt, or with this study now. */
 static bool
 fetch(struct fetching *f, struct job_item *item, struct err *e)
 {
 	struct client_end end = {0};
+	bool some;
 
 	if (!ask_study(f, item->name, e))
 		return false;
 	if (f->images > 0)
 		item->expected = f->images;
-	if (!count_here(f, item->name, &item->got, e))
-		return false;
 	item->error[0] = '\0';
-	item->done = item->expected > 0 && item->got >= item->expected;
+	if (!look_here(f, item, true, e))
+		return false;
 	if (item->done)
 		return true;
-	if (!bring(f, item->name, &end, e) ||
-	    !count_here(f, item->name, &item->got, e))
+	/* What was here before may be other images. */
+	some = item->got > 0;
+	if (!bring(f, item->name, &end, e) || !look_here(f, item, some, e))
 		return false;
 	if (on_stop(f))
 		return fail(e, ERR_CANCELLED, "stopped");
-	if (item->expected > 0)
-		item->done = item->got >= item->expected;
-	else
+	if (item->expected == 0)
 		item->done = item->got > 0 && end.status == STATUS_Success &&
 			     end.failed == 0 && end.refused == 0;
 	if (item->done)
@@ -475,6 +537,7 @@ fetching_init(struct fetching *f, struct job_run *run)
 	arena_init(&f->answers, LIMIT_EXCHANGE);
 	arena_init(&f->wishes, LIMIT_EXCHANGE);
 	arena_init(&f->page, LIMIT_EXCHANGE);
+	arena_init(&f->rows, LIMIT_EXCHANGE);
 	f->series = must_zalloc(SERIES_MAX * sizeof(*f->series));
 	f->intake = intake_new(run->store, run->job->node);
 }
@@ -486,6 +549,7 @@ fetching_fini(struct fetching *f)
 	client_close(&f->bring);
 	intake_free(&f->intake);
 	free(f->series);
+	arena_fini(&f->rows);
 	arena_fini(&f->page);
 	arena_fini(&f->wishes);
 	arena_fini(&f->answers);
