@@ -2,8 +2,9 @@
  * C-GET (PS3.4 C.4.3) as performer: the instances go out on the requester's
  * own association, as C-STORE sub-operations in the presentation contexts in
  * which the peer may be SCP: as they are stored where that syntax was
- * accepted, else converted to an accepted one if dicom/convert.h can, else
- * they count as failed. While the peer digests one instance the next file is
+ * accepted, else converted to an accepted one if dicom/convert.h can (which is
+ * tried before: a message that has begun cannot be taken back), else they count
+ * as failed. While the peer digests one instance the next file is
  * opened and read ahead.
  */
 #include "service/service.h"
@@ -24,7 +25,8 @@ struct get {
 	struct session *session;
 	const struct dimse *rq;
 	struct retrieve retrieve;
-	int64_t stopped_ms; /* 0: the server goes on */
+	int64_t start_ms, stopped_ms; /* stopped 0: the server goes on */
+	char why[65]; /* the first failure, for the peer's people */
 };
 
 /* After the server has said that it stops: for what is under way. */
@@ -46,6 +48,33 @@ serves(struct str abstract)
 	return false;
 }
 
+static void
+note_why(struct get *g, const char *why)
+{
+	if (g->why[0] == '\0')
+		(void)str_printable(g->why, sizeof(g->why), str_from(why));
+}
+
+/* Which class it is whose objects cannot be sent. It must have been proposed
+ * with its role (PS3.7 D.3.3.4), which is often forgotten. */
+static void
+note_no_context(struct get *g, const struct get_item *item)
+{
+	const struct dict_uid *known = dict_uid(str_from(item->sop_class));
+	char what[120];
+
+	if (g->why[0] == '\0')
+		log_warning("dicom",
+		    "'%s' at %s cannot be given instances of %s: it did not "
+		    "propose that class in a fitting syntax, with the SCP role",
+		    g->session->assoc->calling,
+		    g->session->assoc->conn->peer.address,
+		    known != NULL ? known->name : item->sop_class);
+	snprintf(what, sizeof(what), "no context, as SCP, for %.60s",
+	    known != NULL ? known->name : item->sop_class);
+	note_why(g, what);
+}
+
 /* Open the file and have its bytes on their way into memory. */
 static void
 prepare(struct get *g, const struct index_row *row, struct get_item *item)
@@ -61,8 +90,7 @@ prepare(struct get *g, const struct index_row *row, struct get_item *item)
 	item->context = outgoing_context(
 	    s->assoc, row->value[COLUMN_SOPClassUID], row->syntax);
 	if (item->context == NULL) {
-		log_debug("dicom", "no context for an instance of class %s",
-		    item->sop_class);
+		note_no_context(g, item);
 		return;
 	}
 	if (!object_open(
@@ -70,9 +98,17 @@ prepare(struct get *g, const struct index_row *row, struct get_item *item)
 		item->file.fd = -1;
 		log_error("dicom", "cannot send instance %s: %s",
 		    item->sop_instance, e.text);
+		note_why(g, "a file cannot be read, see the archive's log");
 		return;
 	}
 	outgoing_read_ahead(&item->file);
+	if (outgoing_check(item->context, &item->file, &e))
+		return;
+	object_close(&item->file);
+	item->file.fd = -1;
+	log_error("dicom", "cannot send instance %s in %.*s: %s",
+	    item->sop_instance, STR_ARG(item->context->syntax), e.text);
+	note_why(g, "a file cannot be converted, see the archive's log");
 }
 
 static void
@@ -151,10 +187,12 @@ await_answer(
 		if (!meanwhile(g, &m, e))
 			return false;
 	}
-	if (m.status != STATUS_Success && !status_is_warning(m.status))
+	if (m.status != STATUS_Success && !status_is_warning(m.status)) {
 		log_warning("dicom", "'%s' refused instance %s: %s (%04X) %s",
 		    g->session->assoc->calling, item->sop_instance,
 		    status_name(m.status), (unsigned)m.status, m.comment);
+		note_why(g, status_name(m.status));
+	}
 	retrieve_count(&g->retrieve, item->sop_instance, m.status);
 	return true;
 }
@@ -215,11 +253,32 @@ send_all(struct get *g, struct err *why, struct err *e)
 	return true;
 }
 
+static void
+record(const struct get *g)
+{
+	const struct retrieve *r = &g->retrieve;
+	struct activity *row = &g->session->activity;
+	long long took = (long long)(clock_mono_ms() - g->start_ms);
+
+	snprintf(row->detail, sizeof(row->detail), "got %llu of %llu%s%s",
+	    (unsigned long long)(r->completed + r->warned),
+	    (unsigned long long)r->total, g->why[0] != '\0' ? ": " : "",
+	    g->why);
+	log_info("dicom",
+	    "'%s' at %s got %llu of %llu instances in %lld ms: %llu with "
+	    "warnings, %llu failed%s%s%s",
+	    g->session->assoc->calling, row->address,
+	    (unsigned long long)(r->completed + r->warned),
+	    (unsigned long long)r->total, took, (unsigned long long)r->warned,
+	    (unsigned long long)r->failed, r->cancelled ? "; cancelled" : "",
+	    g->why[0] != '\0' ? "; " : "", g->why);
+}
+
 static bool
 answer(struct session *s, const struct dimse *rq, struct str identifier,
     struct err *e)
 {
-	struct get g = {.session = s, .rq = rq};
+	struct get g = {.session = s, .rq = rq, .start_ms = clock_mono_ms()};
 	const struct conn_watch watch = {stop, &g};
 	struct conn *c = s->assoc->conn;
 	struct err why = {0};
@@ -227,13 +286,17 @@ answer(struct session *s, const struct dimse *rq, struct str identifier,
 
 	c->watch = &watch;
 
-	if (retrieve_init(&g.retrieve, s, rq, identifier, &why))
+	if (retrieve_init(&g.retrieve, s, rq, identifier, &why)) {
 		ok = send_all(&g, &why, e);
+		if (g.retrieve.stopping)
+			note_why(&g, "the archive was stopped");
+		record(&g);
+	}
 	if (ok && why.code != ERR_NONE)
 		ok = service_fail(s, rq, &why, e);
 	else if (ok)
-		ok = retrieve_answer(&g.retrieve,
-		    g.retrieve.stopping ? "the archive was stopped" : NULL, e);
+		ok = retrieve_answer(
+		    &g.retrieve, g.why[0] != '\0' ? g.why : NULL, e);
 	c->watch = NULL;
 	retrieve_fini(&g.retrieve);
 	return ok;

@@ -19,9 +19,9 @@ TSAN = True
 
 LEVEL, PATIENT, STUDY = 0x00080052, 0x00100020, 0x0020000D
 SERIES, INSTANCE, PIXELS = 0x0020000E, 0x00080018, 0x7FE00010
-FAILED_LIST = 0x00080058
+FAILED_LIST, ISSUER = 0x00080058, 0x00100021
 VRS = {LEVEL: "CS", PATIENT: "LO", STUDY: "UI", SERIES: "UI", INSTANCE: "UI",
-       0x00080060: "CS"}
+       0x00080060: "CS", ISSUER: "LO"}
 
 
 def objects(study="1.1", count=3, patient="P1", syntax=dicom.EXPLICIT_LITTLE):
@@ -100,6 +100,27 @@ def t_levels():
                   {**one, **two})
 
 
+def t_issuer():
+    """The same ID of another issuer is somebody else."""
+    with Server() as server:
+        with dicom.Association(server.dicom_port, [
+                (dicom.CT, [dicom.EXPLICIT_LITTLE])]) as a:
+            for uid, issuer in (("5.1", "North"), ("5.2", "South"),
+                                ("5.3", "")):
+                equal(a.store(dicom.CT, uid, dicom.instance(
+                    uid, study=uid + ".0", series=uid + ".0.0", patient="P1",
+                    more=[(ISSUER, "LO", issuer)])), 0)
+        with associate(server, model=dicom.GET_PATIENT) as a:
+            for issuer, want in (("North", ["5.1"]), ("South", ["5.2"]),
+                                 ("West", []), ("", ["5.1", "5.2", "5.3"])):
+                equal(sorted(get(a, "PATIENT", {
+                    PATIENT: "P1", ISSUER: issuer}, dicom.GET_PATIENT)[2]),
+                      want, issuer)
+            equal(sorted(get(a, "STUDY", {
+                STUDY: "5.1.0\\5.2.0", ISSUER: "South"},
+                dicom.GET_PATIENT)[2]), ["5.2"])
+
+
 def t_wrong_identifiers():
     with Server() as server:
         put(server, objects())
@@ -157,6 +178,30 @@ def t_converted():
                         values = dicom.parse(data, taken)
                         equal(dicom.as_text(values[INSTANCE]), uid)
                         equal(dicom.as_text(values[0x00100010]), "Doe^John")
+
+
+def t_cannot_be_converted():
+    """Fragments under the name of an uncompressed syntax: as it is stored it
+    can be had; in another syntax it fails, and the others come."""
+    items = [struct.pack("<HHI", 0xFFFE, 0xE000, n) + part for n, part in (
+        (0, b""), (4, b"\xff\xd8\xff\xd9"))]
+    bad = dicom.instance("1.1.1.9", study="1.1", series="1.1.9", pixels=b"")
+    bad = bad[:-12] + struct.pack(
+        "<HH2sHI", 0x7FE0, 0x10, b"OB", 0, 0xFFFFFFFF) + b"".join(items) \
+        + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    with Server() as server:
+        put(server, objects(count=1))
+        put(server, {"1.1.1.9": bad})
+        put(server, {"1.1.1.10": dicom.instance(
+            "1.1.1.10", study="1.1", series="1.1.9")})
+        with associate(server) as a:
+            equal(get(a, "STUDY", {STUDY: "1.1"})[:2], (0, (3, 0, 0)))
+        with associate(server, (dicom.IMPLICIT_LITTLE,)) as a:
+            status, count, got = get(a, "STUDY", {STUDY: "1.1"})
+            equal((status, count), (0xB000, (2, 1, 0)))
+            equal(sorted(got), ["1.1.1.0", "1.1.1.10"])
+            equal(failed_list(a), ["1.1.1.9"])
+            equal(a.echo(), 0)
 
 
 def t_stored_syntax_is_preferred():

@@ -83,6 +83,31 @@ feed(struct convert *convert, const struct object_file *file, struct err *e)
 	return ok && convert_end(convert, e);
 }
 
+static bool
+to_nowhere(void *ctx, struct str bytes, struct err *e)
+{
+	(void)ctx;
+	(void)bytes;
+	(void)e;
+	return true;
+}
+
+bool
+outgoing_check(const struct assoc_context *context,
+    const struct object_file *file, struct err *e)
+{
+	struct convert *convert;
+	bool ok;
+
+	if (str_eq_text(context->syntax, file->syntax))
+		return true;
+	convert = convert_new(syntax_of(str_from(file->syntax)),
+	    context->layout, to_nowhere, NULL);
+	ok = feed(convert, file, e);
+	convert_free(&convert);
+	return ok;
+}
+
 /* The data set re-encoded on its way. Once the message has begun a failure can
  * only end the association. */
 static bool

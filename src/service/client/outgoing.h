@@ -16,6 +16,12 @@ const struct assoc_context *outgoing_context(
 /* Can what is stored in this syntax be made little endian and uncompressed? */
 bool outgoing_convertible(struct str syntax);
 
+/* Can it be sent in this context? What has to be converted is converted to
+ * nowhere: once a message has begun, a data set that cannot be would end the
+ * association. Reads the whole file then. */
+bool outgoing_check(const struct assoc_context *context,
+    const struct object_file *file, struct err *e) MUST_USE;
+
 /* Have the first bytes of a file on their way into memory. */
 void outgoing_read_ahead(const struct object_file *file);
 
