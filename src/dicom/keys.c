@@ -271,6 +271,8 @@ matches_value(const struct key *key, struct arena *scratch,
 	}
 	if (key->empty)
 		return value.n == 0 && (element == NULL || !element->skipped);
+	if (key->fuzzy)
+		return match_name_fuzzy(scratch, key->value, value);
 	return match_value(scratch, vr, key->value, value);
 }
 

@@ -26,6 +26,7 @@ struct key {
 	bool sequence;
 	bool empty;   /* matches what is absent or empty (C.2.2.2.7) */
 	bool demands; /* there are data sets that it does not match */
+	bool fuzzy;   /* a name, matched by match_name_fuzzy() */
 };
 
 struct keys {

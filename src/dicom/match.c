@@ -634,3 +634,82 @@ match_value(struct arena *scratch, enum vr vr, struct str key, struct str value)
 	}
 	return false;
 }
+
+/* Between the parts of a name: delimiters of components and groups, and what
+ * separates words in them. */
+static bool
+parts_names(uint8_t c)
+{
+	return c == '^' || c == '=' || c == ' ' || c == '-' || c == ',' ||
+	       c == '\'';
+}
+
+/* The next word, empty between two separators; false at the end. */
+static bool
+next_word(struct str *rest, struct str *word)
+{
+	size_t n = 0;
+
+	if (rest->n == 0)
+		return false;
+	while (n < rest->n && !parts_names(rest->p[n]))
+		n++;
+	*word = str_of(rest->p, n);
+	n += n < rest->n;
+	*rest = str_of(rest->p + n, rest->n - n);
+	return true;
+}
+
+struct str
+match_longest_word(struct str key)
+{
+	struct str word, best = STR("");
+
+	while (next_word(&key, &word))
+		if (word.n > best.n)
+			best = word;
+	return best;
+}
+
+static bool
+part_begins(struct str name, struct str word)
+{
+	struct str part;
+
+	while (next_word(&name, &part))
+		if (str_starts(part, word))
+			return true;
+	return false;
+}
+
+/* Both folded. */
+static bool
+fits_loosely(struct str key, struct str name)
+{
+	struct str word;
+	bool any = false;
+
+	while (next_word(&key, &word)) {
+		if (word.n == 0)
+			continue;
+		any = true;
+		if (!part_begins(name, word))
+			return false;
+	}
+	return any;
+}
+
+bool
+match_name_fuzzy(struct arena *scratch, struct str key, struct str value)
+{
+	struct str keys = utf8_fold(scratch, key), names, one, name;
+
+	value = utf8_fold(scratch, value);
+	while (str_split(&keys, '\\', &one)) {
+		names = value;
+		while (str_split(&names, '\\', &name))
+			if (fits_loosely(one, name))
+				return true;
+	}
+	return false;
+}

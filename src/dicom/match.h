@@ -42,4 +42,11 @@ bool match_in_range(
 bool match_value(
     struct arena *scratch, enum vr vr, struct str key, struct str value);
 
+/* Fuzzy semantic matching of names (PS3.4 C.2.2.2.1.1), where negotiated: each
+ * word of the key, without wild cards, begins some part of the name, whatever
+ * the order, the component, case and accents. */
+bool match_name_fuzzy(struct arena *scratch, struct str key, struct str value);
+/* The longest word of such a key; empty: it has none. */
+struct str match_longest_word(struct str key);
+
 #endif

@@ -513,6 +513,22 @@ def t_find_our_server():
             done = run("find", node, "--level", level, *keys, "--format",
                        "json")
             equal(len(done.out.splitlines()), 1, level)
+        # Extended negotiation.
+        for option, keys, want in (
+                ("--fuzzy", ["PatientName=john doe"], 3),
+                ("--fuzzy", ["PatientName=john roe"], 0),
+                ("--relational", ["SOPInstanceUID=1.2.9.1"], 1)):
+            done = run("find", node, option, *keys, "--format", "json")
+            equal(len(done.out.splitlines()), want, keys)
+        equal(run("find", node, "PatientName=john doe").out, "")
+
+
+def t_find_extended_not_granted():
+    with Scp(nothing) as scp:
+        refused_with("does not do relational", "find", scp.node(),
+                     "--relational")
+    with Scp(nothing) as scp:
+        refused_with("leave --fuzzy out", "find", scp.node(), "--fuzzy")
 
 
 # move --------------------------------------------------------------------
@@ -825,6 +841,21 @@ def t_get_other_than_announced():
         assert "(0002,0003) UI [1.2.9.1]" in out, out
         assert "1.2.8.8" not in out, out
     equal(script.statuses, [0xB007])
+
+
+def t_get_without_uids_within():
+    """Those of the request count then, as they do in the archive."""
+    bare = dicom.dataset([(PATIENT, "LO", "P1"), (STUDY, "UI", "1.2.3")])
+    script = giving(("1.2.8.8", bare))
+    with Folder() as f:
+        with Scp(script) as scp:
+            run("get", scp.node(), "-o", f.path, "--study", "1.2.3")
+        (name,) = files_below(f.path)
+        out = subprocess.run([binary(), "dump", os.path.join(f.path, name)],
+                             stdout=subprocess.PIPE, encoding="utf-8",
+                             check=True).stdout
+        assert "(0002,0003) UI [1.2.8.8]" in out, out
+    equal(script.statuses, [0])
 
 
 def t_get_role_not_granted():

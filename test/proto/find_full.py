@@ -132,10 +132,12 @@ def t_attributes_of_every_level():
         for answer in f.ask("IMAGE", [(0x00180015, "CS", ""),
                                       (0x00180050, "DS", "")]):
             equal(answer[0x00180050], b"")
-        # Of lower levels: unsupported, without a say.
-        (one, other) = f.ask("STUDY", [(0x00204000, "LT", "nothing")],
-                             status=0xFF01)
-        equal((one[0x00204000], other[0x00204000]), (b"", b""))
+        # Of lower levels: unsupported, without a say, and not returned
+        # (PS3.4 C.2.2.1.3).
+        (one, other) = f.ask("STUDY", [(0x00204000, "LT", "nothing"),
+                                       (NUMBER, "IS", "")], status=0xFF01)
+        for tag in (0x00204000, NUMBER):
+            equal((tag in one, tag in other), (False, False))
         f.ask("PATIENT", [(0x00101010, "AS", "")], status=0xFF01,
               model=dicom.FIND_PATIENT)
 
@@ -417,9 +419,9 @@ def t_extended_negotiation():
     """PS3.4 C.5.1.1: a 1 only for what is done."""
     with Server() as server:
         for proposed, want in (([1], [1]), ([0], [0]), ([1, 1], [1, 1]),
-                               ([1] * 7, [1, 1, 0, 0, 0, 1, 1]),
-                               ([1] * 9, [1, 1, 0, 0, 0, 1, 1]),
-                               ([0, 1, 1, 1, 1], [0, 1, 0, 0, 0]),
+                               ([1] * 7, [1, 1, 1, 0, 0, 1, 1]),
+                               ([1] * 9, [1, 1, 1, 0, 0, 1, 1]),
+                               ([0, 1, 1, 1, 1], [0, 1, 1, 0, 0]),
                                ([2, 255], [0, 0])):
             for model in (dicom.FIND_STUDY, dicom.FIND_PATIENT,
                           dicom.FIND_PATIENT_STUDY):
@@ -497,6 +499,32 @@ def t_combined_date_and_time():
                   ["9.2", "9.3", "9.4", "9.6"])
         equal(f.found("IMAGE", (0x00080022, "DA", "20060705-20060707"),
                       (0x00080032, "TM", "1000-1800")), ["9.2", "9.4"])
+
+
+def t_fuzzy_names():
+    """Words of names in any order, where negotiated (PS3.4 C.2.2.2.1.1)."""
+    with Archive() as f:
+        for i, name in enumerate((
+                "Smith^Mary", "Mary^Smith", "Smith, Mary", "Smithers^Anna",
+                "Müller-Lüdenscheid^Jörg", "O'Neil^Pat",
+                "Wang^XiaoDong=王^小東", "")):
+            f.put((CHARSET, "CS", "ISO_IR 192"), name=name, study="6.%d" % i,
+                  patient="F%d" % i)
+        f.put((0x00081050, "PN", "House^Gregory"), study="6.8", patient="F8")
+        utf8 = (CHARSET, "CS", "ISO_IR 192")
+        with extended(f.server.dicom_port, [0, 0, 1]) as a:
+            for key, want in (
+                    ("Smith^Mary", "012"), ("mary smith", "012"),
+                    ("smith", "0123"), ("ludenscheid", "4"),
+                    ("jorg^muller", "4"), ("neil", "5"), ("小東", "6"),
+                    ("XiaoDong^王", "6"), ("ary", ""), ("Smith^Anne", ""),
+                    ("mith*", ""), ("*mith*", "0123"), ("s\\o'n", "0123" "5"),
+                    ("^^", "012345678")):
+                equal(f.found("STUDY", utf8, (NAME, "PN", key), a=a),
+                      ["6." + i for i in want], key)
+            equal(f.found("SERIES", (0x00081050, "PN", "greg"), a=a),
+                  ["6.8.1"])
+        equal(f.found("STUDY", (NAME, "PN", "mary smith")), [])
 
 
 def t_empty_values():

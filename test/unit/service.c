@@ -146,8 +146,12 @@ TEST(extended_answers)
 	CHECK_EQ(answer[4], 0);
 	CHECK_EQ(service_find.extended(STR("\1\1\1\1\1\1\1\1"), answer, 8), 7);
 	/* A 1 only for what is done. */
-	CHECK_EQ(answer[0] & answer[1] & answer[5] & answer[6], 1);
-	CHECK_EQ(answer[2] | answer[3] | answer[4], 0);
+	CHECK_EQ(answer[0] & answer[1] & answer[2] & answer[5] & answer[6], 1);
+	CHECK_EQ(answer[3] | answer[4], 0);
+	/* PS3.4 Table K.5-2 has four bytes. */
+	CHECK_EQ(service_worklist.extended(STR("\1\1\1\1\1\1"), answer, 8), 4);
+	CHECK_EQ(answer[0] & answer[1], 1);
+	CHECK_EQ(answer[2] | answer[3], 0);
 	CHECK_EQ(service_find.extended(STR("\0\2"), answer, 8), 2);
 	CHECK_EQ(answer[0] | answer[1], 0);
 	CHECK_EQ(service_find.extended(STR("\1"), answer, 8), 1);

@@ -13,7 +13,7 @@
 struct request {
 	struct target_options target;
 	const char *level, *model, *format, *charset, *max;
-	bool relational;
+	bool relational, fuzzy;
 	struct words words;
 };
 
@@ -27,7 +27,7 @@ struct find {
 	struct answers answers;
 	uint64_t max, got;
 	bool unsupported; /* the node said that it ignored keys */
-	bool relational;
+	bool relational, fuzzy;
 };
 
 /* What a person wants to see of each level; the unique keys are among them. */
@@ -85,29 +85,39 @@ on_stop(void *ctx)
 	return interrupted();
 }
 
-/* PS3.4 C.5.1.1: byte 1 is about relational queries. */
+/* PS3.4 Table C.5-2: byte 1 is about relational queries, byte 3 about names. */
+#define BYTE_RELATIONAL 0
+#define BYTE_FUZZY      2
+
 static bool
-check_relational(const struct find *f, const struct assoc *a, struct err *e)
+check_granted(const struct find *f, const struct assoc *a, struct err *e)
 {
 	const struct assoc_context *c = assoc_find_context(
 	    a, str_from(model_class(f->root, KIND_FIND)), STR(""));
+	struct str got = c != NULL ? c->extended : STR("");
 
-	if (!f->relational)
-		return true;
-	if (c != NULL && c->extended.n > 0 && c->extended.p[0] == 1)
-		return true;
-	return fail(e, ERR_UNSUPPORTED,
-	    "node '%s' does not do relational queries: leave --relational "
-	    "out, and give the unique keys of the levels above",
-	    f->t.node.ae);
+	if (f->relational &&
+	    (got.n <= BYTE_RELATIONAL || got.p[BYTE_RELATIONAL] != 1))
+		return fail(e, ERR_UNSUPPORTED,
+		    "node '%s' does not do relational queries: leave "
+		    "--relational out, and give the unique keys of the levels "
+		    "above",
+		    f->t.node.ae);
+	if (f->fuzzy && (got.n <= BYTE_FUZZY || got.p[BYTE_FUZZY] != 1))
+		return fail(e, ERR_UNSUPPORTED,
+		    "node '%s' does not match names loosely: leave --fuzzy "
+		    "out, and use the wild cards * and ?",
+		    f->t.node.ae);
+	return true;
 }
 
 static bool
 ask(struct find *f, struct client_end *end, struct err *e)
 {
 	const char *const classes[] = {model_class(f->root, KIND_FIND)};
-	struct pdu_extended extended = {
-	    .sop_class = str_from(classes[0]), .info = STR("\1")};
+	const uint8_t info[] = {f->relational, 0, f->fuzzy};
+	struct pdu_extended extended = {.sop_class = str_from(classes[0]),
+	    .info = str_of(info, f->fuzzy ? sizeof(info) : 1)};
 	struct client_query q = {.model = classes[0],
 	    .identifier = f->keys.identifier,
 	    .answer = on_answer,
@@ -121,10 +131,10 @@ ask(struct find *f, struct client_end *end, struct err *e)
 	if (!client_wish_plain(&wish, &f->arena, classes, 1, e))
 		return false;
 	wish.extended = &extended;
-	wish.extended_count = f->relational ? 1 : 0;
+	wish.extended_count = f->relational || f->fuzzy ? 1 : 0;
 	if (!client_open(&a, &f->t.client, &f->t.node, &wish, e))
 		return false;
-	done = check_relational(f, a, e) && client_find(a, &q, end, e);
+	done = check_granted(f, a, e) && client_find(a, &q, end, e);
 	client_close(&a);
 	return done;
 }
@@ -175,6 +185,7 @@ prepare(struct find *f, const struct request *r, struct err *e)
 	    (!str_u64(str_from(r->max), &f->max) || f->max == 0))
 		return fail(e, ERR_USAGE, "--max: allowed are 1 and more");
 	f->relational = r->relational;
+	f->fuzzy = r->fuzzy;
 	return keys_init(&f->keys, &f->arena, r->charset, r->words.at + 1,
 		   r->words.n - 1, e) &&
 	       add_keys(f, &r->words, e) &&
@@ -209,7 +220,8 @@ run(int argc, char **argv)
 	    {"--format", OPTION_TEXT, &r.format},
 	    {"--charset", OPTION_TEXT, &r.charset},
 	    {"--max", OPTION_TEXT, &r.max},
-	    {"--relational", OPTION_FLAG, &r.relational}};
+	    {"--relational", OPTION_FLAG, &r.relational},
+	    {"--fuzzy", OPTION_FLAG, &r.fuzzy}};
 	struct err e;
 	bool done;
 
@@ -236,6 +248,8 @@ const struct verb verb_find = {
 	"  --max N         cancel after N answers\n"
 	"  --charset C     Specific Character Set of the keys (default: none\n"
 	"                  where they are ASCII, else ISO_IR 192)\n"
-	"  --relational    keys of any level, where the node does that\n" TARGET_HELP,
+	"  --relational    keys of any level, where the node does that\n"
+	"  --fuzzy         names by their words in any order, where the node\n"
+	"                  does that\n" TARGET_HELP,
     .run = run,
 };

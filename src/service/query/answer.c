@@ -27,6 +27,8 @@ matches_column(const struct key *key, struct arena *scratch, struct str value)
 {
 	if (key->empty)
 		return value.n == 0;
+	if (key->fuzzy)
+		return match_name_fuzzy(scratch, key->value, value);
 	return match_value(scratch, key->vr, key->value, value);
 }
 
@@ -197,9 +199,6 @@ put_keys(
 			ok = put_file(ds, &key->key, found->file);
 			break;
 		case QUERY_EMPTY:
-			ok =
-			    dataset_put(ds, key->key.tag, key->key.vr, STR(""));
-			break;
 		case QUERY_CONSTANT:
 			break;
 		}

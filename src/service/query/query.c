@@ -105,8 +105,8 @@ query_top_level(enum query_model model)
 	return model == QUERY_STUDY_ROOT ? LEVEL_STUDY : LEVEL_PATIENT;
 }
 
-/* Bytes of the item (PS3.4 Table C.5-1, and 6 and 7 of later editions). Fuzzy
- * names, time zones and views are not done. */
+/* Bytes of the item (PS3.4 Table C.5-1, and 6 and 7 of later editions). Time
+ * zones and views are not done. */
 enum {
 	EXTENDED_RELATIONAL,
 	EXTENDED_DATE_TIME,
@@ -124,6 +124,7 @@ query_extended(struct str proposed, uint8_t *answer, size_t room)
 	static const bool done[EXTENDED_FIELDS] = {
 	    [EXTENDED_RELATIONAL] = true,
 	    [EXTENDED_DATE_TIME] = true,
+	    [EXTENDED_FUZZY] = true,
 	    [EXTENDED_EMPTY] = true,
 	    /* Never refused to anybody. */
 	    [EXTENDED_MULTIPLE] = true,
@@ -151,6 +152,7 @@ query_options(struct str extended)
 	return (struct query_options){
 	    .relational = negotiated(extended, EXTENDED_RELATIONAL),
 	    .date_time = negotiated(extended, EXTENDED_DATE_TIME),
+	    .fuzzy = negotiated(extended, EXTENDED_FUZZY),
 	    .empty_values = negotiated(extended, EXTENDED_EMPTY),
 	};
 }
@@ -221,6 +223,15 @@ source_of(const struct query *q, const struct key *key, enum column *column)
 	return QUERY_FILE;
 }
 
+/* Wild cards and separators alone mean what they do without it. */
+static bool
+is_fuzzy(const struct query *q, const struct key *key)
+{
+	return q->options.fuzzy && key->vr == VR_PN && key->demands &&
+	       !key->empty && match_kind(VR_PN, key->value) == MATCH_SINGLE &&
+	       match_longest_word(key->value).n > 0;
+}
+
 static void
 take_key(struct query *q, const struct key *key)
 {
@@ -228,6 +239,7 @@ take_key(struct query *q, const struct key *key)
 	uint32_t last = key->tag;
 
 	*k = (struct query_key){.key = *key};
+	k->key.fuzzy = is_fuzzy(q, key);
 	k->source = source_of(q, key, &k->column);
 	switch (k->source) {
 	case QUERY_COLUMN:
@@ -399,11 +411,17 @@ text_condition(enum vr vr, struct str value, struct condition *c)
 
 /* The index folds, and finds "DOE" by "DOE^*" too. */
 static void
-name_condition(struct str value, struct condition *c)
+name_condition(const struct key *key, struct condition *c)
 {
+	struct str value = key->value;
+
 	c->a = value;
 	c->kind =
 	    first_wild(value) < value.n ? CONDITION_PATTERN : CONDITION_IS;
+	if (!key->fuzzy)
+		return;
+	c->a = match_longest_word(value);
+	c->kind = CONDITION_PART_BEGINS;
 }
 
 /* False when the key says nothing that the index could look for. */
@@ -497,7 +515,7 @@ condition_for(struct arena *a, struct query_key *key, struct condition *c)
 	case COLUMN_KIND_NAME:
 		if (is_list(value))
 			return false;
-		name_condition(value, c);
+		name_condition(&key->key, c);
 		return true;
 	case COLUMN_KIND_DATE:
 		return date_condition(a, value, c);
@@ -618,6 +636,23 @@ query_read(struct arena *a, enum query_model model,
 	return true;
 }
 
+/* A patient is an ID and its issuer. Identifiers of retrievals have no place
+ * for that (PS3.4 C.4.2.1.4.1); who names it all the same means one patient. */
+static void
+issuer_condition(struct arena *a, const struct dataset *ds, struct str charset,
+    struct query *q, struct condition *c)
+{
+	struct str value = str_trim(charset_to_utf8(
+	    a, charset, dataset_str(ds, TAG_IssuerOfPatientID), false));
+
+	if (value.n == 0)
+		return;
+	*c = (struct condition){.column = COLUMN_IssuerOfPatientID,
+	    .kind = CONDITION_IS,
+	    .a = value};
+	q->search.count++;
+}
+
 /* Only the unique keys, and those as they stand. */
 static bool
 retrieve_conditions(
@@ -625,7 +660,7 @@ retrieve_conditions(
 {
 	struct str charset = dataset_str(ds, TAG_SpecificCharacterSet), value;
 	struct condition *c =
-	    arena_array(a, ARRAY_LEN(unique_keys), sizeof(*c));
+	    arena_array(a, ARRAY_LEN(unique_keys) + 1, sizeof(*c));
 	const struct column_info *info;
 	size_t level;
 
@@ -650,6 +685,8 @@ retrieve_conditions(
 			    "%s is needed at level %s", info->keyword,
 			    level_names[level]);
 	}
+	if (c != NULL)
+		issuer_condition(a, ds, charset, q, &c[q->search.count]);
 	if (a->over)
 		return fail(e, ERR_LIMIT, "an identifier that is too large");
 	q->search.conditions = c;

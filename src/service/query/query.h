@@ -29,6 +29,7 @@ bool query_model_of(struct str sop_class, enum query_model *out) MUST_USE;
 struct query_options {
 	bool relational;
 	bool date_time;    /* a date and its time are one moment */
+	bool fuzzy;        /* names by the beginnings of their parts */
 	bool empty_values; /* two quotation marks ask for emptiness */
 };
 /* From the accepted item; and the answer to a proposed one: its length. */
@@ -41,7 +42,7 @@ enum query_source {
 	QUERY_COUNT,    /* NumberOfPatientRelated…: struct index_counts */
 	QUERY_CONSTANT, /* RetrieveAETitle, InstanceAvailability */
 	QUERY_FILE,     /* of the first instance's file */
-	QUERY_EMPTY     /* unsupported at this level: without value */
+	QUERY_EMPTY     /* unsupported at this level: not answered */
 };
 
 struct query_key {
@@ -79,8 +80,9 @@ struct query {
 bool query_read(struct arena *a, enum query_model model,
     const struct query_options *options, struct str bytes, struct syntax syntax,
     struct query *out, struct err *e) MUST_USE;
-/* A C-GET or C-MOVE identifier: only unique keys count, that of its level must
- * have a value, wild cards are none. The search is for instances. */
+/* A C-GET or C-MOVE identifier: only unique keys count, and the issuer of the
+ * patient ID; that of its level must have a value, wild cards are none. The
+ * search is for instances. */
 bool query_read_retrieve(struct arena *a, enum query_model model,
     struct str bytes, struct syntax syntax, struct query *out,
     struct err *e) MUST_USE;

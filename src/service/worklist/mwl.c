@@ -299,12 +299,24 @@ serve(struct session *s, const struct dimse *rq, struct err *e)
 	return service_identifier(s, rq, answer, e);
 }
 
+/* PS3.4 Table K.5-2: four bytes, as those of queries; the third is fuzzy
+ * matching of names, which is not done here. */
+static size_t
+extended(struct str proposed, uint8_t *answer, size_t room)
+{
+	size_t n = query_extended(proposed, answer, room < 4 ? room : 4);
+
+	if (n > 2)
+		answer[2] = 0;
+	return n;
+}
+
 const struct service service_worklist = {
     .name = "Modality Worklist",
     .command = C_FIND_RQ,
     .pool = POOL_STORE,
     .serves = serves,
     .takes = service_takes_plain,
-    .extended = query_extended,
+    .extended = extended,
     .serve = serve,
 };
