@@ -455,6 +455,31 @@ say_ready(struct server *s)
 	say_setup(s);
 }
 
+/* All are told to end first, and then have the same time for it. */
+static void
+close_server(struct server *s)
+{
+	int64_t deadline = clock_mono_ms() + WAIT_STOP_MS;
+
+	if (s->runner != NULL)
+		runner_stop(s->runner);
+	if (s->scp != NULL)
+		scp_stop(s->scp);
+	if (s->hl7 != NULL)
+		hl7_port_stop(s->hl7);
+	if (s->web != NULL)
+		web_stop(s->web);
+	web_close(&s->web, deadline);
+	worklist_keeper_close(&s->worklist);
+	hl7_port_close(&s->hl7, deadline);
+	if (s->scp != NULL)
+		scp_close(&s->scp, deadline);
+	runner_close(&s->runner, WAIT_STOP_JOBS_MS);
+	dicom_tls_fini(&s->tls);
+	if (s->store != NULL)
+		store_close(&s->store);
+}
+
 static int
 cannot_serve(const struct server *s, const struct err *e)
 {
@@ -488,19 +513,7 @@ serve(const struct serve_options *o, struct server *s)
 	} else {
 		status = cannot_serve(s, &e);
 	}
-	if (s->runner != NULL)
-		runner_stop(s->runner);
-	if (s->scp != NULL)
-		scp_stop(s->scp);
-	web_close(&s->web, WAIT_STOP_MS);
-	worklist_keeper_close(&s->worklist);
-	hl7_port_close(&s->hl7, WAIT_STOP_MS);
-	if (s->scp != NULL)
-		scp_close(&s->scp, WAIT_STOP_MS);
-	runner_close(&s->runner, WAIT_STOP_JOBS_MS);
-	dicom_tls_fini(&s->tls);
-	if (s->store != NULL)
-		store_close(&s->store);
+	close_server(s);
 	if (status == VERB_DONE)
 		log_info("serve", "stopped");
 	return status;

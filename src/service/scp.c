@@ -935,19 +935,8 @@ wait_ended(struct scp *s, int64_t deadline_ms)
 void
 scp_stop(struct scp *s)
 {
-	mutex_lock(&s->lock);
-	s->stopping = true;
-	mutex_unlock(&s->lock);
-}
-
-void
-scp_close(struct scp **sp, int wait_ms)
-{
-	struct scp *s = *sp;
 	struct lot *lot;
 
-	if (s == NULL)
-		return;
 	door_close(&s->plain);
 	door_close(&s->secure);
 	mutex_lock(&s->lock);
@@ -957,7 +946,17 @@ scp_close(struct scp **sp, int wait_ms)
 	mutex_unlock(&s->lock);
 	lot_close(&lot);
 	empty_gate(s);
-	if (!wait_ended(s, clock_mono_ms() + wait_ms)) {
+}
+
+void
+scp_close(struct scp **sp, int64_t deadline_ms)
+{
+	struct scp *s = *sp;
+
+	if (s == NULL)
+		return;
+	scp_stop(s);
+	if (!wait_ended(s, deadline_ms)) {
 		log_warning(
 		    "dicom", "exchanges still run: they are broken off");
 		conn_stop_all();

@@ -26,12 +26,13 @@ struct scp_config {
 
 bool scp_open(
     struct scp **, struct store *, const struct scp_config *, struct err *e);
-/* Ask the exchanges that take long to come to an end. */
+/* Stop listening, end what is idle, ask the exchanges that take long to come to
+ * an end; waits for nobody. */
 void scp_stop(struct scp *);
-/* Stop listening, let running exchanges finish within wait_ms, abort the
- * rest, record their activity. When wait_ms was not enough every connection
- * of the process ends (conn_stop_all). */
-void scp_close(struct scp **, int wait_ms);
+/* And let running exchanges finish until deadline_ms, abort the rest, record
+ * their activity. When that was not enough every connection of the process ends
+ * (conn_stop_all). */
+void scp_close(struct scp **, int64_t deadline_ms);
 /* New settings; a change of bind or port re-opens the listener, and fails
  * (the old one stays) when the new one cannot be opened. Called by the thread
  * that opened it, as is scp_address(). */

@@ -130,33 +130,41 @@ web_open(struct web **out, struct store *store, const struct web_config *c,
 		if (web_configure(w, c, e))
 			return true;
 	}
-	web_close(out, 0);
+	web_close(out, clock_mono_ms());
 	return false;
 }
 
 /* Calls that are under way come to their end, or their time does. */
 static void
-wait_calm(struct web *w, int wait_ms)
+wait_calm(struct web *w, int64_t deadline_ms)
 {
-	int64_t deadline = clock_mono_ms() + wait_ms;
+	bool calm = true;
 
 	mutex_lock(&w->gate);
-	while (w->running > 0 && cond_wait_until(&w->calm, &w->gate, deadline))
-		;
+	while (w->running > 0 && calm)
+		calm = cond_wait_until(&w->calm, &w->gate, deadline_ms);
 	w->closing = true;
 	mutex_unlock(&w->gate);
+	if (!calm)
+		log_warning("http", "requests still run: they are broken off");
 }
 
 void
-web_close(struct web **out, int wait_ms)
+web_stop(struct web *w)
+{
+	listener_close(&w->listener);
+}
+
+void
+web_close(struct web **out, int64_t deadline_ms)
 {
 	struct web *w = *out;
 
 	if (w == NULL)
 		return;
 	*out = NULL;
-	listener_close(&w->listener);
-	wait_calm(w, wait_ms);
+	web_stop(w);
+	wait_calm(w, deadline_ms);
 	watch_end_all(w);
 	/* Visitors that have said nothing yet; then nobody arrives. */
 	if (w->lot != NULL)

@@ -42,8 +42,10 @@ struct web_config {
 /* Without listening yet when the port is 0. */
 bool web_open(struct web **, struct store *, const struct web_config *,
     struct err *e) MUST_USE;
-/* Stop listening, let calls finish within wait_ms, end the rest. */
-void web_close(struct web **, int wait_ms);
+/* Stop listening; waits for nobody. */
+void web_stop(struct web *);
+/* And let calls finish until deadline_ms, end the rest. */
+void web_close(struct web **, int64_t deadline_ms);
 /* New settings take effect on new connections and requests; on an error all
  * stays as it was. Called by the thread that opened it. */
 bool web_configure(

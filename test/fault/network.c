@@ -289,7 +289,7 @@ world_begin(struct world *w)
 static void
 world_end(struct world *w)
 {
-	scp_close(&w->scp, 20000);
+	scp_close(&w->scp, clock_mono_ms() + 60000);
 	dest_end(&w->dest);
 	arena_fini(&w->arena);
 	arena_fini(&w->answers);
@@ -391,7 +391,7 @@ check_counts(struct world *w, const char *model, const struct client_end *end)
 static void
 all_links_end(struct world *w)
 {
-	int64_t end = clock_mono_ms() + 20000;
+	int64_t end = clock_mono_ms() + 60000;
 	struct scp_counts counts;
 
 	do {

@@ -620,13 +620,10 @@ wait_ended(struct hl7_port *p, int64_t deadline_ms)
 }
 
 void
-hl7_port_close(struct hl7_port **pp, int wait_ms)
+hl7_port_stop(struct hl7_port *p)
 {
-	struct hl7_port *p = *pp;
 	struct lot *lot;
 
-	if (p == NULL)
-		return;
 	door_close(&p->door);
 	mutex_lock(&p->lock);
 	p->closing = true;
@@ -635,7 +632,17 @@ hl7_port_close(struct hl7_port **pp, int wait_ms)
 	mutex_unlock(&p->lock);
 	lot_close(&lot);
 	empty_gate(p);
-	if (!wait_ended(p, clock_mono_ms() + wait_ms)) {
+}
+
+void
+hl7_port_close(struct hl7_port **pp, int64_t deadline_ms)
+{
+	struct hl7_port *p = *pp;
+
+	if (p == NULL)
+		return;
+	hl7_port_stop(p);
+	if (!wait_ended(p, deadline_ms)) {
 		log_warning("hl7", "peers do not take their answers: they are "
 				   "broken off");
 		conn_stop_all();

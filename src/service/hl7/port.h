@@ -29,7 +29,10 @@ bool hl7_port_open(struct hl7_port **, struct store *,
     const struct hl7_config *, struct err *e) MUST_USE;
 bool hl7_port_configure(
     struct hl7_port *, const struct hl7_config *, struct err *e) MUST_USE;
-void hl7_port_close(struct hl7_port **, int wait_ms);
+/* Stop listening, end what says nothing; waits for nobody. */
+void hl7_port_stop(struct hl7_port *);
+/* And let what is under way finish until deadline_ms, break off the rest. */
+void hl7_port_close(struct hl7_port **, int64_t deadline_ms);
 const char *hl7_port_address(struct hl7_port *);
 
 #endif
