@@ -1,4 +1,4 @@
-# Fileroom. B=release|dev|asan|tsan|fuzz|noflush chooses the flavour; each has
+# Fileroom. B=release|dev|asan|tsan|fuzz chooses the flavour; each has
 # its own folder under build/. 'make run' and 'make test' are all a newcomer
 # needs: they install what is missing first (tools/deps).
 
@@ -26,8 +26,6 @@ OPT := -O2 -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
 LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 else ifeq ($(B),dev)
 OPT := -O0
-else ifeq ($(B),noflush)
-OPT := -O1 -DOS_NO_FLUSH
 else ifeq ($(B),asan)
 OPT := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
@@ -41,7 +39,7 @@ OPT := -O1 -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all -fno-omit-frame-pointer
 LINK := -fsanitize=address,undefined
 else
-$(error B must be release, dev, asan, tsan, fuzz or noflush)
+$(error B must be release, dev, asan, tsan or fuzz)
 endif
 
 CFLAGS_ALL = $(BASE_CFLAGS) $(OPT) $(PKG_CFLAGS) $(CFLAGS)
@@ -61,7 +59,7 @@ CRASH := $O/test/crash/powercut $O/test/crash/record.so
 BENCH := $(patsubst %.c,$O/%,$(wildcard test/bench/*.c))
 
 .PHONY: all run test check soak bench fuzz install uninstall deb clean fmt \
-	units faults fuzzers benches crashers bin deps deps-test
+	units faults fuzzers benches crashers noflush bin deps deps-test
 
 all: bin
 
@@ -72,6 +70,14 @@ endif
 
 $O/fileroom: $O/src/app/main.o $(LIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
+# A server that flushes nothing: what the crash tests must find out.
+$O/fileroom-noflush: $O/src/app/main.o $O/noflush/os.o $(LIB)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
+$O/noflush/os.o: src/base/os.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -DOS_NO_FLUSH -MMD -MP -c -o $@ $<
 
 $(LIB): $(OBJ)
 	@rm -f $@
@@ -114,6 +120,7 @@ $O/test/crash/record.so: test/crash/record.c test/crash/record.h
 	$(CC) -std=c17 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -shared \
 	    -fPIC -o $@ $< -ldl
 
+noflush: $O/fileroom-noflush
 units: $(UNIT)
 crashers: $(CRASH)
 faults: $(FAULT)

@@ -49,6 +49,8 @@ real_pwrite(int fd, const void *p, size_t n, off_t at)
 }
 
 #ifdef OS_NO_FLUSH
+const bool os_flushes = false;
+
 static int
 real_fsync(int fd)
 {
@@ -65,6 +67,8 @@ real_sync_range(int fd, off_t at, off_t n)
 	return 0;
 }
 #else
+const bool os_flushes = true;
+
 static int
 real_fsync(int fd)
 {

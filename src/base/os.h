@@ -4,8 +4,8 @@
  * must survive a power cut goes through here (SQLite does its own).
  *
  * All return -1 with errno like their namesakes; EINTR is retried inside, and
- * os_write_all() finishes short writes. Built with -DOS_NO_FLUSH the flushes do
- * nothing: the control that the power-cut test must catch.
+ * os_write_all() finishes short writes. With an os.c built with -DOS_NO_FLUSH
+ * the flushes do nothing: the control that the power-cut test must catch.
  */
 #ifndef BASE_OS_H
 #define BASE_OS_H
@@ -15,11 +15,7 @@
 #include <sys/types.h>
 
 /* Whether what is to be flushed is flushed, by the database too. */
-#ifdef OS_NO_FLUSH
-#define OS_FLUSHES false
-#else
-#define OS_FLUSHES true
-#endif
+extern const bool os_flushes;
 
 struct os_ops {
 	int (*openat)(int dir, const char *path, int flags, mode_t mode);

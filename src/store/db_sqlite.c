@@ -527,7 +527,7 @@ db_changes(struct db *db)
 bool
 db_begin(struct db *db, bool flush, struct err *e)
 {
-	flush = flush && OS_FLUSHES;
+	flush = flush && os_flushes;
 	if (flush != db->flushing) {
 		if (!db_exec(db,
 			flush ? "PRAGMA synchronous = FULL"

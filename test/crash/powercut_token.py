@@ -54,7 +54,7 @@ def first(found, begin, what, fits):
 
 def ask(server, uids):
     answers = []
-    with socket.create_connection(("127.0.0.1", server.hl7_port), 30) as s:
+    with socket.create_connection(("127.0.0.1", server.hl7_port), 120) as s:
         for uid in uids:
             s.sendall(b"\x10" + uid.encode() + b"\r")
             got = b""

@@ -279,7 +279,7 @@ def parse_accept(body):
 class Wire:
     """A TCP connection that reads PDUs; with an ssl.SSLContext, in TLS."""
 
-    def __init__(self, port, host="127.0.0.1", timeout=30, source=None,
+    def __init__(self, port, host="127.0.0.1", timeout=120, source=None,
                  tls=None):
         self.socket = socket.create_connection(
             (host, port), timeout, source_address=source)
@@ -339,7 +339,7 @@ class Association(Wire):
     """Requests one; raises Rejected, Aborted or Closed when refused."""
 
     def __init__(self, port, contexts, calling="PARROT", called="FILEROOM",
-                 user=None, fragment=16378, timeout=30, host="127.0.0.1",
+                 user=None, fragment=16378, timeout=120, host="127.0.0.1",
                  tls=None, **more):
         super().__init__(port, host, timeout, tls=tls)
         self.fragment = fragment

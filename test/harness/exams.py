@@ -136,7 +136,7 @@ def look(a, uid="1.2.99.1", tags=()):
 
 def database(server):
     return sqlite3.connect(os.path.join(server.data, "fileroom.db"),
-                           timeout=20)
+                           timeout=120)
 
 
 def rows(server, sql, *args):

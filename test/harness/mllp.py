@@ -44,7 +44,7 @@ def code(message):
 
 
 class Mllp:
-    def __init__(self, port, host="127.0.0.1", seconds=60, tls=None,
+    def __init__(self, port, host="127.0.0.1", seconds=120, tls=None,
                  source=None):
         self.socket = socket.create_connection(
             (host, port), seconds,
@@ -100,7 +100,7 @@ class Mllp:
 def rows(server, sql, *args):
     """What a query of the database gives, as dictionaries."""
     path = os.path.join(server.data, "fileroom.db")
-    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
+    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=120)
     try:
         db.row_factory = sqlite3.Row
         return [dict(row) for row in db.execute(sql, args)]

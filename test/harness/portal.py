@@ -69,7 +69,7 @@ class Http:
         self.headers = {k.replace("_", "-"): v for k, v in headers.items()}
         self.cookies, self.csrf = {}, None
 
-    def ask(self, method, path, body=None, headers=None, timeout=60):
+    def ask(self, method, path, body=None, headers=None, timeout=120):
         kind = http.client.HTTPSConnection if self.secure \
             else http.client.HTTPConnection
         more = {"context": trusting()} if self.secure else {}
@@ -121,7 +121,7 @@ def basic(name, password):
     return {"Authorization": "Basic " + text}
 
 
-def raw(address, data, seconds=30, shut=False):
+def raw(address, data, seconds=120, shut=False):
     """What comes back for these bytes, until the other side closes."""
     with socket.create_connection(address, seconds) as s:
         s.sendall(data)

@@ -81,7 +81,7 @@ class Accepted(Association):
     def __init__(self, connection):
         # pylint: disable=super-init-not-called
         self.socket = connection
-        self.socket.settimeout(30)
+        self.socket.settimeout(120)
         self.fragment, self.message = 16378, 0
         self.pending, self.released, self.contexts = [], False, {}
         self.request = None
@@ -158,7 +158,7 @@ class Accepted(Association):
         except (socket.timeout, BlockingIOError):
             return False
         finally:
-            self.socket.settimeout(30)
+            self.socket.settimeout(120)
         _, values, _ = self.read_message()
         return struct.unpack("<H", values[0x0100])[0] == dicom.C_CANCEL
 
@@ -229,7 +229,7 @@ class Scp:
     def __exit__(self, kind, *_):
         self.socket.close()
         for t in self.threads:
-            t.join(10)
+            t.join(60)
         if kind is None and self.errors:
             raise self.errors[0]
 

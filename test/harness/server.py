@@ -11,8 +11,10 @@ its log.
 
 import glob
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -20,7 +22,9 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-# Sanitized servers on a busy machine are slow; a hang is still found.
+# Sanitized servers on a busy machine are slow; a hang is still found. These
+# are not what a server is measured by: they cost nothing when all is well.
+PATIENCE = 60
 READY_SECONDS = 90
 STOP_SECONDS = 60
 VERB_SECONDS = 300
@@ -44,7 +48,7 @@ def shared(*parts):
     return path if os.path.exists(path) else None
 
 
-def wait_for(condition, seconds=10, what="condition"):
+def wait_for(condition, seconds=PATIENCE, what="condition"):
     """Polls until the condition holds and returns what it returned."""
     end = time.monotonic() + seconds
     while True:
@@ -54,6 +58,22 @@ def wait_for(condition, seconds=10, what="condition"):
         if time.monotonic() > end:
             raise AssertionError(f"{what}: not within {seconds} s")
         time.sleep(0.02)
+
+
+def free_port():
+    """A port where nobody listens, and that nobody gets by chance either: not
+    one of those that the system gives to connections and automatic ports."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range",
+              encoding="ascii") as f:
+        first = int(f.read().split()[0])
+    while True:
+        port = random.randrange(10000, first) if first > 20000 else 0
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return s.getsockname()[1]
+            except OSError:
+                continue
 
 
 def known_settings():
@@ -180,7 +200,7 @@ class Server:
         with open(self.log_path, encoding="utf-8", errors="replace") as f:
             return f.read()
 
-    def wait_log(self, text, seconds=10):
+    def wait_log(self, text, seconds=PATIENCE):
         wait_for(lambda: text in self.log(), seconds, f"log line {text!r}")
 
     def check_log(self):
@@ -205,7 +225,7 @@ class Server:
             self.kill()
             raise AssertionError(
                 "the server does not stop:\n" + self.log()[-4000:]) from None
-        self._reader.join(10)
+        self._reader.join(60)
         process.stdout.close()
         self.process = None
         self.check_log()
@@ -221,7 +241,7 @@ class Server:
             return
         self.process.kill()
         self.process.wait()
-        self._reader.join(10)
+        self._reader.join(60)
         self.process.stdout.close()
         self.process = None
 

@@ -109,7 +109,7 @@ class Sink:
             self.open += 1
             self.most_open = max(self.most_open, self.open)
         wire = dicom.Wire.__new__(dicom.Wire)
-        wire.socket = connection
+        wire.socket, wire.counted = connection, 1
         end = "closed"
         try:
             if self._accept(wire):
@@ -119,10 +119,15 @@ class Sink:
         except BaseException as e:  # pylint: disable=broad-except
             self.errors.append(e)
         finally:
-            with self.lock:
-                self.open -= 1
+            self._count_end(wire)
             self.ends.append(end)
             connection.close()
+
+    def _count_end(self, wire):
+        """Once, and before the peer is told: it may open the next then."""
+        with self.lock:
+            self.open -= wire.counted
+            wire.counted = 0
 
     def _accept(self, wire):
         kind, body = wire.read_pdu()
@@ -135,7 +140,7 @@ class Sink:
             if chosen:
                 wire.contexts[number] = (abstract, chosen)
         if self.greet == "silent":
-            self.stopped.wait(60)
+            self.stopped.wait(300)
             return False
         if self.greet == "garbage":
             wire.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -162,6 +167,7 @@ class Sink:
         values, kind, body = None, *first
         while True:
             if kind == 5:
+                self._count_end(wire)
                 wire.send(dicom.RELEASE_RP)
                 return "released"
             if kind == 7:
@@ -194,7 +200,7 @@ class Sink:
                             struct.pack("ii", 1, 0))
                     return action
                 if action == "deaf":
-                    self.stopped.wait(60)
+                    self.stopped.wait(300)
                     return action
                 if control & 2:
                     return context, values, data, action
@@ -239,7 +245,7 @@ class Sink:
         message = struct.unpack("<H", values[0x0110])[0]
         code, status = dicom.C_STORE | dicom.RSP, 0
         if action == "stall":
-            self.stopped.wait(60)
+            self.stopped.wait(300)
             return action
         if action == "close":
             return action
@@ -279,7 +285,7 @@ class Sink:
         if action == "drip":
             for byte in answer[:len(answer) // 2]:
                 wire.send(bytes([byte]))
-            self.stopped.wait(60)
+            self.stopped.wait(300)
             return action
         wire.send(answer)
         if action == "twice":

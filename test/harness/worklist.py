@@ -40,7 +40,7 @@ def put(server, items):
         rows.append([STATUS[item.get("status", "SCHEDULED")],
                      name_key(item.get("PatientName", "")), "", "", now, now,
                      *(item.get(n, "") for n in names)])
-    db = sqlite3.connect(os.path.join(server.data, "fileroom.db"), timeout=60)
+    db = sqlite3.connect(os.path.join(server.data, "fileroom.db"), timeout=120)
     with db:
         db.executemany(
             "INSERT INTO item (status, name_key, application, facility,"
@@ -50,7 +50,7 @@ def put(server, items):
 
 
 def clear(server):
-    db = sqlite3.connect(os.path.join(server.data, "fileroom.db"), timeout=60)
+    db = sqlite3.connect(os.path.join(server.data, "fileroom.db"), timeout=120)
     with db:
         db.execute("DELETE FROM item")
     db.close()

@@ -13,9 +13,9 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 from harness import runner, sample
 from harness.runner import equal
-from harness.server import Server, binary, wait_for
+from harness.server import Server, binary, free_port, wait_for
 from move import listens
-from orthanc import Orthanc, free_port
+from orthanc import Orthanc
 
 STUDY = sample.uid("study", "a")
 
@@ -45,12 +45,12 @@ class Dcmtk:
         self.process = subprocess.Popen(
             self.command, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
-        wait_for(lambda: listens(self.port), 30, self.command[0])
+        wait_for(lambda: listens(self.port), 60, self.command[0])
         return self
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(60)
 
 
 def dcmqrscp(tmp, peers=()):

@@ -12,11 +12,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import runner, sample
 from harness.runner import equal
-from harness.server import Server, wait_for
+from harness.server import Server, free_port, wait_for
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from orthanc import Orthanc, free_port
+from orthanc import Orthanc
 
 STUDIES, IMAGES = 6, 4
 
@@ -57,13 +57,13 @@ class Dcmqrscp:
                 [self.program, "-c", self.config], stdout=log, stderr=log)
         wait_for(lambda: subprocess.run(
             ["echoscu", "-aec", "THERE", "127.0.0.1", str(self.dicom)],
-            capture_output=True, check=False, timeout=20).returncode == 0,
-            20, "dcmqrscp")
+            capture_output=True, check=False, timeout=120).returncode == 0,
+            60, "dcmqrscp")
         return self
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(60)
         shutil.rmtree(self.tmp, ignore_errors=True)
 
     def put(self, paths):
@@ -113,7 +113,7 @@ def t_dcmqrscp_interrupted():
         peer.put(sum(studies.values(), []))
         server.verb("node", "add", "THERE", "127.0.0.1", str(peer.dicom))
         server.verb("fetch", "THERE")
-        wait_for(lambda: "attempt 1 begins" in server.log(), 20, "the job")
+        wait_for(lambda: "attempt 1 begins" in server.log(), 60, "the job")
         server.kill()
         server.start()
         wait_for(lambda: " done " in server.verb("jobs", "list"), 60, "the end")

@@ -29,7 +29,7 @@ def gdcmscu(server, *options, port=None):
     done = subprocess.run(
         ["gdcmscu", "-H", "127.0.0.1", "-p", str(port or server.dicom_port),
          "--aetitle", "GDCM", "--call", "FILEROOM", *options],
-        capture_output=True, text=True, timeout=60, errors="replace")
+        capture_output=True, text=True, timeout=120, errors="replace")
     assert done.returncode == 0 or ITS_OWN_END in done.stderr, (
         done.stdout + done.stderr)
     wait_for(lambda: len(ENDED.findall(server.log())) > before,

@@ -27,7 +27,7 @@ class Host:
             stdout=subprocess.PIPE)
         self.lines = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
-        self.port = int(self.lines.get(timeout=60))
+        self.port = int(self.lines.get(timeout=120))
         self.address = f"127.0.0.1:{self.port}"
 
     def _read(self):
@@ -35,7 +35,7 @@ class Host:
             self.lines.put(line)
 
     def got(self):
-        return json.loads(self.lines.get(timeout=60))
+        return json.loads(self.lines.get(timeout=120))
 
     def __enter__(self):
         return self
@@ -49,7 +49,7 @@ class Host:
 def connect(server, host):
     """The process says its port a moment before it listens."""
     wait_for(lambda: server.run("worklist", "send", "1", host.address)
-             .returncode == 0, 30, "the host to listen")
+             .returncode == 0, 60, "the host to listen")
 
 
 def t_items_messages_and_jobs():
@@ -76,7 +76,7 @@ def t_items_messages_and_jobs():
         server.verb("hl7", "node", "add", "NPM", "127.0.0.1", str(host.port))
         server.verb("worklist", "send", "1", "NPM", "--queue")
         runner.equal(host.got()["patient"], "P1")
-        wait_for(lambda: "done" in server.verb("jobs", "list"), 20, "done")
+        wait_for(lambda: "done" in server.verb("jobs", "list"), 60, "done")
 
 
 if __name__ == "__main__":

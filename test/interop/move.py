@@ -11,11 +11,11 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import runner, sample
-from harness.server import Server, wait_for
+from harness.server import Server, free_port, wait_for
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from orthanc import Orthanc, free_port
+from orthanc import Orthanc
 
 
 def listens(port):
@@ -70,14 +70,14 @@ class Storescp:
         self.process = subprocess.Popen(
             ["storescp", "+B", *options, "-od", self.folder, str(self.port)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(lambda: listens(self.port), 30, "storescp")
+        wait_for(lambda: listens(self.port), 60, "storescp")
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(60)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

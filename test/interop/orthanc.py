@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,13 +12,7 @@ import urllib.request
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import runner, sample
-from harness.server import Server, wait_for
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+from harness.server import Server, free_port, wait_for
 
 
 class Orthanc:
@@ -62,7 +55,7 @@ class Orthanc:
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(60)
         self.log.close()
         shutil.rmtree(self.tmp, ignore_errors=True)
 
@@ -71,7 +64,7 @@ class Orthanc:
             body = json.dumps(body).encode()
         request = urllib.request.Request(
             "http://127.0.0.1:%d%s" % (self.http, path), body, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return json.loads(answer.read() or b"null")
 
 

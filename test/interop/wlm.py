@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import exams, runner
 from harness.runner import equal
-from harness.server import Server, shared, wait_for
+from harness.server import Server, free_port, shared, wait_for
 
 NAMES = [
     ("", "Doe^Jane"), ("ISO_IR 100", "Buc^Jérôme"),
@@ -70,15 +70,14 @@ class Wlm:
         self.entries = os.path.join(self.tmp, "OFFIS")
         os.mkdir(self.entries)
         open(os.path.join(self.entries, "lockfile"), "w").close()
-        with socket.create_server(("127.0.0.1", 0)) as s:
-            self.port = s.getsockname()[1]
+        self.port = free_port()
         self.process = None
 
     def __enter__(self):
         self.process = subprocess.Popen(
             [self.program, "-csk", "-dfp", self.tmp, str(self.port)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(self.listens, 20, "wlmscpfs")
+        wait_for(self.listens, 60, "wlmscpfs")
         return self
 
     def __exit__(self, *_):

@@ -45,7 +45,7 @@ def findscu(server, *keys, called="FILEROOM", query=None, expect=0):
                 "-aec", called, "127.0.0.1", str(server.dicom_port)]
         for key in keys:
             argv += ["-k", key]
-        done = subprocess.run(argv + ([query] if query else []), timeout=60,
+        done = subprocess.run(argv + ([query] if query else []), timeout=120,
                               stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, check=False)
         equal(done.returncode, expect, done.stdout.decode("latin-1"))
@@ -106,7 +106,7 @@ def t_dcmtk_queries():
         for path in sorted(glob.glob(folder + "/*.dump")):
             made = os.path.join(tmp, os.path.basename(path) + ".dcm")
             subprocess.run(["dump2dcm", "-q", path, made], check=True,
-                           timeout=60)
+                           timeout=120)
             dumps = findscu(server, query=made)
             with open(path, encoding="latin-1") as f:
                 narrow = re.search(r"\[(AA|DD|A2)", f.read())

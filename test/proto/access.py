@@ -77,17 +77,26 @@ def t_open_access():
 
 
 def stalled(server):
+    """In the middle of a store that already has a file."""
     a = associate(server)
     a.send(dicom.p_data(dicom.pdv(
-        3, dicom.store_command(1, dicom.CT, "1.2"), True)))
+        3, dicom.store_command(1, dicom.CT, "1.2"), True)),
+        dicom.p_data(dicom.pdv(3, dicom.instance(
+            "1.2", pixels=bytes(200000))[:150000], last=False)))
     return a
+
+
+def wait_stalled(server, count):
+    """Until so many are being served."""
+    folder = os.path.join(server.data, "objects/tmp")
+    wait_for(lambda: len(os.listdir(folder)) == count)
 
 
 def t_no_more_than_so_many_at_once():
     """The rest waits, and gets its turn."""
     with outside({"dicom.access": "open"}) as server:
         busy = [stalled(server) for _ in range(RUNNING)]
-        time.sleep(0.3)
+        wait_stalled(server, RUNNING)
         done = []
 
         def one_more():
@@ -99,11 +108,11 @@ def t_no_more_than_so_many_at_once():
         time.sleep(0.5)
         equal(done, [])
         busy[0].abort()
-        waiting.join(20)
+        waiting.join(60)
         equal(done, [0])
         # A stop ends those that wait, too.
         busy[0] = stalled(server)
-        time.sleep(0.3)
+        wait_stalled(server, RUNNING)
         late = dicom.Wire(server.dicom_port, ADDRESS)
         late.send(dicom.associate_rq(BOTH))
         time.sleep(0.3)
@@ -118,6 +127,7 @@ def t_known_nodes_are_not_counted():
         server.verb("node", "add", "PARROT", ADDRESS, "104")
         wait_for(lambda: admitted(server))
         busy = [stalled(server) for _ in range(2 * RUNNING)]
+        wait_stalled(server, 2 * RUNNING)
         with associate(server) as a:
             equal(a.echo(), 0)
         for a in busy:

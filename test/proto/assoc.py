@@ -256,9 +256,8 @@ def t_every_end_is_logged():
             wait_for(lambda w=who, h=how: any(
                 "'%s'" % w in x and h in x
                 for x in server.log().splitlines()), what=who)
-        listed = server.verb("activity", "list")
-        for who in ("RELEASER", "ABORTER", "BREAKER"):
-            assert who in listed, listed
+        wait_for(lambda: all(who in server.verb("activity", "list") for who in (
+            "RELEASER", "ABORTER", "BREAKER")), what="all in the activity")
 
 
 def t_stop_aborts_what_is_idle():

@@ -149,7 +149,7 @@ def t_killed_in_the_middle():
             wait_for(lambda: process.poll() is not None
                      or len(copies(e("b"))) > before, 60, "copies")
             process.send_signal(stop)
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=120)
             if process.returncode == 1:
                 assert "run it again to go on" in err, err
             # The last finished one stands, or already this one.

@@ -19,7 +19,7 @@ from harness import dicom
 from harness.dicom import EXPLICIT_LITTLE
 from harness.runner import equal, main
 from harness.scp import Scp
-from harness.server import SANITIZERS, Server, binary, wait_for
+from harness.server import SANITIZERS, Server, binary, free_port, wait_for
 
 LEVEL, CHARSET = 0x00080052, 0x00080005
 SERIES, INSTANCE = 0x0020000E, 0x00080018
@@ -31,7 +31,7 @@ class Done:
         self.status, self.out, self.err = status, out, err
 
 
-def run(*args, expect=0, seconds=60, env=None):
+def run(*args, expect=0, seconds=300, env=None):
     """A verb without an archive; its status must be as expected."""
     done = subprocess.run(
         [binary(), *args, "--data", "/nonexistent"], stdin=subprocess.DEVNULL,
@@ -48,11 +48,6 @@ def run(*args, expect=0, seconds=60, env=None):
 def refused_with(text, *args, expect=1, **more):
     err = run(*args, expect=expect, **more).err
     assert text in err, err
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
 
 
 def nothing(_):
@@ -104,7 +99,7 @@ def t_echo_ipv6():
             t = threading.Thread(target=relay, daemon=True)
             t.start()
             run("echo", "PEER@[::1]:%d" % port)
-            t.join(10)
+            t.join(60)
 
 
 def t_echo_nobody_listens():
@@ -146,7 +141,7 @@ def t_echo_hung_up():
 
 def t_echo_silent():
     stop = threading.Event()
-    with Scp(lambda a: stop.wait(20), raw=True) as scp:
+    with Scp(lambda a: stop.wait(300), raw=True) as scp:
         refused_with("PEER", "echo", scp.node(), "--timeout", "1")
         stop.set()
 
@@ -421,15 +416,15 @@ def t_find_interrupted():
         a.answer(number, values, 0xFF00, dicom.dataset(
             study(), a.contexts[number][1]))
         ready.set()
-        cancelled.append(a.cancelled(20))
+        cancelled.append(a.cancelled(120))
         a.answer(number, values, 0xFE00)
     with Scp(script) as scp:
         p = subprocess.Popen([binary(), "find", scp.node(), "--format",
                               "json"], stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, encoding="utf-8")
-        assert ready.wait(20)
+        assert ready.wait(60)
         p.send_signal(signal.SIGINT)
-        out, err = p.communicate(timeout=30)
+        out, err = p.communicate(timeout=120)
         equal(p.returncode, 1)
         assert "stopped" in err, err
         equal(len(out.splitlines()), 1)
@@ -618,15 +613,15 @@ def t_move_interrupted():
         number, values, _ = a.read_message()
         a.answer(number, values, 0xFF00, counts=(9, 1, 0, 0))
         ready.set()
-        cancelled.append(a.cancelled(20))
+        cancelled.append(a.cancelled(120))
         a.answer(number, values, 0xFE00, counts=(8, 2, 0, 0))
     with Scp(script) as scp:
         p = subprocess.Popen(
             [binary(), "move", scp.node(), "--to", "T", "--study", "1.2"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
-        assert ready.wait(20)
+        assert ready.wait(60)
         p.send_signal(signal.SIGINT)
-        out, err = p.communicate(timeout=30)
+        out, err = p.communicate(timeout=120)
         equal(p.returncode, 1)
         assert "2 sent" in out and "stopped" in err, out + err
     equal(cancelled, [True])
@@ -935,9 +930,9 @@ def t_get_interrupted():
                 [binary(), "get", scp.node(), "-o", f.path, "--study",
                  "1.2.3"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                 encoding="utf-8")
-            assert going.wait(20)
+            assert going.wait(60)
             p.send_signal(signal.SIGINT)
-            _, err = p.communicate(timeout=60)
+            _, err = p.communicate(timeout=120)
             equal(p.returncode, 1)
             assert "run it again" in err, err
         assert not [n for n in files_below(f.path) if ".part" in n]
@@ -1156,7 +1151,7 @@ def t_store_queued():
         server.verb("node", "add", "PEER", "127.0.0.1", str(scp.port))
         out = server.verb("store", "PEER", "--study", "1.2.3", "--queue")
         assert "is in the queue" in out, out
-        wait_for(lambda: script.got, 30, "the instance")
+        wait_for(lambda: script.got, 60, "the instance")
         equal(script.got[0][1], "1.2.9.1")
 
 
@@ -1179,9 +1174,9 @@ def t_store_interrupted():
             p = subprocess.Popen(
                 [binary(), "store", scp.node(), path], stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE, encoding="utf-8")
-            assert going.wait(20)
+            assert going.wait(60)
             p.send_signal(signal.SIGINT)
-            _, err = p.communicate(timeout=30)
+            _, err = p.communicate(timeout=120)
             equal(p.returncode, 1)
             assert "stopped" in err, err
 

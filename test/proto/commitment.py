@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import dicom
 from harness.runner import equal, main, raises
-from harness.server import Server, wait_for
+from harness.server import Server, free_port, wait_for
 
 TSAN = True
 
@@ -126,7 +126,7 @@ class Accepted(dicom.Association):
 
     def __init__(self, connection, accept_role, classes):
         self.socket = connection
-        connection.settimeout(30)
+        connection.settimeout(120)
         self.fragment, self.message, self.pending = 16378, 0, []
         self.released = False
         kind, body = self.read_pdu()
@@ -184,7 +184,7 @@ class Node:
 
     def __init__(self, server, ae="PARROT", port=0):
         self.socket = socket.create_server(("127.0.0.1", port))
-        self.socket.settimeout(60)
+        self.socket.settimeout(120)
         self.port = self.socket.getsockname()[1]
         server.verb("node", "add", ae, "127.0.0.1", str(self.port))
 
@@ -204,7 +204,7 @@ def job_of(server, kind, state):
         found = rows(server, "select id, error from job where kind = '%s' and "
                      "state = %d order by id desc" % (kind, state))
         return found and found[0]
-    return wait_for(look, 30, "a job %s in state %d" % (kind, state))
+    return wait_for(look, 60, "a job %s in state %d" % (kind, state))
 
 
 def hurry(server, job):
@@ -228,7 +228,7 @@ def object_path(server, uid):
 
 
 def rows(server, sql, *args):
-    db = sqlite3.connect(os.path.join(server.data, "fileroom.db"))
+    db = sqlite3.connect(os.path.join(server.data, "fileroom.db"), timeout=60)
     try:
         return db.execute(sql, args).fetchall()
     finally:
@@ -325,7 +325,7 @@ def t_what_is_refused():
 
 def t_ten_thousand():
     uids = ["1.2.7.%d" % n for n in range(10000)]
-    with Server() as server, associate(server, timeout=60) as a:
+    with Server() as server, associate(server, timeout=120) as a:
         store(a, "1.2.7.77")
         equal(ask(a, "1.2.9.1", uids), 0)
         got = event(a)
@@ -395,7 +395,7 @@ def t_on_a_later_association():
             for silent in (other, form, without):
                 silent.socket.setblocking(False)
                 raises(BlockingIOError, silent.socket.recv, 1)
-                silent.socket.settimeout(30)
+                silent.socket.settimeout(120)
 
 
 def t_not_answered_told_again():
@@ -540,12 +540,13 @@ def t_killed_before_the_answer():
 
 def t_unreachable_then_there():
     with Server() as server:
-        with Node(server) as node:
-            port = node.port
+        port = free_port()
+        with Node(server, port=port):
+            pass
         with associate(server) as a:
             equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
         wait_for(lambda: rows(server, "select error from job where error "
-                              "like '%PARROT%'"), 30, "an attempt")
+                              "like '%PARROT%'"), 60, "an attempt")
         server.verb("node", "delete", "PARROT")
         with Node(server, port=port) as node:
             hurry(server, job_of(server, "report", WAITING)[0])
@@ -564,7 +565,7 @@ def t_a_node_that_will_not_hear():
             event(a, status=0x0110)
             a.until_released()
         wait_for(lambda: rows(server, "select error from job where error "
-                              "like '%0110%'"), 30, "the refusal")
+                              "like '%0110%'"), 60, "the refusal")
         hurry(server, job_of(server, "report", WAITING)[0])
         with node.accept(classes=[]) as a:
             try:
@@ -572,7 +573,7 @@ def t_a_node_that_will_not_hear():
             except dicom.Aborted:
                 pass
         wait_for(lambda: rows(server, "select error from job where error "
-                              "like '%offers none%'"), 30, "the refusal")
+                              "like '%offers none%'"), 60, "the refusal")
         with associate(server) as a:
             event(a)
         hurry(server, job_of(server, "report", WAITING)[0])
@@ -686,7 +687,7 @@ def t_asking_another_that_says_nothing():
         wait_for(lambda: "for the answer" in job_of(
             server, "commit", WAITING)[1])
         db = sqlite3.connect(os.path.join(server.data, "fileroom.db"),
-                             timeout=20)
+                             timeout=120)
         with db:
             db.execute("update commitment set asked = asked - 86400000")
         db.close()

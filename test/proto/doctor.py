@@ -62,7 +62,7 @@ def doctor(data, *args, **more):
 
 
 def verb(data, *args):
-    subprocess.run([binary(), *args, "--data", data], check=True, timeout=60,
+    subprocess.run([binary(), *args, "--data", data], check=True, timeout=120,
                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
@@ -156,7 +156,7 @@ def t_as_text():
         done = subprocess.run(
             [binary(), "doctor", "--data", data, "--set",
              "store.reserve=1024 TiB", "--set", "dicom.port=auto"],
-            stdout=subprocess.PIPE, encoding="utf-8", check=False, timeout=60)
+            stdout=subprocess.PIPE, encoding="utf-8", check=False, timeout=120)
         equal(done.returncode, 1)
         lines = done.stdout.splitlines()
         at = [i for i, line in enumerate(lines)
@@ -446,7 +446,7 @@ def t_echo_of_nodes():
                             ("CLOSED", closed.getsockname()[1]),
                             ("MUTE", mute.getsockname()[1])):
             server.verb("node", "add", title, "127.0.0.1", str(port))
-        found = doctor(server.data, "--nodes", "--set", "dicom.timeout_s=1")
+        found = doctor(server.data, "--nodes", "--set", "dicom.timeout_s=5")
         found.one("nodes.echo", "'FILEROOM'", " ms")
         found.one("nodes.no-echo", "'OTHER'", "called AE title")
         found.one("nodes.no-echo", "'CLOSED'", "refused")
@@ -604,7 +604,7 @@ def t_echo_of_nodes_with_tls():
         for title, port in (("FILEROOM", server.dicom_tls_port),
                             ("PLAIN", server.dicom_port)):
             server.verb("node", "add", title, "127.0.0.1", str(port), "--tls")
-        found = doctor(server.data, "--nodes", "--set", "dicom.timeout_s=2",
+        found = doctor(server.data, "--nodes", "--set", "dicom.timeout_s=8",
                        *own(server))
         found.one("nodes.echo", "'FILEROOM'")
         found.one("nodes.no-echo", "'PLAIN'")

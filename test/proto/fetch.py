@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 from harness import dicom
 from harness.runner import equal, main
 from harness.scp import Scp
-from harness.server import Server, wait_for
+from harness.server import Server, free_port, wait_for
 
 TSAN = True
 
@@ -40,7 +40,8 @@ def pair(there, here):
 
 
 def two():
-    return (Server(settings={"dicom.ae_title": "THERE"}),
+    return (Server(settings={"dicom.ae_title": "THERE",
+                             "dicom.port": str(free_port())}),
             Server(settings={"dicom.ae_title": "HERE"}))
 
 
@@ -164,14 +165,12 @@ def t_killed_and_started_again():
     with there, here:
         put(there, 60, 4)
         pair(there, here)
-        port = there.dicom_port
         here.verb("fetch", "THERE")
-        wait_for(lambda: here.log() and len(have(here)) >= 5, 30, "the first")
+        wait_for(lambda: here.log() and len(have(here)) >= 5, 60, "the first")
         here.kill()
         here.start()
-        wait_for(lambda: len(have(here)) >= 20, 30, "some more")
+        wait_for(lambda: len(have(here)) >= 20, 60, "some more")
         there.kill()
-        there.settings["dicom.port"] = str(port)
         there.start()
 
         def over():
@@ -312,7 +311,7 @@ def t_gives_less():
         server.verb("node", "add", "THERE", "127.0.0.1", str(scp.port))
         server.verb("fetch", "THERE", "--study", "1.5.1", "--study", "1.5.2",
                     "--study", "1.5.3")
-        server.wait_log("attempt 1 failed", 20)
+        server.wait_log("attempt 1 failed")
         lines = server.verb("jobs", "show", "1").splitlines()
         equal([l for l in lines if "1.5.1" in l],
               ["  failed 1.5.1  2 of 5  B000, 3 failed"])

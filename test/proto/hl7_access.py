@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 from harness.mllp import START, Mllp, code, fields, frame, items, journal, order
 from harness.outside import ADDRESS, enter_namespace
 from harness.runner import equal, main
-from harness.server import Server, wait_for
+from harness.server import PATIENCE, Server, wait_for
 
 
 def outside(**settings):
@@ -67,7 +67,7 @@ def t_silent_stranger():
         with call(server) as c:
             started = time.monotonic()
             equal(c.rest(), b"")
-            assert 8 < time.monotonic() - started < 20
+            assert 8 < time.monotonic() - started < PATIENCE
 
 
 def answer(server):
@@ -102,7 +102,7 @@ def t_unfinished():
             slow.send(START + order("2")[:100])
             slow.socket.settimeout(2)
             said = b""
-            while time.monotonic() - started < 60:
+            while time.monotonic() - started < 100:
                 try:
                     slow.send(b"x")
                     said = slow.socket.recv(1000)
@@ -111,7 +111,7 @@ def t_unfinished():
                     continue
             assert b"MSA|AR|2" in said, said
             equal(fields(c.receive(), "MSA")[1:3], ["AR", "1"])
-            assert 25 < time.monotonic() - started < 45
+            assert 25 < time.monotonic() - started < 100
         equal([e["outcome"] for e in journal(server)], ["rejected"] * 2)
 
 

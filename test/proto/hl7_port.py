@@ -14,7 +14,7 @@ from harness import tls
 from harness.mllp import (END, START, Mllp, code, fields, frame, items,
                           journal, order)
 from harness.runner import equal, main, raises
-from harness.server import Server, wait_for
+from harness.server import Server, free_port, wait_for
 
 TSAN = True
 
@@ -261,7 +261,7 @@ def t_other_protocols():
         equal(quiet_end(server.hl7_port, b"\1\0\0\0\0\xcd" + bytes(205)), b"")
         equal(quiet_end(server.hl7_port, b"x" * 5000), b"")
         raises(OSError, tls.context().wrap_socket,
-               socket.create_connection(("127.0.0.1", server.hl7_port), 20))
+               socket.create_connection(("127.0.0.1", server.hl7_port), 120))
         server.wait_log("hl7.tls is false")
         wait_for(lambda: refused(server).count(" to HL7: ") == 4)
         text = refused(server)
@@ -349,11 +349,6 @@ def t_tls_may_be_switched():
         wait_for(lambda: not speaks_tls())
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
-
-
 def t_port_follows_the_setting():
     with Server(settings={"hl7.port": None}, start=False) as server:
         server.verb("settings", "set", "hl7.port", "0")
@@ -420,7 +415,8 @@ def t_idle_connections_cost_nothing():
         started = time.monotonic()
         with Mllp(server.hl7_port) as c:
             equal(code(c.ask(order("2"))), "AA")
-        assert time.monotonic() - started < 2
+        # A thread for each would have let it wait for theirs to give up.
+        assert time.monotonic() - started < 20
         wait_for(lambda: len(os.listdir(f"/proc/{server.pid}/task"))
                  < threads + 70)
         # Sanitizers keep memory back, and want more of it.
@@ -474,7 +470,7 @@ def t_stop_in_the_middle():
             threading.Thread(target=sender, daemon=True).start()
             wait_for(lambda: len(got) > 50)
             server.stop()
-            assert done.wait(10)
+            assert done.wait(60)
         server.start()
         there = {i["AccessionNumber"] for i in items(server)}
         assert {"A" + i for i in got} <= there

@@ -2,7 +2,6 @@
 second process changes."""
 
 import os
-import socket
 import sys
 import threading
 
@@ -10,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import dicom
 from harness.runner import equal, main
-from harness.server import Server, wait_for
+from harness.server import Server, free_port, wait_for
 from harness.sink import Sink as Storage
 
 TSAN = True
@@ -71,16 +70,11 @@ def show(server, job, *more):
     return fields, items
 
 
-def wait_state(server, job, *states, seconds=30):
+def wait_state(server, job, *states, seconds=60):
     def there():
         fields, _ = show(server, job)
         return fields if fields["state"] in states else None
     return wait_for(there, seconds, "job %s is %s" % (job, states))
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
 
 
 def t_sends_all():
@@ -151,14 +145,15 @@ def t_refused_then_taken():
             fields = wait_for(lambda: (lambda f: f if f["state"] == "waiting"
                                        and "error" in f else None)(
                                            show(server, job)[0]),
-                              20, "a failed attempt")
+                              60, "a failed attempt")
             equal(fields["items"], "6/9")
             assert "A700" in fields["error"], fields
             if attempt == 2:
                 full.clear()
             taken = len(sink.taken)
             server.verb("jobs", "retry", job)
-            wait_for(lambda: len(sink.taken) == taken + 3, 20, "another attempt")
+            wait_for(lambda: len(sink.taken) == taken + 3,
+                     what="another attempt")
         wait_state(server, job, "done")
         equal(sink.taken, uids + uids[3:6] * 3)
 
@@ -175,7 +170,7 @@ def t_node_down():
         wait_state(server, alive, "done")
         fields = wait_for(
             lambda: (lambda f: f if "next" in f and "error" in f else None)(
-                show(server, dead[0])[0]), 20, "a failed attempt")
+                show(server, dead[0])[0]), 60, "a failed attempt")
         equal(fields["attempts"], "1")
         assert "DEAD" in fields["error"], fields
         equal(server.log().count("attempt 1 begins") <= 5, True)
@@ -232,7 +227,7 @@ def t_killed_and_started_again():
     def answer(_):
         if len(sink.taken) == 60:
             seen.set()
-            pause.wait(30)
+            pause.wait(300)
             return None
         return 0
 
@@ -240,7 +235,7 @@ def t_killed_and_started_again():
         uids = put(server, 150)
         add_node(server, "SINK", sink.port)
         job = send(server, "SINK", "1.1")
-        assert seen.wait(30), "nothing was sent"
+        assert seen.wait(60), "nothing was sent"
         server.kill()
         pause.set()
         sink.answer = lambda uid: 0
@@ -259,14 +254,14 @@ def t_stopped_and_started_again():
     def answer(_):
         if len(sink.taken) == 20 and not hold.is_set():
             seen.set()
-            hold.wait(30)
+            hold.wait(300)
         return 0
 
     with Server() as server, Sink(answer) as sink:
         uids = put(server, 60)
         add_node(server, "SINK", sink.port)
         job = send(server, "SINK", "1.1")
-        assert seen.wait(30), "nothing was sent"
+        assert seen.wait(60), "nothing was sent"
         server.stop()
         hold.set()
         server.start()
@@ -283,14 +278,14 @@ def t_cancelled():
     def answer(_):
         if len(sink.taken) == 3:
             seen.set()
-            hold.wait(30)
+            hold.wait(300)
         return 0
 
     with Server() as server, Sink(answer) as sink:
         put(server, 50)
         add_node(server, "SINK", sink.port)
         first = send(server, "SINK", "1.1")
-        assert seen.wait(30), "nothing was sent"
+        assert seen.wait(60), "nothing was sent"
         # One job a node: the second waits, and may be cancelled as well.
         second = send(server, "SINK", "1.1")
         equal(show(server, second)[0]["state"], "waiting")
@@ -312,7 +307,7 @@ def t_one_at_a_time():
 
     def answer(_):
         here.append(1)
-        hold.wait(30)
+        hold.wait(300)
         return 0
 
     sinks = [Sink(answer) for _ in range(3)]
@@ -352,7 +347,7 @@ def t_broken_off():
         add_node(server, "SINK", sink.port)
         job = send(server, "SINK", "1.1")
         for n in (1, 2):
-            wait_for(lambda: len(drops) >= n, 20, "a drop")
+            wait_for(lambda: len(drops) >= n, 60, "a drop")
             wait_state(server, job, "waiting")
             server.verb("jobs", "retry", job)
         wait_state(server, job, "done")

@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import dicom
 from harness.runner import equal, main
-from harness.server import Server, wait_for
+from harness.server import Server, free_port, wait_for
 from harness.sink import Sink, only
 
 TSAN = True
@@ -26,6 +26,8 @@ FAILED_LIST = 0x00080058
 VRS = {LEVEL: "CS", PATIENT: "LO", STUDY: "UI", SERIES: "UI", INSTANCE: "UI"}
 PATIENT_ONLY_MOVE = "1.2.840.10008.5.1.4.1.2.3.2"
 PATIENT_ONLY_GET = "1.2.840.10008.5.1.4.1.2.3.3"
+# dicom.timeout_s, unless a test sets it: what is done "at once" is done sooner.
+TIMEOUT_S = 30
 MODELS = (dicom.MOVE_STUDY, dicom.MOVE_PATIENT, PATIENT_ONLY_MOVE)
 
 
@@ -104,12 +106,6 @@ class Answer:
 
 def move(a, destination, *args, **more):
     return Answer(a, request(a, destination, *args, **more))
-
-
-def free_port():
-    """A port where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
 
 
 class Black:
@@ -246,7 +242,7 @@ def t_to_ourselves():
 
 def t_to_a_node_that_speaks_tls():
     """And to one that is said to, and does not."""
-    with Server({"dicom.tls_port": "auto", "dicom.timeout_s": "3"}) as server:
+    with Server({"dicom.tls_port": "auto", "dicom.timeout_s": "6"}) as server:
         put(server, objects())
         server.verb("node", "add", "FILEROOM", "127.0.0.1",
                     str(server.dicom_tls_port), "--tls")
@@ -396,7 +392,7 @@ def t_pending_each_second():
     go = threading.Event()
 
     def slow(number, uid):
-        go.wait(20)
+        go.wait(300)
         return 0
     with Server() as server, Sink(slow) as sink:
         put(server, objects(count=2))
@@ -424,7 +420,7 @@ def t_cancel():
                 a.cancel(message, dicom.MOVE_STUDY)
                 answer = Answer(a, message).is_(0xFE00, (done, 0, 0))
                 equal(answer.remaining, 20 - done)
-                assert time.monotonic() - begin < 5
+                assert time.monotonic() - begin < TIMEOUT_S
                 equal(a.echo(), 0)
 
 
@@ -439,7 +435,7 @@ def t_cancel_while_connecting():
             a.cancel(message, dicom.MOVE_STUDY)
             answer = Answer(a, message).is_(0xFE00, (0, 0, 0))
             equal(answer.remaining, 3)
-            assert time.monotonic() - begin < 3
+            assert time.monotonic() - begin < TIMEOUT_S
 
 
 def t_requester_leaves():
@@ -455,7 +451,7 @@ def t_requester_leaves():
                 a.abort()
             a.close()
             server.wait_log("the requester has gone")
-            assert time.monotonic() - begin < 5
+            assert time.monotonic() - begin < TIMEOUT_S
             with associate(server) as b:
                 equal(b.echo(), 0)
 
@@ -466,7 +462,7 @@ def t_destination_fails_in_the_middle():
     for action in ("close", "cut", "reset", "abort", "release", "wrong id",
                    "wrong kind", "pending", "garbage", "request", "twice",
                    "data"):
-        with Server({"dicom.timeout_s": "3"}) as server, Sink(
+        with Server() as server, Sink(
                 lambda n, uid, act=action: act if n == 3 else 0) as sink:
             items = objects(count=10, size=1 << 16)
             put(server, items)
@@ -502,16 +498,14 @@ def t_poison():
 
 def t_stalls():
     for action in ("stall", "deaf", "drip"):
-        with Server({"dicom.timeout_s": "2"}) as server, Sink(
+        with Server({"dicom.timeout_s": "4"}) as server, Sink(
                 lambda n, uid, act=action: act if n == 2 else 0) as sink:
             put(server, objects(count=6, size=4 << 20 if action == "deaf"
                                 else 4))
             add(server, "SINK", sink.port)
             with associate(server) as a:
-                begin = time.monotonic()
                 answer = move(a, "SINK").is_(0xB000, (2, 4, 0))
                 equal(len(answer.failed), 4)
-                assert time.monotonic() - begin < 15
                 assert answer.pending
 
 
@@ -535,7 +529,7 @@ def t_unreachable():
 def t_greetings():
     for greet, word in (("silent", "did not finish"), ("close", "closed"),
                         ("garbage", ""), ("abort", "abort")):
-        with Server({"dicom.timeout_s": "2"}) as server, \
+        with Server({"dicom.timeout_s": "4"}) as server, \
                 Sink(greet=greet) as sink:
             put(server, objects())
             add(server, "SINK", sink.port)
@@ -563,7 +557,7 @@ def t_rejections_in_words():
 
 
 def t_dead_destinations_delay_nobody():
-    with Server({"dicom.timeout_s": "20"}) as server, Black() as black, \
+    with Server({"dicom.timeout_s": "60"}) as server, Black() as black, \
             Sink() as sink:
         put(server, objects())
         for ae in ("BLACK1", "BLACK2"):
@@ -585,7 +579,7 @@ def t_dead_destinations_delay_nobody():
             equal(a.get(dicom.GET_STUDY, [
                 (LEVEL, "CS", "STUDY"), (STUDY, "UI", "1.1")])[0], 0)
         put(server, objects("5.5"))
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 50
         for a in waiting:
             a.abort()
 
@@ -594,7 +588,7 @@ def t_so_many_at_once_to_one_destination():
     go = threading.Event()
 
     def hold(number, uid):
-        go.wait(20)
+        go.wait(300)
         return 0
     with Server({"dicom.max_outgoing": "2"}) as server, Sink(hold) as sink:
         put(server, objects(count=2))
@@ -623,7 +617,7 @@ def t_cancel_in_line():
     go = threading.Event()
 
     def hold(number, uid):
-        go.wait(30)
+        go.wait(300)
         return 0
     with Server({"dicom.max_outgoing": "1"}) as server, Sink(hold) as sink:
         put(server, objects(count=2))
@@ -708,7 +702,7 @@ def t_line_goes_on():
     go = threading.Event()
 
     def hold(number, uid):
-        go.wait(30)
+        go.wait(300)
         return 0
     with Server({"dicom.max_outgoing": "1"}) as server, Sink(hold) as sink:
         put(server, objects(count=1))
@@ -773,11 +767,11 @@ def t_twenty_at_once():
         for t in threads:
             t.start()
         for t in threads:
-            t.join(60)
+            t.join()
         if errors:
             raise errors[0]
         equal(len(one.got) + len(two.got), 400)
-        assert max(one.most_open, two.most_open) <= 5
+        assert max(one.most_open, two.most_open) <= 4
 
 
 def t_recorded():
@@ -791,9 +785,6 @@ def t_recorded():
         server.wait_log("1 moves, 0 instances in, 3 out")
 
 
-STOP_S = 8  # a sanitized server on a busy machine; it would wait for 10
-
-
 def t_stop_of_the_server():
     """It waits neither for a silent destination nor for those in line, and
     what has not arrived is told as failed."""
@@ -805,9 +796,8 @@ def t_stop_of_the_server():
         message = request(a, "SINK")
         wait_for(lambda: len(sink.got) > 1)
         request(waits, "SINK")
-        begin = time.monotonic()
         server.stop()
-        assert time.monotonic() - begin < STOP_S
+        assert "broken off" not in server.log()
         answer = Answer(a, message).is_(0xB000, (1, 699, 0))
         assert "stopped" in answer.comment, answer.comment
         equal(len(answer.failed), 699)
@@ -823,9 +813,8 @@ def t_stop_while_connecting():
         a = associate(server)
         message = request(a, "BLACK")
         a.response()
-        begin = time.monotonic()
         server.stop()
-        assert time.monotonic() - begin < STOP_S
+        assert "broken off" not in server.log()
         Answer(a, message).is_(0xA702, (0, 3, 0))
         a.close()
 

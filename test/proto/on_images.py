@@ -13,7 +13,7 @@ from harness.exams import (
 from harness.hl7 import Host, ack, field
 from harness.mllp import Mllp, code, order
 from harness.runner import equal, main
-from harness.server import Server, wait_for
+from harness.server import Server, free_port, wait_for
 
 TSAN = True
 STUDY = "1.2.77.1"
@@ -28,7 +28,7 @@ def send(server, *uids, study=STUDY, **more):
 
 
 def becomes(server, item, status):
-    wait_for(lambda: status_of(server, item) == status, 20,
+    wait_for(lambda: status_of(server, item) == status, 60,
              "status %d of item %d" % (status, item))
 
 
@@ -62,12 +62,12 @@ def t_waits_while_images_come():
         # An attempt that comes too early waits.
         server.verb("jobs", "retry", "1")
         wait_for(lambda: "images still arrive" in str(rows(
-            server, "select error from job")), 20)
+            server, "select error from job")))
         equal(status_of(server, item), STARTED)
 
 
 def t_restart_in_between():
-    with Server({"worklist.images_quiet_s": "2"}) as server:
+    with Server({"worklist.images_quiet_s": "6"}) as server:
         item = schedule(server)
         send(server, "1.2.7.1")
         wait_for(lambda: jobs(server) == [(0,)])
@@ -162,18 +162,18 @@ def t_the_his_is_told_of_exams():
             associate(server) as a:
         schedule(server, PatientName="Buc^Jérôme")
         equal(create(a, elements=exam([step(STUDY)])), 0)
-        wait_for(lambda: told(host) == [("SC", "IP")], 30)
+        wait_for(lambda: told(host) == [("SC", "IP")])
         equal(field(host.got[0], "MSH", 3), "PACS")
         equal(field(host.got[0], "MSH", 9), "ORM^O01")
         equal(field(host.got[0], "PID", 3).split("^")[0], "PAT1")
         equal(field(host.got[0], "PID", 5), "Buc^Jérôme")
         equal(field(host.got[0], "ORC", 2), "A1")
         equal(change(a), 0)
-        wait_for(lambda: told(host) == [("SC", "IP"), ("SC", "CM")], 30)
+        wait_for(lambda: told(host) == [("SC", "IP"), ("SC", "CM")])
         assert field(host.got[0], "MSH", 10) != field(host.got[1], "MSH", 10)
         # Nothing changes, nobody is told.
         equal(create(a, "1.2.99.2", exam([step(STUDY)])), 0)
-        equal(jobs(server, "hl7"), [(2,), (2,)])
+        wait_for(lambda: jobs(server, "hl7") == [(2,), (2,)])
 
 
 def t_the_his_is_told_of_an_exam_before_its_order():
@@ -188,15 +188,15 @@ def t_the_his_is_told_of_an_exam_before_its_order():
         equal(change(a, "1.2.99.1"), 0)
         with Mllp(server.hl7_port) as c:
             equal(code(c.ask(order("1", placer="A1"))), "AA")
-        wait_for(lambda: told(host) == [("SC", "CM")], 30)
+        wait_for(lambda: told(host) == [("SC", "CM")])
         path = os.path.join(server.data, "order.hl7")
         with open(path, "wb") as f:
             f.write(order("2", placer="A2"))
         server.verb("worklist", "import", path)
-        wait_for(lambda: told(host) == [("SC", "CM"), ("SC", "IP")], 30)
+        wait_for(lambda: told(host) == [("SC", "CM"), ("SC", "IP")])
         server.verb("worklist", "new", "PATIENT_ID=P1", "PATIENT_NAME=Doe",
                     "REQUESTED_PROCEDURE_ID=R3", "ACCESSION_NUMBER=A3")
-        wait_for(lambda: told(host)[2:] == [("SC", "IP")], 30)
+        wait_for(lambda: told(host)[2:] == [("SC", "IP")])
 
 
 def t_the_his_is_told_of_images():
@@ -207,13 +207,12 @@ def t_the_his_is_told_of_images():
         server.verb("hl7", "node", "add", "HIS", "127.0.0.1", str(host.port))
         schedule(server)
         send(server, "1.2.7.1")
-        wait_for(lambda: told(host) == [("SC", "IP"), ("SC", "CM")], 30)
+        wait_for(lambda: told(host) == [("SC", "IP"), ("SC", "CM")])
 
 
 def t_a_his_that_is_away_is_told_later():
     """The server dies in between, too."""
-    with Host() as host:
-        port = host.port
+    port = free_port()
     with Server({"worklist.notify": "127.0.0.1:%d" % port}) as server:
         schedule(server)
         with associate(server) as a:
@@ -223,7 +222,7 @@ def t_a_his_that_is_away_is_told_later():
         server.start()
         with Host(port=port) as host:
             server.run("jobs", "retry", "1")  # if it waits
-            wait_for(lambda: jobs(server, "hl7") == [(2,)], 30)
+            wait_for(lambda: jobs(server, "hl7") == [(2,)])
             equal(told(host), [("SC", "IP")])
 
 

@@ -29,7 +29,7 @@ def rows(server, count):
         lines = [line for line in server.verb(
             "activity", "list", "--all").splitlines() if " dicom out " in line]
         return len(lines) >= count and lines[::-1]
-    lines = wait_for(look, 20, "%d rows of our own" % count)
+    lines = wait_for(look, 60, "%d rows of our own" % count)
     equal(len(lines), count, "\n".join(lines))
     out = []
     for line in lines:
@@ -51,7 +51,7 @@ def counted(row, **wanted):
 
 def t_of_moves():
     status = {"1.1.1.1": 0xB000, "1.1.1.2": (0xA700, "no \x1b room")}
-    with Server({"dicom.timeout_s": "5"}) as server, \
+    with Server() as server, \
             Sink(lambda n, uid: status.get(uid, 0)) as sink:
         move.put(server, move.objects(count=5, size=1 << 16))
         move.add(server, "SINK", sink.port)

@@ -155,7 +155,8 @@ def t_half_handshakes_cost_no_thread():
                     equal(a.echo(), 0)
                 with dicom.Association(server.dicom_port, ECHO) as a:
                     equal(a.echo(), 0)
-                assert time.monotonic() - before < 5, "echo had to wait"
+                # By threads that wait it would be minutes.
+                assert time.monotonic() - before < 60, "echo had to wait"
             with open(f"/proc/{server.pid}/status", encoding="utf-8") as f:
                 threads = int(f.read().split("Threads:")[1].split()[0])
             assert threads < 30, threads
@@ -171,7 +172,7 @@ def t_slow_handshake_ends():
         with dicom.Wire(server.dicom_tls_port, timeout=1) as w:
             begun = time.monotonic()
             at = 0
-            while time.monotonic() - begun < 20:
+            while time.monotonic() - begun < 60:
                 try:
                     w.send(whole[at:at + 1])
                     at += 1
@@ -182,7 +183,7 @@ def t_slow_handshake_ends():
                 except OSError:
                     break
             took = time.monotonic() - begun
-            assert 9 < took < 15, took
+            assert 9 < took < 60, took
         with associate(server) as a:
             equal(a.echo(), 0)
 

@@ -11,7 +11,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
@@ -182,7 +181,7 @@ def t_processes_at_once():
             for name in "aabbaabb"]
         told = []
         for process in asked:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=120)
             equal(process.returncode, 0, err)
             told.append(out.strip())
         equal(len(set(told)), 2)
@@ -215,11 +214,9 @@ def t_a_full_disk_gives_no_token():
         with sqlite3.connect(server.data + "/fileroom.db") as db:
             db.execute("CREATE TRIGGER full BEFORE INSERT ON token BEGIN"
                        " SELECT raise(ABORT, 'no room'); END")
-        began = time.monotonic()
         done = server.run("token", STUDIES["a"])
         equal((done.returncode, done.stdout), (1, ""))
         assert "cannot make a token" in done.stderr, done.stderr
-        assert time.monotonic() - began < 30
         with sqlite3.connect(server.data + "/fileroom.db") as db:
             db.execute("DROP TRIGGER full")
         token(server, "a")
@@ -230,7 +227,7 @@ def t_a_full_disk_gives_no_token():
 
 def ask(port, *parts, until=None):
     """The bytes that answer, up to the end of the stream or of 'until'."""
-    with socket.create_connection(("127.0.0.1", port), 30) as s:
+    with socket.create_connection(("127.0.0.1", port), 120) as s:
         for part in parts:
             s.sendall(part)
         if until is None:

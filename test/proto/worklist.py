@@ -364,7 +364,7 @@ def t_changes_beside_a_server_and_sending_to_another():
         # By the queue of a server.
         server.verb("worklist", "send", "1", f"127.0.0.1:{server.hl7_port}",
                     "--queue")
-        wait_for(lambda: "done" in server.verb("jobs", "list"), 20, "job done")
+        wait_for(lambda: "done" in server.verb("jobs", "list"), 60, "job done")
 
 
 if __name__ == "__main__":

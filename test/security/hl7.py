@@ -210,7 +210,8 @@ def t_E2_one_byte_a_second():
                 c.send(wire[at:at + 1])
             began = time.monotonic()
             good(server, f"g{at}")
-            assert time.monotonic() - began < 2
+            # A thread for each would take as long as they are let live.
+            assert time.monotonic() - began < 20
         assert _attack.threads(server) < threads + 70
         for c in slow:
             c.socket.close()
@@ -235,7 +236,7 @@ def t_E5_endless_message():
                 c, [START + order("1")] + [b"x" * (1 << 20)] * 1024))
             thread.start()
             equal(fields(c.receive(), "MSA")[1:3], ["AR", "1"])
-            thread.join(30)
+            thread.join(60)
             assert not thread.is_alive()
         good(server)
         if not _attack.sanitized():

@@ -68,7 +68,7 @@ def t_C1_wildcards_are_linear():
                 "1.2.40", patient="a" * 60, name="a" * 2000)) == 0
         with dicom.Association(server.dicom_port, [
                 (dicom.FIND_STUDY, [dicom.EXPLICIT_LITTLE])],
-                timeout=20) as a:
+                timeout=120) as a:
             status, answers = a.find(dicom.FIND_STUDY, [
                 (0x00080052, "CS", "STUDY"),
                 (0x00100010, "PN", "*a" * 500 + "*b")])

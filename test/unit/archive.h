@@ -69,17 +69,10 @@ archive_open(struct archive *t, bool server)
 UNUSED static bool
 archive_begin(struct archive *t)
 {
-	static const char where[] = "/dev/shm/fileroom.XXXXXX";
-
-	/* Memory: these tests are not about what a disk keeps. */
 	log_level_set(LOG_ERROR);
 	*t = (struct archive){.store = NULL};
-	memcpy(t->folder, where, sizeof(where));
-	if (mkdtemp(t->folder) == NULL) {
-		memcpy(t->folder, "/tmp/fileroom.XXXXXX", 21);
-		if (!CHECK(mkdtemp(t->folder) != NULL))
-			return false;
-	}
+	if (!CHECK(test_folder(t->folder, sizeof(t->folder))))
+		return false;
 	arena_init(&t->arena, 64 * MIB);
 	return archive_open(t, true);
 }

@@ -727,15 +727,12 @@ TEST(release_answered_wrongly)
 
 TEST(we_abort)
 {
-	int64_t start = clock_mono_ms();
 	struct side s;
 
 	if (!open_side(&s))
 		return;
 	assoc_abort(s.assoc, ABORT_BY_PROVIDER, ABORT_NOT_SPECIFIED);
 	CHECK_EQ(s.assoc->end, ASSOC_ABORTED_BY_US);
-	/* Between messages nobody is waited for. */
-	CHECK(clock_mono_ms() - start < ASSOC_CLOSE_MS);
 	hear(&s);
 	check_short(&s, 0, PDU_ABORT, 0, ABORT_BY_PROVIDER, 0);
 	end(&s);
@@ -754,6 +751,7 @@ struct server {
 	uint16_t port;
 	struct str bytes; /* empty: a real association */
 	bool silent;
+	atomic_bool over; /* what was to be seen */
 	struct assoc *assoc;
 	struct thread thread;
 };
@@ -776,8 +774,8 @@ serve_one(void *arg)
 	(void)shutdown(fd, s->silent ? SHUT_RD : SHUT_WR);
 	while (recv(fd, heard, sizeof(heard), 0) > 0)
 		;
-	if (s->silent)
-		clock_sleep_ms(150);
+	while (s->silent && !s->over)
+		clock_sleep_ms(1);
 	close(fd);
 }
 
@@ -812,7 +810,7 @@ ask(struct server *s, struct assoc **out, struct err *e)
 	    .role_count = 1,
 	    .async_invoked = 4,
 	    .max_length = 32768,
-	    .timeout_ms = s->silent ? 50 : 2000};
+	    .timeout_ms = s->silent ? 50 : 60000};
 
 	return assoc_request(out, &wanted, e);
 }
@@ -820,6 +818,7 @@ ask(struct server *s, struct assoc **out, struct err *e)
 static void
 stop_server(struct server *s)
 {
+	s->over = true;
 	thread_join(&s->thread);
 	close(s->fd);
 }

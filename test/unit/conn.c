@@ -129,7 +129,7 @@ TEST(deadlines)
 	conn_message_end(c);
 	CHECK(!conn_read(c, p, 1, &e));
 	CHECK(strstr(e.text, "slow") == NULL);
-	CHECK(clock_mono_ms() - start < 5000);
+	CHECK(clock_mono_ms() - start < 30000);
 	close(peer);
 	conn_free(&c);
 }
@@ -194,7 +194,7 @@ TEST(watched)
 	asked = 0;
 	CHECK(!conn_write(c, str_of(block, sizeof(block)), &e));
 	CHECK_EQ(e.code, ERR_CANCELLED);
-	CHECK(clock_mono_ms() - start < 5000);
+	CHECK(clock_mono_ms() - start < WAIT_PROGRESS_MS);
 	conn_free(&c);
 	close(peer);
 }
@@ -365,7 +365,7 @@ arrived(void *ctx, struct conn *c)
 static size_t
 wait_arrivals(struct arrivals *a, size_t n)
 {
-	int64_t end = clock_mono_ms() + 2000;
+	int64_t end = clock_mono_ms() + 60000;
 	size_t got;
 
 	do {
@@ -497,12 +497,12 @@ TEST(finish)
 	start = clock_mono_ms();
 	conn_finish(c, 40);
 	CHECK(clock_mono_ms() - start >= 40);
-	CHECK(clock_mono_ms() - start < 1000);
+	CHECK(clock_mono_ms() - start < 30000);
 	CHECK_EQ(read(peer, p, 1), 0);
 	close(peer);
 	start = clock_mono_ms();
-	conn_finish(c, 5000);
-	CHECK(clock_mono_ms() - start < 1000);
+	conn_finish(c, 60000);
+	CHECK(clock_mono_ms() - start < 30000);
 	conn_free(&c);
 }
 
@@ -533,9 +533,9 @@ TEST(stop_all)
 	CHECK(!conn_read(c, p, 1, &e));
 	CHECK_EQ(e.code, ERR_CANCELLED);
 	thread_join(&t);
-	CHECK(!conn_wait(c, 10000));
-	conn_finish(c, 10000);
-	CHECK(clock_mono_ms() - start < 5000);
+	CHECK(!conn_wait(c, 60000));
+	conn_finish(c, 60000);
+	CHECK(clock_mono_ms() - start < 30000);
 	close(peer);
 	conn_free(&c);
 }

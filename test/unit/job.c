@@ -356,7 +356,7 @@ TEST(large)
 	CHECK(job_items(
 	    t.store, id, "1.2.840.299990", 500, &t.arena, &v, &n, &t.e));
 	CHECK_EQ(n, 10);
-	CHECK(clock_mono_ms() - began < 1000);
+	CHECK(clock_mono_ms() - began < 20000);
 	CHECK(job_cancel(t.store, id, &t.e));
 	CHECK(job_clear(t.store, INT64_MAX, &n, &t.e));
 	CHECK_EQ(n, 1);

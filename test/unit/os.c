@@ -11,8 +11,7 @@
 static int
 scratch(char path[64])
 {
-	snprintf(path, 64, "/tmp/fileroom-os-XXXXXX");
-	must(mkdtemp(path) != NULL);
+	must(test_folder(path, 64));
 	return os->openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
 }
 

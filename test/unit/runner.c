@@ -94,11 +94,11 @@ find(struct archive *t, int64_t id)
 	return j;
 }
 
-/* Whether it came to this state within ten seconds. */
+/* Whether it came to this state within a minute. */
 static bool
 becomes(struct archive *t, int64_t id, enum job_state state, unsigned attempts)
 {
-	int64_t until = clock_mono_ms() + 10000;
+	int64_t until = clock_mono_ms() + 60000;
 	struct job j;
 
 	do {
@@ -113,7 +113,7 @@ becomes(struct archive *t, int64_t id, enum job_state state, unsigned attempts)
 static bool
 reaches(const atomic_int *what, int value)
 {
-	int64_t until = clock_mono_ms() + 10000;
+	int64_t until = clock_mono_ms() + 60000;
 
 	while (atomic_load(what) != value && clock_mono_ms() < until)
 		clock_sleep_ms(1);

@@ -130,6 +130,25 @@ test_run_all(int argc, char **argv)
 	return failed > 0 || passed == 0 ? 1 : 0;
 }
 
+/* A new folder, for the test to remove: in TMPDIR, or else in memory, for
+ * hardly any test is about what a disk keeps. */
+UNUSED static bool
+test_folder(char *out, size_t room)
+{
+	const char *where[] = {getenv("TMPDIR"), "/dev/shm", "/tmp"};
+	size_t i;
+	int n;
+
+	for (i = 0; i < 3; i++) {
+		if (where[i] == NULL)
+			continue;
+		n = snprintf(out, room, "%s/fileroom.XXXXXX", where[i]);
+		if (n > 0 && (size_t)n < room && mkdtemp(out) != NULL)
+			return true;
+	}
+	return false;
+}
+
 #define TEST_MAIN                                                              \
 	int main(int argc, char **argv)                                        \
 	{                                                                      \

@@ -68,7 +68,7 @@ TEST(conditions_wake)
 	cond_broadcast(&changed);
 	while (turn != 4 && in_time)
 		in_time =
-		    cond_wait_until(&changed, &lock, clock_mono_ms() + 5000);
+		    cond_wait_until(&changed, &lock, clock_mono_ms() + 60000);
 	mutex_unlock(&lock);
 	CHECK_EQ(turn, 4);
 	for (i = 0; i < 3; i++)

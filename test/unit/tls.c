@@ -19,7 +19,7 @@
 
 #define PATH_ROOM 256
 
-static char folder[] = "/tmp/fileroom-tls-XXXXXX";
+static char folder[64];
 
 static const char *
 in_folder(const char *name, char out[PATH_ROOM])
@@ -31,7 +31,7 @@ in_folder(const char *name, char out[PATH_ROOM])
 __attribute__((constructor)) static void
 make_folder(void)
 {
-	must(mkdtemp(folder) != NULL);
+	must(test_folder(folder, sizeof(folder)));
 }
 
 static int

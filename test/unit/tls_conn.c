@@ -17,9 +17,9 @@
 #include "test.h"
 
 #define PATH_ROOM 256
-#define WAIT_MS   20000
+#define WAIT_MS   60000
 
-static char folder[] = "/tmp/fileroom-tlsc-XXXXXX";
+static char folder[64];
 static struct tls *server_tls, *client_tls;
 
 static const char *
@@ -34,13 +34,13 @@ make_pair(void)
 {
 	char cert[PATH_ROOM], key[PATH_ROOM];
 	struct tls_config c = {.server = true,
-	    .cert = in_folder("cert.pem", cert),
-	    .key = in_folder("key.pem", key),
+	    .cert = cert,
+	    .key = key,
 	    .ca = "",
 	    .client_cert = TLS_CLIENT_CERT_REQUEST};
 	struct err e;
 
-	must(mkdtemp(folder) != NULL);
+	must(test_folder(folder, sizeof(folder)));
 	in_folder("cert.pem", cert);
 	in_folder("key.pem", key);
 	must(tls_make(cert, key, "localhost", &e));

@@ -9,7 +9,7 @@
 #include <sys/file.h>
 
 #define SETTLE_MS 150
-#define LONG_MS   10000
+#define LONG_MS   60000
 
 struct watched {
 	char folder[64];
@@ -77,8 +77,7 @@ begin(struct watched *w, bool erase)
 {
 	log_level_set(LOG_ERROR + 1);
 	*w = (struct watched){.watch = NULL};
-	memcpy(w->folder, "/dev/shm/fileroom-w.XXXXXX", 27);
-	CHECK(mkdtemp(w->folder) != NULL);
+	CHECK(test_folder(w->folder, sizeof(w->folder)));
 	mutex_init(&w->lock);
 	configure(w, erase);
 }

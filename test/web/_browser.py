@@ -80,8 +80,7 @@ class Browser:
             if kind is not None:
                 print("the page:", self.driver.current_url,
                       self.text()[:2000], self.console())
-                path = os.path.join(
-                    tempfile.gettempdir(), "fileroom-browser-failed.png")
+                path = os.path.join(ROOT, "build", "browser-failed.png")
                 self.driver.save_screenshot(path)
                 print("a picture of it:", path)
             else:
@@ -119,7 +118,7 @@ class Browser:
     def all(self, css):
         return self.driver.find_elements(By.CSS_SELECTOR, css)
 
-    def one(self, css, seconds=15):
+    def one(self, css, seconds=60):
         """The first that fits and is shown, once it is there."""
         def look():
             return next((e for e in self.all(css) if e.is_displayed()), None)
@@ -133,7 +132,7 @@ class Browser:
                         e.text.strip(), e.get_attribute("aria-label")):
                     return e
             return None
-        return wait_for(look, 15, f"{css} named {text!r}")
+        return wait_for(look, 60, f"{css} named {text!r}")
 
     def click(self, text):
         self.named(text).click()
@@ -148,7 +147,7 @@ class Browser:
     def choose(self, name, value):
         self.one(f"select[name={name}] option[value='{value}']").click()
 
-    def wait_text(self, text, seconds=15):
+    def wait_text(self, text, seconds=60):
         wait_for(lambda: text in self.text(), seconds, f"text {text!r}")
 
     def log_in(self, name, password, code=None):
@@ -157,13 +156,13 @@ class Browser:
         self.fill("password", password + Keys.ENTER)
         if code is not None:
             self.fill("code", code() + Keys.ENTER)
-        wait_for(lambda: self.at().startswith("/#") or self.at() == "/", 20,
+        wait_for(lambda: self.at().startswith("/#") or self.at() == "/", 60,
                  "the portal")
         self.one(".top")
 
     def rows(self):
         """The texts of the list's rows, once it is not busy."""
-        wait_for(lambda: not self.all("[aria-busy=true]"), 20, "the list")
+        wait_for(lambda: not self.all("[aria-busy=true]"), 60, "the list")
         return self.driver.execute_script(
             "return [...document.querySelectorAll('tbody tr')]"
             ".map(e => e.innerText)")
@@ -172,7 +171,7 @@ class Browser:
         """All is drawn and fetched."""
         wait_for(lambda: not self.all("[aria-busy=true]")
                  and self.driver.execute_script(
-                     "return document.readyState") == "complete", 20, "page")
+                     "return document.readyState") == "complete", 60, "page")
         self.driver.execute_async_script(
             "const done = arguments[0];"
             "requestAnimationFrame(() => requestAnimationFrame(done))")

@@ -1,12 +1,13 @@
 """Activity of the portal: sessions, failed log-ins, links, programs; that
 nothing secret is in it; and who may see and delete it."""
 
+import contextlib
 import os
 import re
 import socket
+import sqlite3
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
@@ -131,13 +132,21 @@ def t_programs():
         equal((row["requests"], row["end"]), (5, "server stopped"))
 
 
+def written(server):
+    """Sessions in the database."""
+    path = os.path.join(server.data, "fileroom.db")
+    with contextlib.closing(sqlite3.connect(
+            f"file:{path}?mode=ro", uri=True, timeout=120)) as db:
+        return db.execute("SELECT count(*) FROM activity"
+                          " WHERE protocol = 'web'").fetchone()[0]
+
+
 def t_killed():
     """What was open when the process died is closed by the next one."""
     with archive() as server:
         login(server, "eva")
         root = login(server, "root")
-        wait_for(lambda: of(root, "eva"))
-        time.sleep(1.2)
+        wait_for(lambda: written(server) >= 2)
         server.kill()
         server.start()
         root = login(server, "root")

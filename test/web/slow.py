@@ -42,7 +42,7 @@ def connected(server, data=b"", room=None):
     s = socket.socket()
     if room:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
-    s.settimeout(30)
+    s.settimeout(120)
     s.connect(server.ports["http"])
     s.sendall(data)
     return s
@@ -77,8 +77,8 @@ def t_row_e2_slow_heads_and_bodies():
                 equal(web.get("/api/v1/studies").status, 200)
                 times.append(time.monotonic() - began)
             # A sanitized server on a busy machine; alone it is 5 ms.
-            assert statistics.median(times) < 1, statistics.median(times)
-            wait_for(lambda: all(map(ended, heads + bodies)), 60,
+            assert statistics.median(times) < 5, statistics.median(times)
+            wait_for(lambda: all(map(ended, heads + bodies)), 120,
                      "slow ones are cut off")
         finally:
             stop.set()
@@ -102,9 +102,11 @@ def t_row_e2_slow_readers():
         wait_for(lambda: open_files(server) >= before + 61)
         taken, began = 0, time.monotonic()
         # Some files are the database's.
-        while time.monotonic() - began < 60 and \
+        while time.monotonic() - began < 120 and \
                 open_files(server) > before + 20:
-            taken += len(sips.recv(8192))
+            # However long the others take, it keeps up a rate.
+            for _ in range(8):
+                taken += len(sips.recv(8192))
             equal(web.get("/api/v1/studies").status, 200)
             time.sleep(0.25)
         assert open_files(server) <= before + 20, open_files(server)
@@ -128,7 +130,7 @@ def t_row_e2_fast_then_slow():
         thread = threading.Thread(target=drip, args=([s], stop))
         thread.start()
         try:
-            wait_for(lambda: "it broke off" in server.log(), 60)
+            wait_for(lambda: "it broke off" in server.log())
         finally:
             stop.set()
             thread.join()
