@@ -178,7 +178,7 @@ def t_all_parts_stop_in_the_same_time():
         # Whose answers find no room soon.
         deaf = socket.socket()
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        deaf.settimeout(1)
+        deaf.settimeout(5)
         deaf.connect(server.ports["hl7"])
         try:
             while True:

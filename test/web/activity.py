@@ -210,8 +210,8 @@ def t_now():
             equal((row["address"], row["outgoing"]), ("127.0.0.1", False))
             assert row["seconds"] < 60 and "Z" in row["began"], row
             a.release()
-        wait_for(lambda: now() == [session], 30, "nobody else")
-        row, = wait_for(lambda: rows(root, "protocol=hl7"), 30, "its row")
+        wait_for(lambda: now() == [session], 60, "nobody else")
+        row, = wait_for(lambda: rows(root, "protocol=hl7"), 60, "its row")
         equal((row["who"], row["called"], row["stores"]), ("HIS", "WARD", 1))
         line, = root.get(f"/api/v1/activity/{row['id']}").json["actions"]
         assert re.fullmatch(r"\d\d:\d\d:\d\d ORM\^O01 1 applied", line), line
