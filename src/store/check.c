@@ -424,6 +424,17 @@ struct counting {
 	const char *find, *repair;
 };
 
+/* As UPSERT_LIST_MAX cuts them, long lists are left alone. */
+#define LIST_OF_MODALITIES(study)                                              \
+	"coalesce((SELECT group_concat(x, '\\') FROM (SELECT DISTINCT"         \
+	" Modality AS x FROM series WHERE study = " study                      \
+	" AND Modality <> '' ORDER BY 1)), '')"
+#define LIST_OF_CLASSES(study)                                                 \
+	"coalesce((SELECT group_concat(x, '\\') FROM (SELECT DISTINCT"         \
+	" i.SOPClassUID AS x FROM series e JOIN instance i"                    \
+	" ON i.series = e.id WHERE e.study = " study                           \
+	" AND i.SOPClassUID <> '' ORDER BY 1)), '')"
+
 static const struct counting countings[] = {
     {"SELECT e.id, e.SeriesInstanceUID FROM series e LEFT JOIN"
      " (SELECT series, count(*) AS n, sum(size) AS b FROM instance"
@@ -450,6 +461,16 @@ static const struct counting countings[] = {
 	" (SELECT coalesce(sum(i.size), 0) FROM series e"
 	"  JOIN instance i ON i.series = e.id WHERE e.study = ?1)"
 	" WHERE id = ?1"},
+    {"SELECT s.id, s.StudyInstanceUID FROM study s"
+     " WHERE s.ModalitiesInStudy <> " LIST_OF_MODALITIES(
+	 "s.id") " AND length(s.ModalitiesInStudy) < 4000",
+	"UPDATE study SET ModalitiesInStudy = " LIST_OF_MODALITIES(
+	    "?1") " WHERE id = ?1"},
+    {"SELECT s.id, s.StudyInstanceUID FROM study s"
+     " WHERE s.SOPClassesInStudy <> " LIST_OF_CLASSES(
+	 "s.id") " AND length(s.SOPClassesInStudy) < 4000",
+	"UPDATE study SET SOPClassesInStudy = " LIST_OF_CLASSES(
+	    "?1") " WHERE id = ?1"},
 };
 
 struct miscount {
@@ -494,10 +515,111 @@ check_counts(struct check *c, const struct counting *counting, struct err *e)
 			   commit_run(c->s->commit, true, count_anew, &found[i],
 			       &why) == COMMIT_DONE;
 		report(c, FINDING_COUNTS, found[i].uid,
-		    "the counts are not those of the instances", repaired);
+		    "the counts or lists are not those of the "
+		    "instances",
+		    repaired);
 	}
 	free(found);
 	return step == DB_STEP_DONE;
+}
+
+/* The rows above the instances. */
+struct level {
+	enum index_level level;
+	/* The next behind an id: itself, its UID or ID, and a study of it. */
+	const char *next, *detail;
+};
+
+static const struct level levels[] = {
+    {LEVEL_STUDY,
+	"SELECT id, StudyInstanceUID, id FROM study WHERE id > ?"
+	" ORDER BY id LIMIT 1",
+	"the index says otherwise of this study than its files"},
+    {LEVEL_SERIES,
+	"SELECT id, SeriesInstanceUID, study FROM series WHERE id > ?"
+	" ORDER BY id LIMIT 1",
+	"the index says otherwise of this series than its files"},
+    {LEVEL_PATIENT,
+	"SELECT p.id, p.PatientID, s.id FROM patient p JOIN study s"
+	" ON s.patient = p.id WHERE p.id > ? ORDER BY p.id LIMIT 1",
+	"the index says otherwise of this patient than the files"},
+};
+
+struct level_row {
+	struct store *store;
+	int64_t id, study;
+	char name[80];
+};
+
+static bool
+study_anew(struct upsert *u, void *ctx, struct err *e)
+{
+	const struct level_row *row = ctx;
+
+	return renew_study(row->store, u, row->study, e);
+}
+
+static bool
+next_level_row(struct db *db, const struct level *level, struct level_row *row,
+    bool *found, struct err *e)
+{
+	struct db_stmt *q;
+	enum db_step step;
+
+	if (!db_query(db, level->next, DB_ARGS(db_int(row->id)), &q, e))
+		return false;
+	step = db_step(q, e);
+	*found = step == DB_STEP_ROW;
+	if (!*found)
+		return step == DB_STEP_DONE;
+	row->id = db_column_int(q, 0);
+	(void)str_copy(row->name, sizeof(row->name), db_column(q, 1));
+	row->study = db_column_int(q, 2);
+	db_reset(q);
+	return true;
+}
+
+/* The next row behind row->id; *found false: there is none. */
+static bool
+check_level_row(struct check *c, const struct level *level,
+    struct level_row *row, bool *found, struct err *e)
+{
+	struct db *db = store_reader(c->s, e);
+	bool wrong = false, repaired, ok;
+	struct err why;
+
+	if (db == NULL)
+		return false;
+	ok = next_level_row(db, level, row, found, e);
+	if (ok && *found)
+		ok = renew_check(c->s, db, level->level, row->id, &wrong, e);
+	/* Something may have come in between. */
+	if (ok && wrong)
+		ok = renew_check(c->s, db, level->level, row->id, &wrong, e);
+	store_reader_done(c->s, db);
+	if (!ok || !wrong)
+		return ok;
+	repaired = c->options->repair &&
+		   commit_run(c->s->commit, true, study_anew, row, &why) ==
+		       COMMIT_DONE;
+	report(c, FINDING_ROW, row->name, level->detail, repaired);
+	return true;
+}
+
+static bool
+check_levels(struct check *c, struct err *e)
+{
+	struct level_row row;
+	bool found, ok = true;
+	size_t i;
+
+	for (i = 0; ok && i < ARRAY_LEN(levels); i++) {
+		row = (struct level_row){.store = c->s};
+		do
+			ok = check_level_row(c, &levels[i], &row, &found, e);
+		while (ok && found && !c->stopped);
+	}
+	return ok;
 }
 
 static bool
@@ -544,6 +666,8 @@ check(struct check *c, struct err *e)
 	for (i = 0; i < ARRAY_LEN(countings) && !c->stopped; i++)
 		if (!check_counts(c, &countings[i], e))
 			return false;
+	if (!c->stopped && c->options->hashes && !check_levels(c, e))
+		return false;
 	if (!c->stopped && !check_words(c, e))
 		return false;
 	if (c->stopped)

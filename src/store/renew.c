@@ -156,8 +156,12 @@ say_the_same(const struct row *a, const struct row *b)
 /* A row and what it should say: of each value the first that comes. */
 struct look {
 	enum scope scope;
-	const struct renewal *renewal;
+	const struct renewal *renewal; /* what has gone; or NULL */
 	bool other; /* values may come from others than what has gone */
+	/* For a check: a value is right if any file says it. Which of two came
+	 * first is not worth a finding. */
+	bool any;
+	bool whose; /* with any: a file is of the patient */
 	struct arena arena;
 	struct str row[COLUMN_COUNT], should[COLUMN_COUNT];
 	struct str identity;
@@ -174,7 +178,8 @@ is_open(const struct look *l, enum column c)
 	const struct renewal *r = l->renewal;
 
 	return is_in(l->scope, c) && l->row[c].n > 0 && l->should[c].n == 0 &&
-	       (l->other || !r->read || str_eq(l->row[c], r->was.value[c]));
+	       (l->other || r == NULL || !r->read ||
+		   str_eq(l->row[c], r->was.value[c]));
 }
 
 static bool
@@ -185,7 +190,7 @@ any_open(const struct look *l)
 	for (c = 0; c < COLUMN_COUNT; c++)
 		if (is_open(l, (enum column)c))
 			return true;
-	return false;
+	return l->any && l->scope == SCOPE_STUDY && !l->whose;
 }
 
 static bool
@@ -202,8 +207,10 @@ is_of_patient(const struct look *l, const struct row *file)
 static bool
 compare(struct look *l, const struct row *file)
 {
+	bool same;
 	int c;
 
+	l->whose = l->whose || is_of_patient(l, file);
 	/* Others in his study say nothing of him. */
 	if (l->scope == SCOPE_PATIENT && !is_of_patient(l, file))
 		return true;
@@ -211,8 +218,10 @@ compare(struct look *l, const struct row *file)
 		if (!is_in(l->scope, (enum column)c) || l->should[c].n > 0 ||
 		    file->value[c].n == 0)
 			continue;
-		l->should[c] = arena_dup(&l->arena, file->value[c]);
-		if (!str_eq(l->row[c], file->value[c]))
+		same = str_eq(l->row[c], file->value[c]);
+		if (same || !l->any || l->row[c].n == 0)
+			l->should[c] = arena_dup(&l->arena, file->value[c]);
+		if (!same && (!l->any || l->row[c].n == 0))
 			l->wrong = true;
 	}
 	return (!l->wrong || l->scope == SCOPE_PATIENT) && any_open(l);
@@ -247,7 +256,7 @@ read_files(struct store *s, struct look *l, struct db_stmt *q, struct err *e)
 		arena_reset(&a);
 		l->unknown = !read_head(s, path, &a, &file);
 		if (!l->unknown && l->gone && l->scope == SCOPE_STUDY)
-			l->wrong = !is_of_patient(l, &file);
+			l->wrong = !l->any && !is_of_patient(l, &file);
 		l->gone = false;
 		if (l->unknown || !compare(l, &file))
 			break;
@@ -264,7 +273,7 @@ read_files(struct store *s, struct look *l, struct db_stmt *q, struct err *e)
 
 /* Until look_end(). */
 static bool
-look(struct store *s, struct upsert *u, const char *which,
+look(struct store *s, struct db *db, const char *which,
     const struct db_value *args, size_t n, struct look *l, struct err *e)
 {
 	struct db_stmt *q;
@@ -275,8 +284,7 @@ look(struct store *s, struct upsert *u, const char *which,
 	buf_init(&sql, 4 * KIB);
 	buf_text(&sql, selected);
 	buf_text(&sql, which);
-	ok = upsert_end(u, e) &&
-	     db_query(upsert_db(u), buf_cstr(&sql), args, n, &q, e) &&
+	ok = db_query(db, buf_cstr(&sql), args, n, &q, e) &&
 	     read_files(s, l, q, e);
 	l->wrong = l->wrong && !l->unknown;
 	buf_fini(&sql);
@@ -409,8 +417,9 @@ renew_patient(struct store *s, struct upsert *u, const struct renewal *r,
 	int c;
 	bool ok;
 
-	ok = look(s, u, of_patient,
-	    DB_ARGS(db_int(whose.patient), db_int(whose.said)), &l, e);
+	ok = upsert_end(u, e) &&
+	     look(s, upsert_db(u), of_patient,
+		 DB_ARGS(db_int(whose.patient), db_int(whose.said)), &l, e);
 	for (c = 0; c < COLUMN_COUNT; c++)
 		if (l.should[c].n == 0 && !is_open(&l, (enum column)c))
 			l.should[c] = l.row[c];
@@ -428,9 +437,10 @@ looks_wrong(struct store *s, struct upsert *u, enum scope scope,
 	struct look l = {.scope = scope, .renewal = r};
 	bool ok;
 
-	ok = look(s, u, scope == SCOPE_STUDY ? of_study : of_series,
-	    DB_ARGS(db_int(scope == SCOPE_STUDY ? r->study : r->series)), &l,
-	    e);
+	ok = upsert_end(u, e) &&
+	     look(s, upsert_db(u), scope == SCOPE_STUDY ? of_study : of_series,
+		 DB_ARGS(db_int(scope == SCOPE_STUDY ? r->study : r->series)),
+		 &l, e);
 	*wrong = l.wrong;
 	look_end(&l);
 	return ok;
@@ -490,4 +500,46 @@ void
 renew_end(struct renewal *r)
 {
 	arena_fini(&r->arena);
+}
+
+bool
+renew_check(struct store *s, struct db *db, enum index_level level, int64_t id,
+    bool *wrong, struct err *e)
+{
+	static const char *const which[] = {of_patient, of_study, of_series};
+	static const enum scope scopes[] = {
+	    SCOPE_PATIENT, SCOPE_STUDY, SCOPE_SERIES};
+	const struct db_value args[] = {db_int(id), db_int(0)};
+	struct look l = {.any = true};
+	bool ok;
+
+	must(level < ARRAY_LEN(which));
+	l.scope = scopes[level];
+	ok = look(
+	    s, db, which[level], args, level == LEVEL_PATIENT ? 2 : 1, &l, e);
+	*wrong = l.wrong;
+	look_end(&l);
+	return ok;
+}
+
+bool
+renew_study(struct store *s, struct upsert *u, int64_t study, struct err *e)
+{
+	struct owner before = {.patient = 0}, made = {.patient = 0};
+	int64_t instance;
+	bool found;
+
+	if (!upsert_end(u, e) ||
+	    !db_get_int(upsert_db(u),
+		"SELECT i.id FROM series e JOIN instance i ON i.series = e.id"
+		" WHERE e.study = ? LIMIT 1",
+		DB_ARGS(db_int(study)), &instance, &found, e))
+		return false;
+	if (!found)
+		return true;
+	return owner_of(upsert_db(u), instance, &before, e) &&
+	       make_anew(s, u, study, &made, e) &&
+	       renew_patient(s, u, NULL, made, true, e) &&
+	       (made.patient == before.patient ||
+		   renew_patient(s, u, NULL, before, true, e));
 }

@@ -30,4 +30,13 @@ bool renew(struct store *s, struct upsert *u, const struct renewal *r,
     const struct row *now, struct err *e) MUST_USE;
 void renew_end(struct renewal *r);
 
+/* For a check, on any connection: does a patient, a study or a series say what
+ * no file of it says, or not say what one does? Not what HL7 told of a
+ * patient. */
+bool renew_check(struct store *s, struct db *db, enum index_level level,
+    int64_t id, bool *wrong, struct err *e) MUST_USE;
+/* All rows of a study from its files, and its patient's. */
+bool renew_study(
+    struct store *s, struct upsert *u, int64_t study, struct err *e) MUST_USE;
+
 #endif

@@ -502,6 +502,22 @@ TEST(findings_and_repairs)
 	archive_exec(&t, "UPDATE series SET bytes = 1 WHERE id ="
 			 " (SELECT min(id) FROM series)");
 	check_finding(&t, FINDING_COUNTS, false);
+	archive_exec(&t, "UPDATE study SET ModalitiesInStudy = 'XA'"
+			 " WHERE StudyInstanceUID = '1.8.0'");
+	check_finding(&t, FINDING_COUNTS, false);
+	archive_exec(&t, "UPDATE patient SET PatientBirthDate = '19000101'"
+			 " WHERE PatientID = '1.8.1'");
+	check_finding(&t, FINDING_ROW, true);
+	archive_exec(&t, "UPDATE study SET patient = (SELECT id FROM patient"
+			 " WHERE PatientID = '1.8.0')"
+			 " WHERE StudyInstanceUID = '1.8.1'");
+	check_finding(&t, FINDING_ROW, true);
+	archive_exec(&t, "UPDATE study SET StudyDate = ''"
+			 " WHERE StudyInstanceUID = '1.8.1'");
+	check_finding(&t, FINDING_ROW, true);
+	archive_exec(&t, "UPDATE series SET SeriesDate = '20200101' WHERE id ="
+			 " (SELECT min(id) FROM series)");
+	check_finding(&t, FINDING_ROW, true);
 	archive_exec(&t, "DELETE FROM word WHERE kind = 2");
 	check_finding(&t, FINDING_WORDS, false);
 	archive_exec(&t, "INSERT INTO word_text (word_text, rowid, patient,"
@@ -526,7 +542,8 @@ delete_one(struct upsert *u, void *ctx, struct err *e)
 
 TEST(orphans_are_indexed)
 {
-	char uid[] = "1.9.9", *before, *after;
+	/* No value of the rows above it came from this one. */
+	char uid[] = "1.9.11", *before, *after;
 	struct archive t;
 
 	if (!fill(&t))
