@@ -91,10 +91,14 @@ void store_set_read_only(struct store *s, const char *why);
  * read-only. */
 bool store_flush(
     struct store *s, int fd, const char *path, struct err *e) MUST_USE;
-/* Enter this process in table writer before it stores its first object. */
+/* Enter this process in table writer before it stores its first object;
+ * ERR_DENIED while another one builds the index anew. */
 bool store_writer_begin(struct store *s, struct err *e) MUST_USE;
 /* Leave our row behind, as if the process had died: the next start recovers. */
 void store_writer_leave_mark(struct store *s);
+/* From now on no other process becomes a writer; false when one wants the
+ * same. Those that are writers already are to be looked for afterwards. */
+bool store_writer_alone(struct store *s);
 /* Whether the process behind a row of table writer lives. */
 bool store_writer_lives(struct store *s, int64_t id);
 

@@ -140,7 +140,9 @@ be_alone(struct store *s, int *lock, struct err *e)
 			return fail(e, ERR_DENIED,
 			    "a server uses '%s': stop it first", s->folder);
 	}
-	if (!store_writer_begin(s, e) || !other_writers(s, &others, e))
+	others = !store_writer_alone(s);
+	if (!others &&
+	    (!store_writer_begin(s, e) || !other_writers(s, &others, e)))
 		return false;
 	if (others)
 		return fail(e, ERR_DENIED,

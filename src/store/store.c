@@ -323,6 +323,28 @@ store_writer_lives(struct store *s, int64_t id)
 	return writer_lock(s, id, F_OFD_GETLK) != 0;
 }
 
+/* The byte of who builds the index anew: no row has it. */
+#define BYTE_ALONE 0
+
+bool
+store_writer_alone(struct store *s)
+{
+	return writer_lock(s, BYTE_ALONE, F_OFD_SETLK) >= 0;
+}
+
+/* Against whom the index is being emptied everything would be new. */
+static bool
+give_way(struct store *s, struct writer *w, struct err *e)
+{
+	if (writer_lock(s, BYTE_ALONE, F_OFD_GETLK) == 0)
+		return true;
+	(void)!commit_run(s->commit, true, delete_writer, w, e);
+	return fail(e, ERR_DENIED,
+	    "the index of '%s' is being built anew: try again when that has "
+	    "ended",
+	    s->folder);
+}
+
 static bool
 begin_writer(struct store *s, struct err *e)
 {
@@ -336,6 +358,10 @@ begin_writer(struct store *s, struct err *e)
 		    COMMIT_DONE)
 			return false;
 		if (writer_lock(s, w.id, F_OFD_SETLK) >= 0) {
+			/* Whoever wants to be alone has looked for ours, or we
+			 * see his. */
+			if (!give_way(s, &w, e))
+				return false;
 			s->writer_id = w.id;
 			return true;
 		}

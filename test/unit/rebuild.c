@@ -398,6 +398,49 @@ TEST(replacing_gives_the_index_of_the_files)
 	archive_end(&t);
 }
 
+/* Another process, while the index is half empty. */
+static bool
+put_beside(void *ctx, uint64_t done, uint64_t total)
+{
+	struct archive *t = ctx, other = *t;
+	struct store_config config = {.folder = t->folder};
+	struct object_result out;
+	char text[4][32];
+	struct sample s;
+
+	(void)total;
+	if (done != 4)
+		return true;
+	sample_of(9, &s, text);
+	s.name = "Other^Name";
+	arena_init(&other.arena, MIB);
+	if (CHECK(store_open(&other.store, &config, &other.e))) {
+		CHECK(!archive_put(&other, &s, &out));
+		CHECK_EQ(other.e.code, ERR_DENIED);
+		store_close(&other.store);
+	}
+	arena_fini(&other.arena);
+	return true;
+}
+
+TEST(nothing_is_stored_while_the_index_is_built)
+{
+	struct rebuild_result result;
+	char *before, *after;
+	struct archive t;
+
+	if (!fill(&t))
+		return;
+	before = archive_dump(&t);
+	CHECK(store_reindex(t.store, put_beside, &t, &result, &t.e));
+	after = archive_dump(&t);
+	CHECK_STR(str_from(after), before);
+	CHECK_EQ(archive_files(&t), OBJECTS);
+	free(before);
+	free(after);
+	archive_end(&t);
+}
+
 TEST(reindex_beside_a_server_is_refused)
 {
 	struct store_config config = {.server = false};

@@ -85,7 +85,7 @@ is_zip(struct str head)
 static enum feed_outcome
 store_failed(const struct err *e)
 {
-	if (e->code == ERR_FULL || e->code == ERR_IO)
+	if (e->code == ERR_FULL || e->code == ERR_IO || e->code == ERR_DENIED)
 		return FEED_BROKEN;
 	return FEED_REFUSED;
 }
@@ -158,6 +158,7 @@ feed_stream(struct feed *f, feed_read *read, void *ctx, uint64_t size_hint,
 {
 	struct file_meta meta;
 	enum feed_outcome outcome;
+	struct err why;
 	struct str head;
 	ssize_t got;
 	bool prefix;
@@ -182,8 +183,12 @@ feed_stream(struct feed *f, feed_read *read, void *ctx, uint64_t size_hint,
 		return FEED_MEDIA;
 	outcome = store_object(f, &meta, read, ctx, size_hint, size, e);
 	/* A guess that the bytes are DICOM was wrong when they do not parse. */
-	if (outcome == FEED_REFUSED && meta.guessed && !prefix &&
-	    e->code == ERR_MALFORMED)
-		return FEED_FOREIGN;
-	return outcome;
+	if (outcome != FEED_REFUSED || !meta.guessed || prefix ||
+	    e->code != ERR_MALFORMED)
+		return outcome;
+	why = *e;
+	fail(e, ERR_MALFORMED,
+	    "not a DICOM file (nor a data set without its header: %s)",
+	    why.text);
+	return FEED_FOREIGN;
 }
