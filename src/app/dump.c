@@ -25,13 +25,17 @@ dump(const char *path, struct err *e)
 
 	if (fd < 0 || fstat(fd, &st) != 0)
 		return fail_errno(e, "cannot open '%s'", path);
+	if (!S_ISREG(st.st_mode)) {
+		os_close(&fd);
+		return fail(e, ERR_MALFORMED, "'%s' is not a file", path);
+	}
 	n = (size_t)st.st_size;
 	if (n > 0)
 		p = mmap(NULL, n, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (p == MAP_FAILED)
 		fail_errno(e, "cannot read '%s'", path);
 	else if (p == NULL)
-		fail(e, ERR_MALFORMED, "'%s' is empty or no file", path);
+		fail(e, ERR_MALFORMED, "'%s' is empty", path);
 	os_close(&fd);
 	if (p == MAP_FAILED || p == NULL)
 		return false;

@@ -56,6 +56,9 @@ take_host(struct node *n, const char *text, struct err *e)
 	char shown[80];
 	size_t i;
 
+	/* As addresses of IPv6 stand before a port. */
+	if (s.n > 2 && s.p[0] == '[' && s.p[s.n - 1] == ']')
+		s = str_of(s.p + 1, s.n - 2);
 	for (i = 0; i < s.n; i++)
 		if (s.p[i] <= ' ' || s.p[i] > '~' || s.p[i] == '/' ||
 		    s.p[i] == '\\')

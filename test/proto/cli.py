@@ -497,6 +497,10 @@ def t_import_single_files():
             assert any(line.startswith("refused: ") and name in line
                        for line in done.stderr.splitlines()), done.stderr
         equal(digests(objects(f.data)), digests([good]))
+        # What looks like elements and is none.
+        subprocess.run(["tar", "cf", f("d.tar"), "-C", f.path, "a.dcm"],
+                       check=True)
+        assert "not a DICOM file" in f.run("import", f("d.tar")).stderr
         # In a folder what is not DICOM is skipped; what is torn is not.
         os.mkdir(f("in"))
         shutil.copy(f("b.dcm"), f("in"))
@@ -915,6 +919,10 @@ def t_export_unknown_study():
         f.error(1, "export", sample.uid("study", "a"), "1.2.3", "-o",
                 f("a.zip"))
         assert not os.path.exists(f("a.zip"))
+        # One named twice is exported once.
+        uid = sample.uid("study", "a")
+        equal(counts(f.verb("export", uid, uid, "-o", f("b.zip")))["exported"],
+              1)
 
 
 def t_export_names_are_safe_and_unique():
@@ -1063,6 +1071,8 @@ def t_nodes():
         assert "CT1" not in f.verb("node", "list")
         assert "CT1" in f.error(1, "node", "delete", "CT1")
         f.error(1, "node", "edit", "CT1", "--port", "1")
+        f.verb("node", "add", "SIX", "[2001:db8::7]", "104")
+        assert " 2001:db8::7 104" in f.verb("node", "list")
         f.verb("node", "add", "EVIL", "h", "1", "--name", "\033[2Jx")
         assert "\033" not in f.verb("node", "list")
 
@@ -1104,7 +1114,7 @@ def t_dump():
         f.error(1, "dump", f("absent"), data=False)
         open(f("empty"), "wb").close()
         f.error(1, "dump", f("empty"), data=False)
-        f.error(1, "dump", f.path, data=False)
+        assert "is not a file" in f.error(1, "dump", f.path, data=False)
 
 
 if __name__ == "__main__":

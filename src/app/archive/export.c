@@ -460,7 +460,8 @@ export_studies(struct export *x, const struct words *uids, const char *target,
 	bool done = true;
 
 	for (i = 0; i < uids->n; i++)
-		if (!each_study(x, uids->at[i], count_study, e))
+		if (!named_before(uids, i) &&
+		    !each_study(x, uids->at[i], count_study, e))
 			return false;
 	if (!export_out_open(&x->out, target, e))
 		return false;
@@ -468,7 +469,7 @@ export_studies(struct export *x, const struct words *uids, const char *target,
 		done = export_medium_begin(&x->medium, x->store, x->out, e);
 	progress_begin(&x->progress, "exporting", "images");
 	for (i = 0; done && i < uids->n; i++)
-		if (x->medium == NULL || !named_before(uids, i))
+		if (!named_before(uids, i))
 			done = each_study(x, uids->at[i], export_study, e);
 	if (done && x->dicomdir)
 		done = export_medium_end(x->medium, &x->others, e);
