@@ -9,6 +9,7 @@
 #include "base/os.h"
 #include "web/auth/secret.h"
 #include "web/http/inside.h"
+#include "web/link.h"
 
 #include <microhttpd.h>
 #include <netdb.h>
@@ -319,11 +320,11 @@ outside_of_loopback(struct call *c, char *out, size_t room)
 const char *
 web_outside(struct call *c)
 {
-	const char *scheme = c->secure ? "https" : "http", *url;
 	struct web *w = c->web;
 	char name[WEB_TEXT_ROOM];
 	unsigned listening;
-	bool port;
+	const char *url;
+	struct buf text;
 
 	mutex_lock(&w->lock);
 	memcpy(name,
@@ -335,12 +336,11 @@ web_outside(struct call *c)
 	if ((is_auto(name) || name[0] == '\0') &&
 	    !outside_of_loopback(c, name, sizeof(name)))
 		return call_origin(c);
-	/* A name may bring the port under which a proxy is reached. */
-	port = listening != 0 && (name[0] == '[' ? name[strlen(name) - 1] == ']'
-						 : strchr(name, ':') == NULL);
-	url = port ? arena_printf(
-			 &c->arena, "%s://%s:%u", scheme, name, listening)
-		   : arena_printf(&c->arena, "%s://%s", scheme, name);
+	buf_init(&text, 2 * WEB_TEXT_ROOM);
+	buf_text(&text, c->secure ? "https://" : "http://");
+	link_authority(str_from(name), listening, c->secure, &text);
+	url = arena_cstr(&c->arena, buf_str(&text));
+	buf_fini(&text);
 	return url != NULL ? url : call_origin(c);
 }
 

@@ -36,6 +36,14 @@ TEST(of_a_token)
 	memcpy(c.outside_address, "2001:db8::7", 12);
 	c.port = 3000;
 	is(&c, "http://[2001:db8::7]:3000/token?ABC");
+	/* A proxy's port. */
+	memcpy(c.outside_address, "gate.example.org:8443", 22);
+	is(&c, "http://gate.example.org:8443/token?ABC");
+	memcpy(c.server_name, "pacs.example.org:443", 21);
+	c.tls = true;
+	is(&c, "https://pacs.example.org:443/token?ABC");
+	c.tls = false;
+	c.server_name[0] = '\0';
 	c.port = 0;
 	is(&c, "");
 	c.port = 3000;

@@ -69,8 +69,11 @@ token_enter(struct call *c, struct reply *r, struct err *e)
 	(void)e;
 	if (!link_open(c, r, c->query, &t))
 		return true;
-	link_use_count(c->store, str_from(t.study));
-	access_enter_link(c, r, t.study, c->query);
+	/* What only looks whether the link is there opens nothing. */
+	if (!c->head) {
+		link_use_count(c->store, str_from(t.study));
+		access_enter_link(c, r, t.study, c->query);
+	}
 	reply_redirect(r, "/token/study");
 	return true;
 }

@@ -1,41 +1,59 @@
 /*
  * Patients' links, see link.h. The window counts whole days from the date of
  * the study as DICOM has it, from its arrival, or from when the token was made;
- * a study without a date counts from its arrival (F84, A18).
+ * a study without a date, or with one that is in no calendar, counts from its
+ * arrival (F84, A18). Days are those of this machine's time zone.
  */
 #include "web/auth/link.h"
 
 #include "base/clock.h"
+#include "dicom/value.h"
 #include "web/auth/access.h"
 #include "web/http/inside.h"
 
-#define DAY_MS (24 * 3600 * 1000LL)
+#define DAY_ROOM 9
 
-/* "20261121", or the first parts of "2026/11/21/…"; false when it is none. */
+/* The day that the first parts of "2026/11/21/…" name. */
 static bool
-date_ms(struct str s, int64_t *out)
+day_of_path(struct str path, char out[DAY_ROOM])
 {
-	struct tm tm = {0};
-	char digit[8];
+	char text[DAY_ROOM];
 	size_t i, n = 0;
 
-	for (i = 0; i < s.n && n < 8; i++)
-		if (s.p[i] >= '0' && s.p[i] <= '9')
-			digit[n++] = (char)(s.p[i] - '0');
-		else if (s.p[i] != '/')
-			break;
-	if (n < 8)
-		return false;
-	tm.tm_year =
-	    digit[0] * 1000 + digit[1] * 100 + digit[2] * 10 + digit[3] - 1900;
-	tm.tm_mon = digit[4] * 10 + digit[5] - 1;
-	tm.tm_mday = digit[6] * 10 + digit[7];
-	*out = (int64_t)timegm(&tm) * 1000;
-	return true;
+	for (i = 0; i < path.n && n < DAY_ROOM - 1; i++)
+		if (path.p[i] != '/')
+			text[n++] = (char)path.p[i];
+	return date_parse(str_of(text, n), out);
 }
 
 static bool
-arrived(struct call *c, const char *study, int64_t *out, struct err *e)
+day_of_moment(int64_t utc_ms, char out[DAY_ROOM])
+{
+	time_t seconds = (time_t)(utc_ms / 1000);
+	char text[DAY_ROOM];
+	struct tm tm;
+
+	return localtime_r(&seconds, &tm) != NULL &&
+	       strftime(text, sizeof(text), "%Y%m%d", &tm) == DAY_ROOM - 1 &&
+	       date_parse(str_from(text), out);
+}
+
+/* When this day begins where this machine stands. */
+static int64_t
+midnight_ms(const char day[DAY_ROOM])
+{
+	uint64_t v = 0;
+	struct tm tm = {.tm_isdst = -1};
+
+	(void)!str_u64(str_from(day), &v);
+	tm.tm_year = (int)(v / 10000) - 1900;
+	tm.tm_mon = (int)(v / 100 % 100) - 1;
+	tm.tm_mday = (int)(v % 100);
+	return (int64_t)mktime(&tm) * 1000;
+}
+
+static bool
+arrived(struct call *c, const char *study, char day[DAY_ROOM], struct err *e)
 {
 	struct condition is = {.column = COLUMN_StudyInstanceUID,
 	    .kind = CONDITION_IS,
@@ -49,7 +67,7 @@ arrived(struct call *c, const char *study, int64_t *out, struct err *e)
 
 	if (!index_search(c->store, &search, 0, &c->arena, &rows, &n, e))
 		return false;
-	if (n == 0 || !date_ms(rows[0].path, out))
+	if (n == 0 || !day_of_path(rows[0].path, day))
 		return fail(e, ERR_MISSING, "there is no such study");
 	return true;
 }
@@ -60,7 +78,8 @@ link_until(struct call *c, const struct token_study *t, int64_t *until_ms,
 {
 	struct web *w = c->web;
 	enum web_link_from from;
-	int64_t begin;
+	char day[DAY_ROOM];
+	bool known = false;
 	int days;
 
 	mutex_lock(&w->lock);
@@ -71,13 +90,14 @@ link_until(struct call *c, const struct token_study *t, int64_t *until_ms,
 	if (days <= 0)
 		return true;
 	if (from == WEB_FROM_ISSUED)
-		begin = t->issued_ms;
-	else if ((from != WEB_FROM_STUDY ||
-		     !date_ms(str_from(t->date), &begin)) &&
-		 !arrived(c, t->study, &begin, e))
+		known = day_of_moment(t->issued_ms, day);
+	else if (from == WEB_FROM_STUDY)
+		known = date_parse(str_from(t->date), day);
+	if (!known && !arrived(c, t->study, day, e))
 		return false;
 	/* The day on which it ends is open to its end. */
-	*until_ms = begin + (days + 1) * DAY_MS;
+	date_add(day, days + 1);
+	*until_ms = midnight_ms(day);
 	if (*until_ms < 1)
 		*until_ms = 1;
 	return true;
