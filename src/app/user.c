@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 struct request {
-	const char *data, *role, *rights, *active, *own;
+	const char *data, *role, *rights, *active, *own, *name;
 	const char *text[USER_TEXTS];
 	bool password_stdin, json;
 	struct words words;
@@ -132,8 +132,12 @@ edit(struct request *r, struct err *e)
 {
 	struct user u;
 
-	return named(r, &u, e) && take_options(r, &u, e) &&
-	       user_put(r->store, &u, e);
+	if (!named(r, &u, e) || !take_options(r, &u, e))
+		return false;
+	if (r->name != NULL &&
+	    !str_copy(u.name, sizeof(u.name), str_from(r->name)))
+		return fail(e, ERR_USAGE, "the user name is too long");
+	return user_put(r->store, &u, e);
 }
 
 static bool
@@ -252,6 +256,8 @@ act(struct request *r, struct err *e)
 		return fail(e, ERR_USAGE,
 		    "user '%.40s': allowed: add, list, edit, password, delete",
 		    name);
+	if (r->name != NULL && actions[i].run != edit)
+		return fail(e, ERR_USAGE, "--name is for 'user edit' only");
 	return options_words(&r->words, actions[i].min, actions[i].max, e) &&
 	       verb_store(&r->store, verb_data(r->data), i == 0, e) &&
 	       actions[i].run(r, e);
@@ -263,6 +269,7 @@ run(int argc, char **argv)
 	struct request r = {0};
 	const struct option options[] = {
 	    {"--data", OPTION_TEXT, &r.data},
+	    {"--name", OPTION_TEXT, &r.name},
 	    {"--role", OPTION_TEXT, &r.role},
 	    {"--rights", OPTION_TEXT, &r.rights},
 	    {"--active", OPTION_TEXT, &r.active},
@@ -298,8 +305,8 @@ const struct verb verb_user = {
     .summary = "Add, list and change the users of the portal",
     .usage = "user add NAME [--role admin|user] [--rights R,R…] "
 	     "[--password-stdin] [FIELDS]\n"
-	     "user edit NAME [--role …] [--rights …] [--active yes|no] "
-	     "[FIELDS]\n"
+	     "user edit NAME [--name NEW] [--role …] [--rights …] "
+	     "[--active yes|no] [FIELDS]\n"
 	     "user password NAME [--password-stdin]\n"
 	     "user list [--json]\n"
 	     "user delete NAME",
@@ -314,7 +321,7 @@ const struct verb verb_user = {
 	"--only-institution, --only-referring PATTERN (with * and ?),\n"
 	"--only-modality CT,MR…, --only-own yes|no (own uploads).\n"
 	"\n"
-	"A running server follows at once; sessions end with the password or\n"
-	"when a user is not active any more.\n",
+	"A running server follows at once; sessions end with the password, with\n"
+	"the name, or when a user is not active any more.\n",
     .run = run,
 };

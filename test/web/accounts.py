@@ -126,7 +126,14 @@ def t_basic_and_keys():
         (row,) = plain.get("/api/v1/account/keys").json["keys"]
         equal(row["name"], "script")
         assert key not in plain.get("/api/v1/account/keys").text
-        equal(me(Http(server, Authorization="Bearer frk_x")).status, 401)
+        wrong = me(Http(server, Authorization="Bearer frk_x"))
+        equal(wrong.status, 401)
+        # Programs are told how; a browser would show a dialog of its own.
+        equal([c.split()[0] for c in wrong.all("WWW-Authenticate")],
+              ["Bearer", "Basic"])
+        equal([c.split()[0] for c in me(Http(
+            server, User_Agent="Mozilla/5.0 (X11)")).all("WWW-Authenticate")],
+            ["Bearer"])
         root = login(server, "root")
         equal(root.delete("/api/v1/account/keys/%d" % row["id"]).status, 404)
         server.verb("user", "edit", "eva", "--active", "no")
@@ -171,6 +178,30 @@ def t_users():
         login(server, "無名 ö", "Ü" * 1024)
         equal(web.delete(path).status, 204)
         equal(web.get(path).status, 404)
+
+
+def t_another_name():
+    """Keys stay; sessions and passwords that are known by the old name end."""
+    with users() as server:
+        root, web = login(server, "root"), login(server, "eva")
+        plain = Http(server, **basic("eva", PASSWORD))
+        key = plain.post("/api/v1/account/keys", {"name": "k"}).json["key"]
+        for name in ("ROOT", "a:b", ""):
+            assert root.patch("/api/v1/users/eva", {
+                "name": name}).status in (400, 409), name
+        equal(me(web).status, 200)
+        equal(root.patch("/api/v1/users/eva", {"name": "Ida"}).json["name"],
+              "Ida")
+        equal((me(web).status, me(plain).status), (401, 401))
+        login(server, "ida")
+        equal(me(Http(server, Authorization="Bearer " + key))
+              .json["user"]["name"], "Ida")
+        server.verb("user", "edit", "ida", "--name", "eva", "--phone", "1")
+        one = root.get("/api/v1/users/eva").json
+        equal((one["name"], one["phone"]), ("eva", "1"))
+        assert "already" in server.run(
+            "user", "edit", "eva", "--name", "Root").stderr
+        equal(server.run("user", "list", "--name", "x").returncode, 2)
 
 
 def t_last_administrator_stays():
@@ -284,9 +315,12 @@ def t_second_factor():
         # A code works once.
         equal(enter(code=code).code, "wrong_credentials")
         equal(me(Http(server, **basic("eva", PASSWORD))).status, 401)
+        # The right password does not wipe out wrong codes.
+        for _ in range(9):
+            equal(enter(code="000000").code, "wrong_credentials")
+        equal(enter(code=code_of(secret, 1)).status, 429)
         root = login(server, "root")
         equal(root.delete("/api/v1/users/eva/second_factor").status, 204)
-        equal(enter().status, 200)
 
 
 def t_row_d1_first_administrator():

@@ -118,6 +118,19 @@ struct change {
 };
 
 static bool
+name_is_free(struct db *db, const struct change *c, struct err *e)
+{
+	int64_t n;
+	bool found;
+
+	if (!db_get_int(db, "SELECT 1 FROM user WHERE name_key = ? AND id <> ?",
+		DB_ARGS(db_str(c->key), db_int(c->user->id)), &n, &found, e))
+		return false;
+	return !found || fail(e, ERR_CONFLICT, "there is a user '%s' already",
+			     c->user->name);
+}
+
+static bool
 taken(struct db *db, const struct change *c, struct err *e)
 {
 	int64_t n;
@@ -130,11 +143,7 @@ taken(struct db *db, const struct change *c, struct err *e)
 		return fail(e, ERR_CONFLICT, "there is a user already");
 	if (n >= USERS_MAX)
 		return fail(e, ERR_LIMIT, "more than %d users", USERS_MAX);
-	if (!db_get_int(db, "SELECT 1 FROM user WHERE name_key = ?",
-		DB_ARGS(db_str(c->key)), &n, &found, e))
-		return false;
-	return !found || fail(e, ERR_CONFLICT, "there is a user '%s' already",
-			     c->user->name);
+	return name_is_free(db, c, e);
 }
 
 static bool
@@ -205,13 +214,20 @@ there(struct db *db, struct err *e)
 static bool
 put(struct upsert *up, void *ctx, struct err *e)
 {
-	const struct user *u = ctx;
+	const struct change *c = ctx;
+	const struct user *u = c->user;
 	struct db *db = upsert_db(up);
 
-	return db_exec(db,
+	return name_is_free(db, c, e) &&
+	       db_exec(db,
 		   "UPDATE user SET generation = generation + 1"
-		   " WHERE id = ? AND active > ?",
-		   DB_ARGS(db_int(u->id), db_int(u->active)), e) &&
+		   " WHERE id = ? AND (active > ? OR name <> ?)",
+		   DB_ARGS(db_int(u->id), db_int(u->active), db_text(u->name)),
+		   e) &&
+	       db_exec(db,
+		   "UPDATE user SET name = ?, name_key = ? WHERE id = ?",
+		   DB_ARGS(db_text(u->name), db_str(c->key), db_int(u->id)),
+		   e) &&
 	       write_texts(db, u, e) && there(db, e) &&
 	       an_admin_is_left(db, e) && count_change(db, e);
 }
@@ -220,8 +236,17 @@ bool
 user_put(struct store *s, const struct user *u, struct err *e)
 {
 	struct user copy = *u;
+	struct change c = {.user = &copy};
+	struct arena a;
+	bool ok;
 
-	return commit_run(s->commit, true, put, &copy, e) == COMMIT_DONE;
+	if (!check_name(str_from(u->name), e))
+		return false;
+	arena_init(&a, 64 * KIB);
+	c.key = fold_name(&a, str_from(u->name));
+	ok = commit_run(s->commit, true, put, &c, e) == COMMIT_DONE;
+	arena_fini(&a);
+	return ok;
 }
 
 struct secret {

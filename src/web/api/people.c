@@ -191,12 +191,21 @@ users_show(struct call *c, struct reply *r, struct err *e)
 bool
 users_change(struct call *c, struct reply *r, struct err *e)
 {
+	struct str name = STR("");
+	bool renamed;
 	struct user u;
 
 	if (!that_user(c, &u, e) || !call_json(c, e) ||
-	    !take_fields(c, &u, e) || !user_put(c->store, &u, e))
+	    !take_fields(c, &u, e) ||
+	    !call_text(c, "name", 0, USER_TEXT_ROOM - 1, &name, e))
 		return false;
-	if (!u.active)
+	renamed = call_member(c, "name") != NULL && !str_eq_text(name, u.name);
+	if (renamed)
+		(void)str_copy(u.name, sizeof(u.name), name);
+	if (!user_put(c->store, &u, e))
+		return false;
+	/* Who is called otherwise logs in by the new name. */
+	if (!u.active || renamed)
 		visit_end_all(c->web->guard, u.id, NULL);
 	guard_forget(c->web->guard);
 	people_user(reply_json(r), &u);

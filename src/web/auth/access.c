@@ -121,7 +121,10 @@ access_password(struct call *c, struct reply *r, struct str name,
 		password.n = 4 * PASSWORD_MOST;
 	right = password_verify(password, there ? out->hash : NULL);
 	if (right && there && out->active) {
-		guard_succeeded(g, account);
+		/* Who has a second factor has not come in yet: failures with
+		 * it count on. */
+		if (!out->second)
+			guard_succeeded(g, account);
 		return true;
 	}
 	guard_failed(g, account, c->client);
@@ -338,6 +341,13 @@ refuse_nobody(struct call *c, struct reply *r)
 {
 	if (c->viewer.kind != VIEWER_NOBODY) {
 		reply_refuse(r, 403, "denied", "this is not allowed to you");
+		return false;
+	}
+	/* A patient has no account to log in with. */
+	if (c->route->flags & ROUTE_LINK &&
+	    call_cookie(c, cookie_name(c, true)).p != NULL) {
+		reply_refuse(r, 401, "link_ended",
+		    "Your visit has ended. Open your link again.");
 		return false;
 	}
 	if (c->route->flags & ROUTE_PAGE && c->method == METHOD_GET) {

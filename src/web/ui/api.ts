@@ -6,6 +6,7 @@ export interface Patient {
 	patient_name: string;
 	birth_date: string;
 	sex: string;
+	key?: number; // in lists of patients
 }
 
 export interface Study extends Patient {
@@ -210,7 +211,7 @@ type Said = { error?: { code?: string; message?: string } } | null;
 
 function troubleOf(status: number, data: Said, text: string): Trouble {
 	const code = String(data?.error?.code ?? 'internal');
-	if (status === 401 && (code === 'login' || code === 'ended'))
+	if (status === 401 && ['login', 'ended', 'link_ended'].includes(code))
 		ended();
 	return new Trouble(status, code, String(data?.error?.message ?? text));
 }
@@ -255,12 +256,17 @@ export function query(values: { [name: string]: string }): string {
 	return text === '' ? '' : '?' + text;
 }
 
+// What there is of a patient. Who has no ID is known by the row of the list
+// alone, and who has no issuer is not one who has.
+export const ofPatient = (p: Patient, what: 'studies' | 'archive'): string =>
+	p.patient_id === '' ? `/patients/-/${what}?key=${p.key ?? 0}` :
+		`/patients/${part(p.patient_id)}/${what}?issuer=${part(p.issuer)}`;
+
 // Addresses of zip files.
 export const zip = {
 	study: (uid: string) => `/api/v1/studies/${part(uid)}/archive`,
 	series: (uid: string) => `/api/v1/series/${part(uid)}/archive`,
-	patient: (p: Patient) => `/api/v1/patients/${part(p.patient_id)}/archive` +
-		query({ issuer: p.issuer }),
+	patient: (p: Patient) => '/api/v1' + ofPatient(p, 'archive'),
 	many: (studies: string[], series: string[]) => '/api/v1/archive' +
 		query({ studies: studies.join(','), series: series.join(',') }),
 };

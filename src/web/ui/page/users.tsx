@@ -196,12 +196,16 @@ export function UserPage({ name }: { name: string | null }) {
 			go(userAddress(made.name), true);
 			return;
 		}
-		set(await ask<User>('PATCH', `/users/${part(name)}`, fields));
+		const now = await ask<User>('PATCH', `/users/${part(name)}`,
+			{ name: user.name, ...fields });
+		set(now);
 		if (password !== '') {
-			await ask('PUT', `/users/${part(name)}/password`, { password });
+			await ask('PUT', `/users/${part(now.name)}/password`, { password });
 			setPassword('');
 		}
 		tell(t('saved'));
+		if (now.name !== name)
+			go(userAddress(now.name), true);
 	};
 
 	return <main id="content" tabIndex={-1} class="narrow">
@@ -214,8 +218,7 @@ export function UserPage({ name }: { name: string | null }) {
 				<div class="fields">
 					<Field label={t('user_name')}>
 						<input name="name" value={user.name} required maxLength={64}
-							readOnly={name !== null} dir="auto" autocapitalize="none"
-							spellcheck={false} autocomplete="off"
+							dir="auto" autocapitalize="none" spellcheck={false} autocomplete="off"
 							onInput={e => set({ ...user,
 								name: e.currentTarget.value })} />
 					</Field>
@@ -239,6 +242,7 @@ export function UserPage({ name }: { name: string | null }) {
 						t('never')}</small>}
 			</div>
 		</Form>}
-		{user && name !== null && <Deeds user={user} changed={set} />}
+		{user && name !== null && <Deeds user={{ ...user, name }}
+			changed={u => set({ ...u, name: user.name })} />}
 	</main>;
 }
