@@ -40,9 +40,14 @@ def t_wrong_requests():
         web = Http(server)
         equal(web.get("/nothing").status, 404)
         equal(web.get("/api/v1/nothing").code, "missing")
+        for path in ("/nothing", "/token?x", "/reset?x"):
+            assert "Client IP: 127.0.0.1" in web.get(path).text, path
         got = web.post("/healthz", b"")
         equal((got.status, got.header("Allow")), (405, "GET, HEAD"))
-        equal(web.ask("BREW", "/healthz").status, 405)
+        for method in ("BREW", "OPTIONS", "TRACE"):
+            got = web.ask(method, "/healthz")
+            equal((got.status, got.header("Allow")), (405, "GET, HEAD"))
+        equal(web.ask("OPTIONS", "/nothing").status, 404)
         equal(web.get("/healthz?a=1").status, 400)
         equal(web.get("/healthz", headers={"Content-Length": "9"},
                       body=b"123456789").status, 413)

@@ -144,8 +144,8 @@ of_source(struct reply *r, uint64_t first, uint64_t size, struct client *client,
 	return m;
 }
 
-/* RFC 9110 14.2: one range of bytes; what is more, or makes no sense, is
- * answered whole. *ok false: it lies outside. */
+/* RFC 9110 14.2: one range of bytes; what is more, or makes no sense, or comes
+ * with HEAD, is answered whole. *ok false: it lies outside. */
 static bool
 take_range(
     struct call *c, uint64_t size, uint64_t *first, uint64_t *n, bool *ok)
@@ -155,7 +155,7 @@ take_range(
 	size_t dash;
 
 	*ok = true;
-	if (c->method != METHOD_GET || !str_starts(s, STR("bytes=")))
+	if (c->method != METHOD_GET || c->head || !str_starts(s, STR("bytes=")))
 		return false;
 	s = str_of(s.p + 6, s.n - 6);
 	dash = str_find(s, '-');
@@ -199,6 +199,32 @@ same_thing(struct call *c, const struct reply *r)
 	return false;
 }
 
+/* RFC 9110 13.2.2: only if it is what the client has, or has not. False: the
+ * reply says so instead. */
+static bool
+is_wanted(struct call *c, struct reply *r)
+{
+	const char *tag = "";
+	size_t i;
+
+	for (i = 0; i < r->header_count; i++)
+		if (strcmp(r->headers[i].name, "ETag") == 0)
+			tag = r->headers[i].value;
+	if (call_header(c, "If-Match").p != NULL &&
+	    !call_lists_tag(c, "If-Match", tag, false)) {
+		reply_refuse(r, 412, "changed",
+		    "this is not what it was before: fetch it anew");
+		return false;
+	}
+	if (!call_lists_tag(c, "If-None-Match", tag, true))
+		return true;
+	reply_clear(r);
+	r->status = 304;
+	r->type = NULL;
+	reply_header(r, "ETag", tag);
+	return false;
+}
+
 static struct MHD_Response *
 source_response(struct call *c, struct reply *r, struct client *client,
     struct MHD_Connection *connection)
@@ -209,6 +235,8 @@ source_response(struct call *c, struct reply *r, struct client *client,
 
 	if (!r->ranges || size == SOURCE_UNKNOWN || r->status > 200)
 		return of_source(r, 0, size, client, connection);
+	if (!is_wanted(c, r))
+		return NULL;
 	reply_header(r, "Accept-Ranges", "bytes");
 	if (!same_thing(c, r) || !take_range(c, size, &first, &n, &ok))
 		return of_source(r, 0, size, client, connection);
@@ -252,6 +280,17 @@ add(struct MHD_Response *m, const char *name, const char *value)
 		(void)MHD_add_response_header(m, name, value);
 }
 
+/* RFC 9110 11.6.1. A browser that is asked for HTTP Basic shows a dialog of its
+ * own instead of our page, and keeps what is typed there: it is not asked. */
+static void
+add_challenges(struct MHD_Response *m, const struct call *c)
+{
+	add(m, "WWW-Authenticate", "Bearer realm=\"Fileroom\"");
+	if (!str_starts(call_header(c, "User-Agent"), STR("Mozilla/")))
+		add(m, "WWW-Authenticate",
+		    "Basic realm=\"Fileroom\", charset=\"UTF-8\"");
+}
+
 static void
 add_headers(struct MHD_Response *m, const struct call *c, const struct reply *r)
 {
@@ -278,6 +317,8 @@ add_headers(struct MHD_Response *m, const struct call *c, const struct reply *r)
 		add(m, "Strict-Transport-Security", "max-age=31536000");
 	for (i = 0; i < r->header_count; i++)
 		add(m, r->headers[i].name, r->headers[i].value);
+	if (r->status == 401)
+		add_challenges(m, c);
 	if (r->close)
 		add(m, "Connection", "close");
 }

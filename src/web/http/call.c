@@ -32,6 +32,22 @@ call_cookie(const struct call *c, const char *name)
 	return str_of(NULL, 0);
 }
 
+bool
+call_lists_tag(
+    const struct call *c, const char *name, const char *tag, bool weak)
+{
+	struct str list = call_header(c, name), one;
+
+	while (list.n > 0 && str_split(&list, ',', &one)) {
+		one = str_trim(one);
+		if (weak && str_starts(one, STR("W/")))
+			one = str_of(one.p + 2, one.n - 2);
+		if (str_eq_text(one, tag) || str_eq_text(one, "*"))
+			return true;
+	}
+	return false;
+}
+
 struct str
 call_field(const struct call *c, const char *name)
 {

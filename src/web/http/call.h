@@ -68,6 +68,10 @@ struct call {
 /* Empty with a NULL p when it is not there. */
 struct str call_header(const struct call *c, const char *name);
 struct str call_cookie(const struct call *c, const char *name);
+/* Does a header that lists entity tags have this one, or "*"? Weak ones count
+ * where they may (RFC 9110 8.8.3.2). */
+bool call_lists_tag(
+    const struct call *c, const char *name, const char *tag, bool weak);
 struct str call_field(const struct call *c, const char *name);
 /* A part of the path by its name. */
 struct str call_param(const struct call *c, const char *name);

@@ -99,6 +99,7 @@ first_line(void *cls, const char *uri, struct MHD_Connection *connection)
 	x->call.began_ms = clock_mono_ms();
 	x->target = must_strdup(uri);
 	arena_init(&x->call.arena, LIMIT_EXCHANGE);
+	x->reply.call = &x->call;
 	x->reply.arena = &x->call.arena;
 	buf_init(&x->reply.body, LIMIT_HTTP_ANSWER);
 	mutex_init(&x->upload.lock);
@@ -201,10 +202,9 @@ refuse_method(struct exchange *x, unsigned allow)
 			buf_printf(&list, "%s%s%s", list.n > 0 ? ", " : "",
 			    method_name((enum method)i),
 			    i == METHOD_GET ? ", HEAD" : "");
-	reply_refuse(&x->reply, 405, "method", "this takes %s",
-	    allow != 0 ? buf_cstr(&list) : "other methods");
-	if (allow != 0)
-		reply_header(&x->reply, "Allow", buf_cstr(&list));
+	reply_refuse(
+	    &x->reply, 405, "method", "this takes %s", buf_cstr(&list));
+	reply_header(&x->reply, "Allow", buf_cstr(&list));
 	buf_fini(&list);
 }
 
@@ -332,6 +332,7 @@ take_head(struct exchange *x, const char *method)
 	struct call *c = &x->call;
 	struct str target = str_from(x->target);
 	size_t mark = str_find(target, '?');
+	unsigned allow;
 
 	c->path = str_of(target.p, mark);
 	if (mark < target.n)
@@ -343,7 +344,13 @@ take_head(struct exchange *x, const char *method)
 		return false;
 	}
 	if (!take_method(c, method)) {
-		refuse_method(x, 0);
+		/* RFC 9110 15.5.6: which ones there are is told. */
+		if (route_find(METHOD_COUNT, c->path, &c->route, c->params,
+			&allow) == ROUTE_NO_PATH)
+			reply_refuse(
+			    &x->reply, 404, "missing", "there is nothing here");
+		else
+			refuse_method(x, allow);
 		return false;
 	}
 	return take_origin(x) && find_route(x) && body_fits(x) && take_query(x);

@@ -119,7 +119,8 @@ refuse_page(struct reply *r, const char *text)
 	buf_text(&r->body, "<p>");
 	html_text(&r->body, str_from(text));
 	buf_text(&r->body, "</p><p><a href=\"/\">Fileroom</a></p>");
-	page_end(NULL, r);
+	/* Not to another site's page, which this may be. */
+	page_end(r->status != 421 ? r->call : NULL, r);
 }
 
 void

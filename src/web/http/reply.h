@@ -12,11 +12,14 @@
 
 #define REPLY_HEADERS 16
 
+struct call;
+
 struct reply_header {
 	const char *name, *value;
 };
 
 struct reply {
+	struct call *call;   /* what is answered */
 	struct arena *arena; /* of the call */
 	unsigned status;     /* 0: 200 */
 	const char *type;    /* Content-Type */

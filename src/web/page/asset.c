@@ -65,22 +65,6 @@ choose(const struct call *c, const struct asset *a)
 	return ASSET_PLAIN;
 }
 
-/* The browser's own copy is this one. */
-static bool
-has_it(const struct call *c, const struct asset *a)
-{
-	struct str list = call_header(c, "If-None-Match"), one;
-
-	while (str_split(&list, ',', &one)) {
-		one = str_trim(one);
-		if (str_starts(one, STR("W/")))
-			one = str_of(one.p + 2, one.n - 2);
-		if (str_eq_text(one, a->etag))
-			return true;
-	}
-	return false;
-}
-
 static void
 give(struct call *c, struct reply *r, const struct asset *a, const char *cache)
 {
@@ -92,7 +76,8 @@ give(struct call *c, struct reply *r, const struct asset *a, const char *cache)
 	reply_header(r, "Vary", "Accept-Encoding");
 	r->cache = cache;
 	r->type = a->type;
-	if (has_it(c, a)) {
+	/* The browser's own copy is this one. */
+	if (call_lists_tag(c, "If-None-Match", a->etag, true)) {
 		r->status = 304;
 		return;
 	}

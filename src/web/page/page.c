@@ -58,7 +58,7 @@ page_end(struct call *c, struct reply *r)
 	const char *institution, *department;
 
 	buf_text(b, "</main><footer data-place>");
-	if (c != NULL) {
+	if (c != NULL && c->client[0] != '\0') {
 		institution = web_text(c, WEB_INSTITUTION);
 		department = web_text(c, WEB_DEPARTMENT);
 		buf_text(b, "<bdi>");
