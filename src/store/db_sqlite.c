@@ -202,7 +202,7 @@ sql_part_begins(sqlite3_context *ctx, int n, sqlite3_value **args)
 	value.p = sqlite3_value_text(args[1]);
 	value.n = (size_t)sqlite3_value_bytes(args[1]);
 	for (i = 0; i < value.n && !hit; i++)
-		hit = (i == 0 || strchr("^ -,'", value.p[i - 1]) != NULL) &&
+		hit = (i == 0 || strchr("^ -,'(", value.p[i - 1]) != NULL) &&
 		      str_starts(str_of(value.p + i, value.n - i), text);
 	sqlite3_result_int(ctx, hit ? 1 : 0);
 }

@@ -74,6 +74,12 @@ def t_study_series_patient_selection():
         equal(opened(web.get(patient)), {**a, **b})
         equal(opened(web.get(patient + "?issuer=")), {**a, **b})
         equal(web.get(patient + "?issuer=NO").status, 404)
+        # The same ID of another issuer is another patient.
+        other = fill(server, tmp + "/d", count=1, study="d",
+                     patient="P/1 \u00e4", IssuerOfPatientID="H2")
+        equal(opened(web.get(patient + "?issuer=")), {**a, **b})
+        equal(opened(web.get(patient + "?issuer=H2")), other)
+        equal(opened(web.get(patient)), {**a, **b, **other})
         equal(opened(web.get("/api/v1/archive?studies=%s&series=%s" % (
             sample.uid("study", "b"), series))), {**b, **first})
         # Again what is in already.
@@ -112,6 +118,17 @@ def t_parts():
                                           "If-Range": tag})
             equal(part.status, 206)
             equal(part.body, whole.body[at:], at)
+        cut = {"Range": "bytes=0-9"}
+        for headers, status in (({"If-Match": '"x"'}, 412),
+                                ({"If-Match": '"x", ' + tag}, 206),
+                                ({"If-Match": "W/" + tag}, 412),
+                                ({"If-None-Match": "W/" + tag}, 304),
+                                ({"If-None-Match": '"x"'}, 206)):
+            equal(web.get(path, headers={**cut, **headers}).status, status,
+                  headers)
+        # RFC 9110 14.2: a range is for GET alone.
+        head = web.ask("HEAD", path, headers=cut)
+        equal((head.status, head.header("Content-Length")), (200, str(n)))
         fill(server, tmp + "/more", count=6, study="a")
         part = web.get(path, headers={"Range": "bytes=100-",
                                       "If-Range": tag})

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import warnings
 import zipfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
@@ -58,6 +59,8 @@ def t_open():
         equal(row["url"], "http://127.0.0.1:%d/token?%s"
               % (eva.address[1], row["token"]))
         equal((row["open"], row["opens"], row["opened"]), (True, 0, ""))
+        looked = Http(server).ask("HEAD", "/token?" + row["token"])
+        equal((looked.status, looked.all("Set-Cookie")), (303, []))
         web, got = opened(server, row["token"])
         equal((got.status, got.header("Location")), (303, "/token/study"))
         assert "SameSite=Lax" in got.header("Set-Cookie"), got.headers
@@ -128,43 +131,62 @@ def t_revoked():
         web, _ = opened(server, first)
         equal(web.get("/token/study").status, 200)
         equal(eva.delete(f"/api/v1/studies/{uid('1')}/token").status, 204)
-        assert web.get("/token/study").status in (303, 404)
+        # Who has no account is not sent to log in.
+        for path in ("/token/study", f"/api/v1/studies/{uid('1')}/archive"):
+            got = web.get(path)
+            assert got.status == 401 and "Open your link again" in got.text
         equal(opened(server, first)[1].status, 404)
         second = token(eva, "1")["token"]
         assert second != first
         web, _ = opened(server, second)
         # By another process, too.
         server.verb("token", "revoke", uid("1"))
-        assert web.get("/token/study").status in (303, 404)
+        assert web.get("/token/study").status in (401, 404)
 
 
 def t_window():
     with archive() as server:
         eva = login(server, "eva")
-        texts = {n: token(eva, n)["token"] for n in "123"}
+        with tempfile.TemporaryDirectory() as folder, \
+                warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for n, date in (("4", "00000000"), ("5", "20101399")):
+                sample.study(f"{folder}/{n}", count=1, study=n, date=date)
+            server.verb("import", folder)
+        texts = {n: token(eva, n)["token"] for n in "12345"}
 
         def statuses():
-            return [opened(server, texts[n])[1].status for n in "123"]
+            return [opened(server, texts[n])[1].status for n in "12345"]
+
+        def ends(n):
+            """Days from today to that on which it is open last."""
+            end = datetime.datetime.fromisoformat(
+                token(eva, n)["until"].replace("Z", "+00:00")).astimezone()
+            equal((end.hour, end.minute, end.second), (0, 0, 0))
+            return (end.date() - datetime.date.today()).days - 1
 
         def set_to(key, value):
             server.verb("settings", "set", "http." + key, value)
 
-        # A study without a date counts from its arrival.
-        equal(statuses(), [303, 410, 303])
+        # A study without a date, or with none of a calendar, counts from its
+        # arrival.
+        equal(statuses(), [303, 410, 303, 303, 303])
+        equal(ends("1"), 60)
         equal(token(eva, "2")["open"], False)
         web, _ = opened(server, texts["1"])
         set_to("token_days", "0")
-        wait_for(lambda: statuses() == [410, 410, 410])
-        assert web.get("/token/study").status in (303, 410)
+        wait_for(lambda: statuses() == [410] * 5)
+        assert web.get("/token/study").status in (401, 410)
         set_to("token_days", "-1")
-        wait_for(lambda: statuses() == [303, 303, 303])
+        wait_for(lambda: statuses() == [303] * 5)
         equal(token(eva, "2")["until"], "")
         set_to("token_days", "7")
-        wait_for(lambda: statuses() == [303, 410, 303])
+        wait_for(lambda: statuses() == [303, 410, 303, 303, 303])
         set_to("token_from", "received")
-        wait_for(lambda: statuses() == [303, 303, 303])
+        wait_for(lambda: statuses() == [303] * 5)
         set_to("token_from", "issued")
-        equal(statuses(), [303, 303, 303])
+        equal(statuses(), [303] * 5)
+        wait_for(lambda: ends("2") == 7)
 
 
 def steps(text):
@@ -346,6 +368,8 @@ def t_outside_address():
                  f"http://198.51.100.7:{server.http_port}/"),
                 ("outside_address", "gate.example.org:8443",
                  "http://gate.example.org:8443/"),
+                ("outside_address", "2001:db8::5",
+                 f"http://[2001:db8::5]:{server.http_port}/"),
                 ("server_name", "pacs.example.org",
                  f"http://pacs.example.org:{server.http_port}/")):
             server.verb("settings", "set", "http." + key, value)

@@ -2,9 +2,12 @@
 of visibility leave."""
 
 import datetime
+import io
 import os
 import sys
 import tempfile
+import warnings
+import zipfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
@@ -98,6 +101,10 @@ def t_criteria():
                 ("patient_name=aria", ""), ("patient_name=*ARI*", "12"),
                 ("patient_name=smith", "4"), ("patient_name=o", "4"),
                 ("patient_name=taro", "3"), ("patient_name=太", "3"),
+                # As lists show it.
+                ("patient_name=M%C3%BCller,+Eva+Maria", "12"),
+                ("patient_name=Yamada,+Tarou+(山田,+太郎)", "3"),
+                ("patient_name=山田　太郎", "3"), ("patient_name=doe^", "5"),
                 ("patient_id=P", "1235"), ("patient_id=%E7%84%A1", "4"),
                 ("patient_id=P1", "12"), ("patient_id=?1", "12"),
                 ("sex=F", "12"), ("sex=all", "12345"),
@@ -106,6 +113,7 @@ def t_criteria():
                 ("referring=hou", "3"), ("referring=greg", "3"),
                 ("modality=CT", "134"), ("modality=ALL", "12345"),
                 ("modality=MR&patient_name=eva", "2"),
+                ("modality=mr", "2"), ("modality=c*", "134"), ("sex=f", "12"),
                 ("description=100%25+%3Cb", "4"), ("description=study", "1235"),
                 ("patient_name=%25", ""), ("patient_name=_", ""),
                 ("patient_name=%27%20OR%201=1--", "")):
@@ -116,6 +124,7 @@ def t_wrong_criteria():
     with archive() as server:
         web = login(server, "eva")
         for query in ("mode=tomorrow", "mode=date&from=yesterday",
+                      "mode=date&from=2015-02-30", "birth_date=20150631",
                       "from=2015-13-001", "sort=size", "limit=0", "limit=x",
                       "limit=201", "next=1", "next=x~~", "next=-1~~",
                       "colour=red", "patient_name=%ff", "sex=F&sex=M"):
@@ -165,7 +174,48 @@ def t_patients():
         got = web.get("/api/v1/patients/%E7%84%A1ID/studies").json["studies"]
         equal([s["accession"] for s in got], ["ACC4"])
         equal(web.get("/api/v1/patients/P1/studies?issuer=x").status, 404)
+        equal(len(web.get("/api/v1/patients/P1/studies?issuer=")
+                  .json["studies"]), 2)
         equal(web.get("/api/v1/patients/nobody/studies").status, 404)
+
+
+def t_patients_without_id_and_with_issuer():
+    """Nobody's studies stand below another's name."""
+    with users() as server, tempfile.TemporaryDirectory() as folder:
+        for n, fields in enumerate((
+                dict(patient="", name="A^A"), dict(patient="", name="A^A"),
+                dict(patient="", name="B^B"), dict(patient="", name=""),
+                dict(patient="X", name="C^C"),
+                dict(patient="X", name="D^D", IssuerOfPatientID="H"))):
+            sample.study(folder + f"/{n}", count=1, study=str(n), rows=8,
+                         **fields)
+        server.verb("import", folder)
+        web = login(server, "eva")
+        rows = found(web, "", "patients")
+        seen = {}
+        for p in rows:
+            path = (f"/api/v1/patients/{p['patient_id']}/%s?issuer="
+                    f"{p['issuer']}" if p["patient_id"] else
+                    f"/api/v1/patients/-/%s?key={p['key']}")
+            name = p["patient_name"]
+            seen[name] = web.get(path % "studies").json["studies"]
+            equal({s["patient_name"] for s in seen[name]}, {name})
+            with zipfile.ZipFile(io.BytesIO(
+                    web.get(path % "archive").body)) as z:
+                equal(len(z.namelist()), len(seen[name]), name)
+        equal({n: len(s) for n, s in seen.items()},
+              {"A, A": 2, "B, B": 1, "": 1, "C, C": 1, "D, D": 1})
+        # A key stands for those alone who have no ID.
+        key = [p["key"] for p in rows if p["issuer"]][0]
+        equal(web.get(f"/api/v1/patients/-/studies?key={key}").status, 404)
+        for key in ("", "0", "x", "-1", "9" * 30):
+            equal(web.get(f"/api/v1/patients/-/studies?key={key}").status, 400)
+        add_user(server, "none", "--only-institution", "Nowhere")
+        none = login(server, "none")
+        for p in rows:
+            for what in ("studies", "archive"):
+                equal(none.get(f"/api/v1/patients/-/{what}?key={p['key']}")
+                      .status, 404)
 
 
 def t_row_d6_limits():
@@ -177,7 +227,7 @@ def t_row_d6_limits():
                 ("--only-institution", "North", "12"),
                 ("--only-institution", "*ou*", "34"),
                 ("--only-referring", "House^*", "3"),
-                ("--only-modality", "MR, US", "25"),
+                ("--only-modality", "mr, US", "25"),
                 ("--only-own", "yes", "")):
             name = "u" + option + value
             add_user(server, name, option, value)
@@ -222,6 +272,33 @@ def t_series():
               ["5", "4"])
         add_user(server, "ct", "--only-modality", "MR")
         equal(len(found(login(server, "ct"), "", "series")), 1)
+
+
+def t_many_series_of_long_texts():
+    """A page that would not fit into an answer is shorter."""
+    long = "\x01" * 1000
+    with users() as server, tempfile.TemporaryDirectory() as folder, \
+            warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for n in range(16):
+            sample.study(f"{folder}/{n}", count=1, series=13, rows=2,
+                         study=str(n), name=long, StudyDescription=long,
+                         InstitutionName=long, SeriesDescription=long,
+                         StudyID=long, ReferringPhysicianName=long,
+                         AccessionNumber=long, patient=long + str(n))
+        server.verb("import", folder)
+        web, seen, after, size = login(server, "eva"), [], "", 0
+        for _ in range(16):
+            page = web.get("/api/v1/series?limit=200&next=" + after)
+            equal(page.status, 200, page)
+            seen += [s["uid"] for s in page.json["series"]]
+            size += len(page.body)
+            after = quoted(page.json["next"])
+            if not after:
+                break
+        equal((len(seen), len(set(seen))), (208, 208))
+        # What one answer can hold (LIMIT_HTTP_ANSWER).
+        assert size > 8 << 20, size
 
 
 if __name__ == "__main__":

@@ -215,6 +215,10 @@ make_plain(struct arena *a, const struct condition *c, struct test *t)
 		t->form = FORM_EQUAL;
 		t->a = index_text(a, kind, s);
 		return true;
+	case CONDITION_ROW:
+		t->form = FORM_EQUAL;
+		t->row = c->row;
+		return true;
 	case CONDITION_PREFIX:
 		/* Spaces at its end are a part of it. */
 		s = c->a;
@@ -275,7 +279,7 @@ is_sure(const struct test *t)
 	case COLUMN_StudyInstanceUID:
 	case COLUMN_SeriesInstanceUID:
 	case COLUMN_SOPInstanceUID:
-		return t->form == FORM_EQUAL && t->a.n > 0;
+		return t->form == FORM_EQUAL && (t->a.n > 0 || t->row != 0);
 	default:
 		return false;
 	}
@@ -321,6 +325,10 @@ test_make(struct arena *a, const struct condition *c, struct test *out)
 	} else if (c->kind == CONDITION_CLASS) {
 		out->target = TARGET_CLASS;
 		done = make_list(a, c, out);
+	} else if (c->kind == CONDITION_OWNER) {
+		out->target = TARGET_OWNER;
+		out->row = c->row;
+		done = true;
 	} else if (c->kind == CONDITION_DATE_TIME) {
 		done = make_moment(a, c, out);
 	} else if (info->kind == COLUMN_KIND_NAME) {
@@ -432,6 +440,13 @@ add_column(struct sql *q, const struct test *t, const char *before)
 {
 	char name[64];
 
+	if (t->row != 0) {
+		sql_add(q, before);
+		sql_add(q, level_letter(t->level));
+		sql_add(q, ".id = ?");
+		sql_arg(q, db_int(t->row));
+		return;
+	}
 	column_name(name, before, t);
 	add_value(q, t, name, "wild");
 	if (t->form == FORM_MOMENT)
@@ -479,6 +494,11 @@ test_filter(const struct test *t, struct sql *q)
 		break;
 	case TARGET_CLASS:
 		filter_class(q, t);
+		break;
+	case TARGET_OWNER:
+		sql_add(q, "EXISTS (SELECT 1 FROM upload x WHERE x.user = ?"
+			   " AND x.study = s.StudyInstanceUID)");
+		sql_arg(q, db_int(t->row));
 		break;
 	}
 }
@@ -658,6 +678,14 @@ lead_class(struct sql *q, const struct test *t)
 	add_value(q, t, "x.SOPClassUID", "wild");
 }
 
+static void
+lead_owner(struct sql *q, const struct test *t)
+{
+	sql_add(q, "SELECT y.id AS id FROM upload x CROSS JOIN study y"
+		   " ON y.StudyInstanceUID = x.study WHERE x.user = ?");
+	sql_arg(q, db_int(t->row));
+}
+
 bool
 test_leads_bare(const struct test *t, enum lead_kind kind)
 {
@@ -682,8 +710,10 @@ test_lead_from(const struct test *t, enum lead_kind kind, struct sql *q)
 		lead_name(q, t, kind);
 	else if (t->target == TARGET_MODALITY)
 		lead_modality(q, t);
-	else
+	else if (t->target == TARGET_CLASS)
 		lead_class(q, t);
+	else
+		lead_owner(q, t);
 	sql_add(q, ") d CROSS JOIN ");
 	sql_add(q, level_table(t->level));
 	sql_add(q, " ");

@@ -32,7 +32,13 @@ enum test_form {
 	FORM_MOMENT  /* dates a to b, times from and to */
 };
 
-enum test_target { TARGET_COLUMN, TARGET_NAME, TARGET_MODALITY, TARGET_CLASS };
+enum test_target {
+	TARGET_COLUMN,
+	TARGET_NAME,
+	TARGET_MODALITY,
+	TARGET_CLASS,
+	TARGET_OWNER /* the user 'row' */
+};
 
 /* A condition with its values as the index writes them. */
 struct test {
@@ -45,6 +51,7 @@ struct test {
 	int words;         /* the kind of words of the column, or -1 */
 	struct str ids;    /* the words that fit, a JSON array; or empty */
 	bool many;         /* there are too many of them */
+	int64_t row; /* TARGET_COLUMN: the id is compared, not the column */
 	bool leads[LEAD_KINDS];
 	bool sure; /* finds few rows, whatever there is */
 };

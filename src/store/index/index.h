@@ -40,8 +40,10 @@ const struct column_info *column_info(enum column c);
 enum column column_of_tag(uint32_t tag);
 
 enum condition_kind {
-	CONDITION_IS,      /* equal; names by folded key, any component group */
-	CONDITION_PREFIX,  /* a: what stands before the first wild card */
+	CONDITION_IS,     /* equal; names by folded key, any component group */
+	CONDITION_ROW,    /* of PatientID: the patient's row, its id in 'row' */
+	CONDITION_OWNER,  /* of StudyInstanceUID: uploaded by the user 'row' */
+	CONDITION_PREFIX, /* a: what stands before the first wild card */
 	CONDITION_PATTERN, /* a: with * and ?; names folded on both sides */
 	/* a: with * and ?, of TEXT; case and accents do not count. Slower. */
 	CONDITION_FOLDED,
@@ -69,6 +71,7 @@ struct condition {
 	struct str time_a, time_b; /* CONDITION_DATE_TIME */
 	const struct str *list;
 	size_t list_count;
+	int64_t row; /* CONDITION_ROW, CONDITION_OWNER */
 };
 
 struct search {

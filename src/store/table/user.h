@@ -77,8 +77,8 @@ struct user {
 bool user_add(
     struct store *, struct user *, bool first, struct err *e) MUST_USE;
 /* All fields but hash, second factor and generation, which counts up when the
- * user is not active any more. ERR_CONFLICT when no active administrator would
- * be left. */
+ * user is not active any more or has another name. ERR_CONFLICT when no active
+ * administrator would be left, or the name is another's. */
 bool user_put(struct store *, const struct user *, struct err *e) MUST_USE;
 /* Ends the sessions of the user, and an open reset. */
 bool user_set_password(
@@ -131,8 +131,5 @@ bool api_key_find(struct store *, const uint8_t hash[32], struct api_key *out,
  * something of it was there before since_ms: then it is another's. */
 bool upload_put(struct store *, struct str study, int64_t user,
     int64_t since_ms, struct err *e) MUST_USE;
-/* UIDs, the newest first, at most max. */
-bool upload_list(struct store *, int64_t user, size_t max, struct arena *a,
-    struct str **out, size_t *n, struct err *e) MUST_USE;
 
 #endif

@@ -189,30 +189,3 @@ upload_put(struct store *s, struct str study, int64_t user, int64_t since_ms,
 
 	return commit_run(s->commit, true, put_upload, &c, e) == COMMIT_DONE;
 }
-
-bool
-upload_list(struct store *s, int64_t user, size_t max, struct arena *a,
-    struct str **out, size_t *n, struct err *e)
-{
-	enum db_step step = DB_STEP_FAILED;
-	struct db *db = store_reader(s, e);
-	struct db_stmt *q;
-
-	*n = 0;
-	*out = arena_array(a, max, sizeof(**out));
-	if (db == NULL || *out == NULL) {
-		if (db != NULL)
-			store_reader_done(s, db);
-		return db != NULL && fail(e, ERR_LIMIT, "too many studies");
-	}
-	if (db_query(db,
-		"SELECT study FROM upload WHERE user = ?"
-		" ORDER BY at DESC LIMIT ?",
-		DB_ARGS(db_int(user), db_int((int64_t)max)), &q, e))
-		while ((step = db_step(q, e)) == DB_STEP_ROW)
-			(*out)[(*n)++] = arena_dup(a, db_column(q, 0));
-	store_reader_done(s, db);
-	if (a->over)
-		return fail(e, ERR_LIMIT, "too many studies");
-	return step == DB_STEP_DONE;
-}

@@ -1,7 +1,7 @@
 /*
  * Zips for people: a study, a series, a patient, or what was selected.
  */
-#include "web/api/api.h"
+#include "web/api/study.h"
 
 #include "base/limit.h"
 #include "dicom/value.h"
@@ -11,7 +11,7 @@
 /* UIDs of one selection. */
 #define SELECTED 1000
 /* Of one zip, but for what keeps it to what may be seen. */
-#define CONDITIONS 2
+#define CONDITIONS PATIENT_CONDITIONS
 
 /* The last study that was looked at. */
 struct viewed {
@@ -147,9 +147,9 @@ send_fitting(struct call *c, struct reply *r,
 		return r->status != 0;
 	must(count <= CONDITIONS);
 	memcpy(all, conditions, count * sizeof(*conditions));
-	if (!take_dicomdir(c, &dicomdir, e) ||
-	    !access_limit(c, all + count, &n, want, e))
+	if (!take_dicomdir(c, &dicomdir, e))
 		return false;
+	access_limit(c, all + count, &n, want);
 	p = begin_pack(c, dicomdir);
 	if (pack_add(p, all, count + n, may_see, &viewed, e))
 		return send_pack(c, r, &p, depth, e);
@@ -195,14 +195,11 @@ archive_series_alone(struct call *c, struct reply *r, struct err *e)
 bool
 archive_patient(struct call *c, struct reply *r, struct err *e)
 {
-	struct str issuer = call_field(c, "issuer");
-	struct condition conditions[2];
-	size_t n = 0;
+	struct condition conditions[PATIENT_CONDITIONS];
+	size_t n;
 
-	conditions[n++] = is(COLUMN_PatientID, call_param(c, "id"));
-	if (issuer.p != NULL)
-		conditions[n++] = is(COLUMN_IssuerOfPatientID, issuer);
-	return send_fitting(c, r, conditions, n, 1, e);
+	return study_patient_is(c, call_param(c, "id"), conditions, &n, e) &&
+	       send_fitting(c, r, conditions, n, 1, e);
 }
 
 /* Adds each of a list of UIDs. */
@@ -216,8 +213,7 @@ add_list(struct call *c, struct pack *p, enum column column, const char *name,
 	bool want[COLUMN_COUNT];
 	size_t n = 0, limits;
 
-	if (!access_limit(c, all + 1, &limits, want, e))
-		return false;
+	access_limit(c, all + 1, &limits, want);
 	while (rest.n > 0 && str_split(&rest, ',', &uid)) {
 		uid = str_trim(uid);
 		if (!uid_met(uid))

@@ -12,12 +12,16 @@
 #include "base/limit.h"
 #include "base/utf8.h"
 #include "dicom/match.h"
+#include "dicom/value.h"
 #include "web/auth/access.h"
 
 #define CONDITIONS 24
 #define LIMIT_MOST 200
 /* Then a page is handed out that is not full. */
-#define LONG_MS 250
+#define LONG_MS   250
+#define LONG_TEXT (1 * MIB)
+/* Studies whose series are looked at before it is known how long they are. */
+#define FIRST_STUDIES 8
 
 struct criterion {
 	const char *field;
@@ -87,7 +91,24 @@ static bool
 parts_names(uint8_t c)
 {
 	return c == '^' || c == '=' || c == ' ' || c == '-' || c == ',' ||
-	       c == '\'';
+	       c == '\'' || c == '(';
+}
+
+/* A name as it was typed, or copied from a list: "Doe, Jane (...)". What
+ * stands between its words there is no part of them. */
+static struct str
+typed_words(struct arena *a, struct str s)
+{
+	uint8_t *p;
+	size_t i;
+
+	/* Also spaces of other widths become plain ones. */
+	s = utf8_fold(a, s);
+	p = arena_alloc(a, s.n);
+	for (i = 0; p != NULL && i < s.n; i++)
+		p[i] = s.p[i] != 0 && strchr(",^=()", s.p[i]) != NULL ? ' '
+								      : s.p[i];
+	return str_trim(str_of(p, p != NULL ? s.n : 0));
 }
 
 /* Does some part of a folded name begin so? */
@@ -157,6 +178,8 @@ add_texts(struct call *c, struct query *q, struct err *e)
 		if (s.n > 256)
 			return fail(e, ERR_USAGE, "'%s' is too long",
 			    criteria[i].field);
+		if (is_name(criteria[i].column) && !has_wild(s))
+			s = typed_words(&c->arena, s);
 		q->typed[i] = s;
 		s = pattern_of(&c->arena, criteria[i].column, s);
 		if (s.n == 0 || str_eq_text(s, "*"))
@@ -174,7 +197,7 @@ static bool
 take_date(struct call *c, const char *name, struct str *out, struct err *e)
 {
 	struct str s = str_trim(call_field(c, name));
-	char *p = arena_alloc(&c->arena, 9);
+	char *p = arena_alloc(&c->arena, 9), valid[9];
 	size_t i, n = 0;
 
 	*out = STR("");
@@ -187,7 +210,7 @@ take_date(struct call *c, const char *name, struct str *out, struct err *e)
 			break;
 		p[n++] = (char)s.p[i];
 	}
-	if (i < s.n || n != 8)
+	if (i < s.n || n != 8 || !date_parse(str_of(p, 8), valid))
 		return fail(e, ERR_USAGE,
 		    "'%s' must be a date such as 2026-11-21", name);
 	*out = str_of(p, 8);
@@ -197,15 +220,16 @@ take_date(struct call *c, const char *name, struct str *out, struct err *e)
 static struct str
 day(struct call *c, int ago)
 {
-	time_t now = (time_t)(clock_utc_ms() / 1000) - ago * 86400;
+	time_t now = (time_t)(clock_utc_ms() / 1000);
+	char text[9];
 	struct tm tm;
-	const char *p;
 
 	/* The day where the server stands: DICOM's dates have no zone. */
 	(void)localtime_r(&now, &tm);
-	p = arena_printf(&c->arena, "%04d%02d%02d", tm.tm_year + 1900,
-	    tm.tm_mon + 1, tm.tm_mday);
-	return str_from(p);
+	(void)strftime(text, sizeof(text), "%Y%m%d", &tm);
+	/* Not so many hours ago: days have 23 and 25, too. */
+	date_add(text, -ago);
+	return arena_dup(&c->arena, str_from(text));
 }
 
 static bool
@@ -242,17 +266,28 @@ add_dates(struct call *c, struct query *q, struct err *e)
 static void
 add_codes(struct call *c, struct query *q)
 {
-	struct str sex = call_field(c, "sex");
-	struct str modality = call_field(c, "modality");
+	struct str sex = access_code(&c->arena, call_field(c, "sex"));
+	struct str modality = str_trim(call_field(c, "modality"));
+	struct str *either;
 
-	if (sex.n > 0 && !str_eq_nocase(sex, STR("all")))
+	if (sex.n > 0 && !str_eq_text(sex, "ALL"))
 		add(q, (struct condition){.column = COLUMN_PatientSex,
 			   .kind = CONDITION_IS,
 			   .a = sex});
-	if (modality.n > 0 && !str_eq_nocase(modality, STR("all")))
-		add(q, (struct condition){.column = COLUMN_ModalitiesInStudy,
-			   .kind = CONDITION_MODALITY,
-			   .a = modality});
+	if (modality.n == 0 || str_eq_nocase(modality, STR("all")))
+		return;
+	add(q, (struct condition){.column = COLUMN_ModalitiesInStudy,
+		   .kind = CONDITION_MODALITY,
+		   .a = access_code(&c->arena, modality)});
+	either = arena_array(&c->arena, 2, sizeof(*either));
+	if (either == NULL ||
+	    str_eq(q->conditions[q->search.count - 1].a, modality))
+		return;
+	/* Some devices write small letters. */
+	either[0] = q->conditions[q->search.count - 1].a;
+	either[1] = modality;
+	q->conditions[q->search.count - 1].list = either;
+	q->conditions[q->search.count - 1].list_count = 2;
 }
 
 static bool
@@ -321,9 +356,7 @@ take_query(
 		return false;
 	add_codes(c, q);
 	q->listing.max = (size_t)max;
-	if (!access_limit(
-		c, q->conditions + q->search.count, &n, q->search.want, e))
-		return false;
+	access_limit(c, q->conditions + q->search.count, &n, q->search.want);
 	q->search.count += n;
 	for (i = 0; i < (int)q->search.count; i++)
 		if (column_info(q->conditions[i].column)->level > level)
@@ -374,49 +407,6 @@ put_next(struct call *c, struct json *j, const struct listing *last)
 }
 
 static bool
-answer(struct call *c, struct reply *r, enum index_level level,
-    const char *name, row_fn *put, struct err *e)
-{
-	struct json *j = reply_json(r);
-	struct query *q = arena_alloc(&c->arena, sizeof(*q));
-	struct listing last;
-	struct index_row *rows;
-	int64_t began_ms = clock_mono_ms();
-	size_t n, i, shown = 0, max;
-
-	if (q == NULL)
-		return fail(e, ERR_LIMIT, "the query is too large");
-	if (!take_query(c, level, q, e))
-		return false;
-	max = q->listing.max;
-	json_object(j);
-	json_key(j, name);
-	json_array(j);
-	do {
-		if (!index_list(c->store, &q->search, &q->listing, &c->arena,
-			&rows, &n, &last, e))
-			return false;
-		for (i = 0; i < n; i++) {
-			if (!row_fits(c, q, &rows[i]) ||
-			    !access_sees_row(c, level, &rows[i]))
-				continue;
-			if (!put(c, j, &rows[i], e))
-				return false;
-			shown++;
-		}
-		q->listing.after_id = last.after_id;
-		q->listing.after_a = last.after_a;
-		q->listing.after_b = last.after_b;
-		q->listing.max = max - shown;
-	} while (shown < max && last.after_id != 0 &&
-		 clock_mono_ms() - began_ms < LONG_MS);
-	json_end_array(j);
-	put_next(c, j, &last);
-	json_end_object(j);
-	return true;
-}
-
-static bool
 put_patient(
     struct call *c, struct json *j, const struct index_row *row, struct err *e)
 {
@@ -446,6 +436,51 @@ put_series(
 	if (str_eq_nocase(modality, STR("all")))
 		modality = STR("");
 	return study_put_all_series(c, j, row, modality, true, e);
+}
+
+static bool
+answer(struct call *c, struct reply *r, enum index_level level,
+    const char *name, row_fn *put, struct err *e)
+{
+	struct json *j = reply_json(r);
+	struct query *q = arena_alloc(&c->arena, sizeof(*q));
+	struct listing last;
+	struct index_row *rows;
+	int64_t began_ms = clock_mono_ms();
+	size_t n, i, shown = 0, max, batch;
+
+	if (q == NULL)
+		return fail(e, ERR_LIMIT, "the query is too large");
+	if (!take_query(c, level, q, e))
+		return false;
+	max = q->listing.max;
+	batch = put == put_series ? FIRST_STUDIES : max;
+	json_object(j);
+	json_key(j, name);
+	json_array(j);
+	do {
+		q->listing.max = max - shown < batch ? max - shown : batch;
+		batch *= 2;
+		if (!index_list(c->store, &q->search, &q->listing, &c->arena,
+			&rows, &n, &last, e))
+			return false;
+		for (i = 0; i < n; i++) {
+			if (!row_fits(c, q, &rows[i]) ||
+			    !access_sees_row(c, level, &rows[i]))
+				continue;
+			if (!put(c, j, &rows[i], e))
+				return false;
+			shown++;
+		}
+		q->listing.after_id = last.after_id;
+		q->listing.after_a = last.after_a;
+		q->listing.after_b = last.after_b;
+	} while (shown < max && last.after_id != 0 && r->body.n < LONG_TEXT &&
+		 clock_mono_ms() - began_ms < LONG_MS);
+	json_end_array(j);
+	put_next(c, j, &last);
+	json_end_object(j);
+	return true;
 }
 
 bool

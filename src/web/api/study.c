@@ -80,6 +80,7 @@ put_name(struct json *j, const char *key, struct str name)
 	struct str group, rest = name, part;
 	bool first_group = true;
 	struct buf out;
+	size_t from;
 	int i;
 
 	/* "^" and "=" become two bytes or three, at most. */
@@ -89,11 +90,12 @@ put_name(struct json *j, const char *key, struct str name)
 			continue;
 		if (!first_group)
 			buf_text(&out, " (");
+		from = out.n;
 		for (i = 0; i < 5 && str_split(&group, '^', &part); i++) {
 			part = str_trim(part);
 			if (part.n == 0)
 				continue;
-			if (i > 0)
+			if (out.n > from)
 				buf_text(&out, i == 1 ? ", " : " ");
 			buf_add(&out, part);
 		}
@@ -142,6 +144,8 @@ void
 study_put_patient(struct json *j, const struct index_row *row)
 {
 	json_object(j);
+	json_key(j, "key");
+	json_i64(j, row->patient);
 	put_person(j, row);
 	json_end_object(j);
 }
@@ -252,30 +256,52 @@ study_series(struct call *c, struct reply *r, struct err *e)
 	return true;
 }
 
-/* Of one identity: ID and issuer; without the parameter, of any issuer. */
+bool
+study_patient_is(struct call *c, struct str id,
+    struct condition out[PATIENT_CONDITIONS], size_t *n, struct err *e)
+{
+	struct str issuer = call_field(c, "issuer");
+	struct str key = call_field(c, "key");
+
+	*n = 0;
+	if (key.p != NULL) {
+		out[(*n)++] = (struct condition){
+		    .column = COLUMN_PatientID, .kind = CONDITION_ROW};
+		/* Rows are numbered anew with the index: never another's. */
+		out[(*n)++] = (struct condition){.column = COLUMN_PatientID,
+		    .kind = CONDITION_IS,
+		    .a = STR("")};
+		return (str_i64(key, &out[0].row) && out[0].row > 0) ||
+		       fail(e, ERR_USAGE,
+			   "'key' is what a list of patients gave");
+	}
+	out[(*n)++] = (struct condition){
+	    .column = COLUMN_PatientID, .kind = CONDITION_IS, .a = id};
+	if (issuer.p != NULL)
+		out[(*n)++] =
+		    (struct condition){.column = COLUMN_IssuerOfPatientID,
+			.kind = CONDITION_IS,
+			.a = issuer};
+	return true;
+}
+
 bool
 study_of_patient(struct call *c, struct reply *r, struct err *e)
 {
-	struct condition conditions[2 + ACCESS_CONDITIONS] = {
-	    {.column = COLUMN_PatientID,
-		.kind = CONDITION_IS,
-		.a = call_param(c, "patient")},
-	    {.column = COLUMN_IssuerOfPatientID,
-		.kind = CONDITION_IS,
-		.a = call_field(c, "issuer")},
-	};
+	struct condition conditions[PATIENT_CONDITIONS + ACCESS_CONDITIONS];
 	struct search search = {.level = LEVEL_STUDY, .conditions = conditions};
 	struct json *j = reply_json(r);
 	struct index_row *rows;
 	int64_t after = 0;
 	size_t n, i, shown = 0;
 
-	search.count = conditions[1].a.n > 0 ? 2 : 1;
+	if (!study_patient_is(
+		c, call_param(c, "patient"), conditions, &search.count, e))
+		return false;
 	for (i = 0; i < COLUMN_COUNT; i++)
 		search.want[i] =
 		    column_info((enum column)i)->level <= LEVEL_STUDY;
-	if (!access_limit(c, conditions + search.count, &n, search.want, e))
-		return false;
+	access_limit(c, conditions + search.count, &n, search.want);
 	search.count += n;
 	json_object(j);
 	json_key(j, "studies");

@@ -16,12 +16,14 @@ bool access_admit(struct call *c, struct reply *r, struct err *e) MUST_USE;
 /* May the viewer do this? (An enum right.) */
 bool access_may(const struct call *c, unsigned right);
 
+/* Codes such as modalities (VR CS) are of capitals: "ct" means CT. */
+struct str access_code(struct arena *a, struct str typed);
 /* What keeps a search to the studies that the viewer may see: at most this many
  * conditions, and columns that must be wanted of the rows. Rows are to be asked
  * access_sees(), too. */
 #define ACCESS_CONDITIONS 4
-bool access_limit(struct call *c, struct condition *out, size_t *n,
-    bool want[COLUMN_COUNT], struct err *e) MUST_USE;
+void access_limit(
+    struct call *c, struct condition *out, size_t *n, bool want[COLUMN_COUNT]);
 bool access_sees(struct call *c, const struct index_row *study);
 /* The same of a patient's row, of which columns of the study that fits are
  * there, too. */

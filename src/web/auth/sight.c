@@ -6,8 +6,6 @@
 
 #include "dicom/match.h"
 
-#define OWN_STUDIES 5000
-
 bool
 access_is_limited(const struct call *c)
 {
@@ -22,17 +20,34 @@ access_is_limited(const struct call *c)
 	       u->text[USER_ONLY_MODALITY][0] != '\0';
 }
 
+struct str
+access_code(struct arena *a, struct str typed)
+{
+	uint8_t *p = arena_alloc(a, typed.n);
+	size_t i;
+
+	for (i = 0; p != NULL && i < typed.n; i++) {
+		p[i] = typed.p[i];
+		if (p[i] >= 'a' && p[i] <= 'z')
+			p[i] = (uint8_t)(p[i] - ('a' - 'A'));
+	}
+	return p != NULL ? str_of(p, typed.n) : typed;
+}
+
+/* Codes as they were typed, and as they should have been. */
 static struct str *
 split_list(struct arena *a, const char *text, size_t *n)
 {
 	struct str rest = str_from(text), part;
-	struct str *list = arena_array(a, USER_TEXT_ROOM, sizeof(*list));
+	struct str *list = arena_array(a, 2 * USER_TEXT_ROOM, sizeof(*list));
 
 	*n = 0;
 	while (list != NULL && str_split(&rest, ',', &part)) {
 		part = str_trim(part);
-		if (part.n > 0)
-			list[(*n)++] = part;
+		if (part.n == 0)
+			continue;
+		list[(*n)++] = part;
+		list[(*n)++] = access_code(a, part);
 	}
 	return list;
 }
@@ -52,29 +67,9 @@ add_pattern(struct condition *out, size_t *n, enum column column,
 	want[column] = true;
 }
 
-static bool
-add_own(struct call *c, struct condition *out, size_t *n, struct err *e)
-{
-	struct condition *to = &out[(*n)++];
-	struct str *list;
-
-	*to = (struct condition){
-	    .column = COLUMN_StudyInstanceUID, .kind = CONDITION_ANY_OF};
-	if (!upload_list(c->store, c->viewer.user.id, OWN_STUDIES, &c->arena,
-		&list, &to->list_count, e))
-		return false;
-	if (to->list_count == 0) {
-		/* No study has this UID. */
-		list[0] = STR("0");
-		to->list_count = 1;
-	}
-	to->list = list;
-	return true;
-}
-
-bool
-access_limit(struct call *c, struct condition *out, size_t *n,
-    bool want[COLUMN_COUNT], struct err *e)
+void
+access_limit(
+    struct call *c, struct condition *out, size_t *n, bool want[COLUMN_COUNT])
 {
 	const struct user *u = &c->viewer.user;
 	struct condition *m;
@@ -88,10 +83,10 @@ access_limit(struct call *c, struct condition *out, size_t *n,
 			.a = c->viewer.kind == VIEWER_LINK
 				 ? str_from(c->viewer.visit.study)
 				 : STR("0")};
-		return true;
+		return;
 	}
 	if (u->admin)
-		return true;
+		return;
 	add_pattern(out, n, COLUMN_InstitutionName,
 	    u->text[USER_ONLY_INSTITUTION], want);
 	add_pattern(out, n, COLUMN_ReferringPhysicianName,
@@ -104,7 +99,11 @@ access_limit(struct call *c, struct condition *out, size_t *n,
 		    &c->arena, u->text[USER_ONLY_MODALITY], &m->list_count);
 		want[COLUMN_ModalitiesInStudy] = true;
 	}
-	return !u->only_own || add_own(c, out, n, e);
+	if (u->only_own)
+		out[(*n)++] =
+		    (struct condition){.column = COLUMN_StudyInstanceUID,
+			.kind = CONDITION_OWNER,
+			.row = u->id};
 }
 
 static bool
@@ -165,8 +164,7 @@ access_study(
 		    column_info((enum column)i)->level <= LEVEL_STUDY;
 	if (uid.n == 0 || uid.n > 64)
 		return fail(e, ERR_MISSING, "there is no such study");
-	if (!access_limit(c, conditions + 1, &n, search.want, e))
-		return false;
+	access_limit(c, conditions + 1, &n, search.want);
 	search.conditions = conditions;
 	search.count = 1 + n;
 	if (!index_search(c->store, &search, 0, &c->arena, &rows, &n, e))

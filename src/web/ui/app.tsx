@@ -94,7 +94,8 @@ function Place() {
 		return <StudyPage key={second} uid={second} />;
 	if (first === 'patient' && second !== undefined)
 		return <PatientPage key={place.value.text} id={second}
-			issuer={place.value.query.get('issuer') ?? ''} />;
+			issuer={place.value.query.get('issuer') ?? ''}
+			key_={Number(place.value.query.get('key') ?? 0)} />;
 	const level = levelOf(first);
 	if (level)
 		return <Results level={level} />;

@@ -1,24 +1,29 @@
 // The studies of one patient (F106).
 import { useEffect, useState } from 'preact/hooks';
-import { ask, part, query, zip, type Study } from '../api';
+import { ask, ofPatient, zip, type Patient, type Study } from '../api';
 import { Alert, Back, Data, words } from '../part/parts';
 import { named, StudyRows, type Sort } from '../part/rows';
 import { may } from '../state';
 import { day, sex, t } from '../text';
 
-export function PatientPage({ id, issuer }: { id: string; issuer: string }) {
+// key: of who has no ID.
+export function PatientPage({ id, issuer, key_ }: {
+	id: string; issuer: string; key_: number;
+}) {
+	const patient: Patient = { patient_id: key_ ? '' : id, issuer, key: key_,
+		patient_name: '', birth_date: '', sex: '' };
 	const [studies, setStudies] = useState<Study[] | null>(null);
 	const [error, say] = useState('');
 	const [down, setDown] = useState(true);
 
 	useEffect(() => {
 		const stop = new AbortController();
-		ask<{ studies: Study[] }>('GET', `/patients/${part(id)}/studies` +
-			query({ issuer }), undefined, stop.signal)
+		ask<{ studies: Study[] }>('GET', ofPatient(patient, 'studies'),
+			undefined, stop.signal)
 			.then(found => setStudies(found.studies))
 			.catch(e => stop.signal.aborted || say(words(e)));
 		return () => stop.abort();
-	}, [id, issuer]);
+	}, [id, issuer, key_]);
 
 	const sign = down ? -1 : 1;
 	const moment = (s: Study): string => `${s.date} ${s.time}`;
@@ -34,12 +39,12 @@ export function PatientPage({ id, issuer }: { id: string; issuer: string }) {
 			<div class="bar">
 				<div>
 					<h1><Data>{named(first)}</Data></h1>
-					<p class="hint"><Data>{[id, issuer, sex(first.sex),
+					<p class="hint"><Data>{[first.patient_id, issuer, sex(first.sex),
 						day(first.birth_date)].filter(x => x).join(' · ')}</Data></p>
 				</div>
 				<div class="end">
 					{may('download') && <a class="button primary" download=""
-						href={zip.patient({ ...first, patient_id: id, issuer })}>
+						href={zip.patient(patient)}>
 						{t('zip_patient')}</a>}
 				</div>
 			</div>

@@ -2,8 +2,8 @@
 // those that are selected. On a phone a row becomes a card (app.css).
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { ask, part, query, zip, type FoundSeries, type Patient, type Study }
-	from '../api';
+import { ask, ofPatient, part, query, zip, type FoundSeries, type Patient,
+	type Study } from '../api';
 import { may } from '../state';
 import { day, number, sex, t, time, type Key } from '../text';
 import { Data, tell, words } from './parts';
@@ -150,9 +150,10 @@ export function walk(e: KeyboardEvent): void {
 export const named = (p: Patient): string =>
 	p.patient_name || p.patient_id || t('no_name');
 
-const keyOf = (p: Patient): string => `${p.issuer}\n${p.patient_id}`;
+const keyOf = (p: Patient): string => String(p.key);
 
-export const patientAddress = (p: Patient): string =>
+export const patientAddress = (p: Patient): string => p.patient_id === '' ?
+	`#/patient/-?key=${p.key}` :
 	`#/patient/${part(p.patient_id)}${query({ issuer: p.issuer })}`;
 
 export function PatientRows({ rows, sort }: { rows: Patient[]; sort?: Sort }) {
@@ -162,8 +163,7 @@ export function PatientRows({ rows, sort }: { rows: Patient[]; sort?: Sort }) {
 		const uids: string[] = [];
 		for (const p of rows.filter(r => chosen.has(keyOf(r)))) {
 			const found = await ask<{ studies: Study[] }>('GET',
-				`/patients/${part(p.patient_id)}/studies` +
-				query({ issuer: p.issuer }));
+				ofPatient(p, 'studies'));
 			uids.push(...found.studies.map(s => s.uid));
 		}
 		if (uids.length > AT_ONCE)
