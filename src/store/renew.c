@@ -103,19 +103,23 @@ read_head(struct store *s, const char *path, struct arena *a, struct row *out)
 #define FROM_INSTANCE(keyword) "i." keyword ", "
 
 /* What the index says of instances and of the levels above them. */
-static const char selected[] =
-    "SELECT "
+#define FROM_WHERE                                                             \
+	" FROM instance i JOIN series e ON e.id = i.series"                    \
+	" JOIN study s ON s.id = e.study JOIN patient p ON p.id = s.patient"   \
+	" LEFT JOIN patient_said d ON d.id = s.said WHERE "
+
+static const char row_of[] = "SELECT "
 #define COLUMN(level, keyword, kind) FROM_##level(#keyword)
 #include "store/index/columns.def"
 #undef COLUMN
-    "p.identity, i.path FROM instance i JOIN series e ON e.id = i.series"
-    " JOIN study s ON s.id = e.study JOIN patient p ON p.id = s.patient"
-    " LEFT JOIN patient_said d ON d.id = s.said WHERE ";
+			     "p.identity" FROM_WHERE;
+static const char files_of[] = "SELECT i.path" FROM_WHERE;
+/* Nothing but paths is sorted. */
+static const char by_arrival[] = " ORDER BY i.arrived, i.id";
 
-static const char of_study[] = "s.id = ? ORDER BY i.arrived, i.id";
-static const char of_series[] = "e.id = ? ORDER BY i.arrived, i.id";
-static const char of_patient[] =
-    "s.patient = ? AND s.said = ? ORDER BY i.arrived, i.id";
+static const char a_study[] = "s.id = ?";
+static const char a_series[] = "e.id = ?";
+static const char a_patient[] = "s.patient = ? AND s.said = ?";
 
 /* What is compared: a study's values (and whose it is), a series' values, what
  * a patient is called. */
@@ -227,37 +231,67 @@ compare(struct look *l, const struct row *file)
 	return (!l->wrong || l->scope == SCOPE_PATIENT) && any_open(l);
 }
 
-static void
-take_row(struct look *l, struct db_stmt *q)
+/* What is looked at. */
+struct rows {
+	const char *which;
+	struct db_value args[2];
+	size_t n;
+};
+
+static bool
+query(struct db *db, const char *select, const struct rows *rows,
+    const char *order, struct db_stmt **out, struct err *e)
 {
+	struct buf sql;
+	bool ok;
+
+	buf_init(&sql, 4 * KIB);
+	buf_text(&sql, select);
+	buf_text(&sql, rows->which);
+	buf_text(&sql, order);
+	ok = db_query(db, buf_cstr(&sql), rows->args, rows->n, out, e);
+	buf_fini(&sql);
+	return ok;
+}
+
+static bool
+read_row(struct db *db, const struct rows *rows, struct look *l, struct err *e)
+{
+	struct db_stmt *q;
+	enum db_step step;
 	int c;
 
+	if (!query(db, row_of, rows, " LIMIT 1", &q, e))
+		return false;
+	step = db_step(q, e);
+	l->gone = step == DB_STEP_DONE;
+	if (step != DB_STEP_ROW)
+		return step == DB_STEP_DONE;
 	for (c = 0; c < COLUMN_COUNT; c++)
 		l->row[c] = arena_dup(&l->arena, db_column(q, c));
 	l->identity = arena_dup(&l->arena, db_column(q, COLUMN_COUNT));
+	db_reset(q);
+	return !l->arena.over || fail(e, ERR_LIMIT, "the values do not fit");
 }
 
-/* The files of a row, as far as needed. */
+/* The files, as far as needed. */
 static bool
 read_files(struct store *s, struct look *l, struct db_stmt *q, struct err *e)
 {
+	bool first = true;
 	struct row file;
 	struct arena a;
 	enum db_step step;
 	char path[128];
 
-	l->gone = true;
 	arena_init(&a, ROW_ARENA);
 	while ((step = db_step(q, e)) == DB_STEP_ROW) {
-		if (l->gone)
-			take_row(l, q);
-		(void)str_copy(
-		    path, sizeof(path), db_column(q, COLUMN_COUNT + 1));
+		(void)str_copy(path, sizeof(path), db_column(q, 0));
 		arena_reset(&a);
 		l->unknown = !read_head(s, path, &a, &file);
-		if (!l->unknown && l->gone && l->scope == SCOPE_STUDY)
+		if (!l->unknown && first && l->scope == SCOPE_STUDY)
 			l->wrong = !l->any && !is_of_patient(l, &file);
-		l->gone = false;
+		first = false;
 		if (l->unknown || !compare(l, &file))
 			break;
 	}
@@ -265,7 +299,7 @@ read_files(struct store *s, struct look *l, struct db_stmt *q, struct err *e)
 		db_reset(q);
 	arena_fini(&a);
 	/* All was read, and no file says it. */
-	if (step == DB_STEP_DONE && !l->gone)
+	if (step == DB_STEP_DONE)
 		l->wrong = l->wrong || any_open(l);
 	return step != DB_STEP_FAILED &&
 	       (!l->arena.over || fail(e, ERR_LIMIT, "the values do not fit"));
@@ -273,22 +307,19 @@ read_files(struct store *s, struct look *l, struct db_stmt *q, struct err *e)
 
 /* Until look_end(). */
 static bool
-look(struct store *s, struct db *db, const char *which,
-    const struct db_value *args, size_t n, struct look *l, struct err *e)
+look(struct store *s, struct db *db, const struct rows *rows, struct look *l,
+    struct err *e)
 {
 	struct db_stmt *q;
-	struct buf sql;
-	bool ok;
 
 	arena_init(&l->arena, 2 * ROW_ARENA);
-	buf_init(&sql, 4 * KIB);
-	buf_text(&sql, selected);
-	buf_text(&sql, which);
-	ok = db_query(db, buf_cstr(&sql), args, n, &q, e) &&
-	     read_files(s, l, q, e);
+	if (!read_row(db, rows, l, e))
+		return false;
+	if (!l->gone && (!query(db, files_of, rows, by_arrival, &q, e) ||
+			    !read_files(s, l, q, e)))
+		return false;
 	l->wrong = l->wrong && !l->unknown;
-	buf_fini(&sql);
-	return ok;
+	return true;
 }
 
 static void
@@ -413,13 +444,13 @@ static bool
 renew_patient(struct store *s, struct upsert *u, const struct renewal *r,
     struct owner whose, bool other, struct err *e)
 {
+	const struct rows rows = {
+	    a_patient, {db_int(whose.patient), db_int(whose.said)}, 2};
 	struct look l = {.scope = SCOPE_PATIENT, .renewal = r, .other = other};
 	int c;
 	bool ok;
 
-	ok = upsert_end(u, e) &&
-	     look(s, upsert_db(u), of_patient,
-		 DB_ARGS(db_int(whose.patient), db_int(whose.said)), &l, e);
+	ok = upsert_end(u, e) && look(s, upsert_db(u), &rows, &l, e);
 	for (c = 0; c < COLUMN_COUNT; c++)
 		if (l.should[c].n == 0 && !is_open(&l, (enum column)c))
 			l.should[c] = l.row[c];
@@ -434,13 +465,12 @@ static bool
 looks_wrong(struct store *s, struct upsert *u, enum scope scope,
     const struct renewal *r, bool *wrong, struct err *e)
 {
+	const struct rows rows = {scope == SCOPE_STUDY ? a_study : a_series,
+	    {db_int(scope == SCOPE_STUDY ? r->study : r->series)}, 1};
 	struct look l = {.scope = scope, .renewal = r};
 	bool ok;
 
-	ok = upsert_end(u, e) &&
-	     look(s, upsert_db(u), scope == SCOPE_STUDY ? of_study : of_series,
-		 DB_ARGS(db_int(scope == SCOPE_STUDY ? r->study : r->series)),
-		 &l, e);
+	ok = upsert_end(u, e) && look(s, upsert_db(u), &rows, &l, e);
 	*wrong = l.wrong;
 	look_end(&l);
 	return ok;
@@ -506,17 +536,18 @@ bool
 renew_check(struct store *s, struct db *db, enum index_level level, int64_t id,
     bool *wrong, struct err *e)
 {
-	static const char *const which[] = {of_patient, of_study, of_series};
+	static const char *const which[] = {a_patient, a_study, a_series};
 	static const enum scope scopes[] = {
 	    SCOPE_PATIENT, SCOPE_STUDY, SCOPE_SERIES};
-	const struct db_value args[] = {db_int(id), db_int(0)};
+	struct rows rows = {.args = {db_int(id), db_int(0)}};
 	struct look l = {.any = true};
 	bool ok;
 
 	must(level < ARRAY_LEN(which));
+	rows.which = which[level];
+	rows.n = level == LEVEL_PATIENT ? 2 : 1;
 	l.scope = scopes[level];
-	ok = look(
-	    s, db, which[level], args, level == LEVEL_PATIENT ? 2 : 1, &l, e);
+	ok = look(s, db, &rows, &l, e);
 	*wrong = l.wrong;
 	look_end(&l);
 	return ok;
