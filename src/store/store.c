@@ -33,13 +33,24 @@ static bool
 open_folder(
     struct store *s, const char *name, bool create, int *fd, struct err *e)
 {
+	struct stat st;
+	int number;
+
 	if (create && os->mkdirat(s->dir_fd, name, 0700) < 0 && errno != EEXIST)
 		return fail_errno(e, "cannot make '%s/%s'", s->folder, name);
 	*fd =
 	    os->openat(s->dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-	if (*fd < 0)
-		return fail_errno(e, "cannot open '%s/%s'", s->folder, name);
-	return true;
+	if (*fd >= 0)
+		return true;
+	number = errno;
+	if (fstatat(s->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISLNK(st.st_mode))
+		return fail(e, ERR_DENIED,
+		    "'%s/%s' is a link, which is not followed: link the whole "
+		    "folder '%s', or mount the other place there",
+		    s->folder, name, s->folder);
+	errno = number;
+	return fail_errno(e, "cannot open '%s/%s'", s->folder, name);
 }
 
 static bool

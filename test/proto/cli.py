@@ -925,6 +925,25 @@ def t_export_unknown_study():
               1)
 
 
+def t_export_says_why_it_cannot_write():
+    with Folder() as f:
+        image = sample.image()
+        image.PixelData = os.urandom(6_000_000)
+        f.verb("import", sample.write(image, f("a.dcm")))
+        done = subprocess.run(
+            ["bash", "-c", 'trap "" XFSZ; ulimit -f 4000; exec "$@"', "-",
+             binary(), "export", sample.uid("study", "a"), "--data", f.data,
+             "-o", f("out.zip")], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, encoding="utf-8", check=False)
+        equal(done.returncode, 1)
+        assert "File too large" in done.stderr, done.stderr
+        assert not os.path.exists(f("out.zip"))
+        # Nothing follows a link within the archive; the folder may be one.
+        os.rename(os.path.join(f.data, "objects"), f("elsewhere"))
+        os.symlink(f("elsewhere"), os.path.join(f.data, "objects"))
+        assert "objects' is a link" in f.error(1, "check")
+
+
 def t_export_names_are_safe_and_unique():
     with Folder() as f:
         hostile = dict(name="../../^x/y", patient="..\\..", StudyDate="",

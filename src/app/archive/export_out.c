@@ -28,10 +28,13 @@ zip_failed(struct export_out *out, struct err *e)
 {
 	const char *text = archive_error_string(out->zip);
 	enum err_code code = ERR_IO;
+	int number = archive_errno(out->zip);
 
-	if (archive_errno(out->zip) == ENOSPC ||
-	    archive_errno(out->zip) == EDQUOT)
+	if (number == ENOSPC || number == EDQUOT)
 		code = ERR_FULL;
+	/* The text is "Write error", whatever it was. */
+	if (number > 0)
+		text = strerrordesc_np(number);
 	return fail(e, code, "cannot write '%s': %s", out->part,
 	    text != NULL ? text : "unknown error");
 }
