@@ -504,6 +504,17 @@ def t_reports():
         b.click("Hide text: <b>CT</b> Thorax")
         assert "nodule" not in b.text()
         equal(b.axe(), [], "two reports")
+        b.click("Open PDF: <b>CT</b> Thorax")
+        here, there = wait_for(lambda: b.driver.window_handles[1:] and
+                               b.driver.window_handles, 10, "a tab")
+        b.driver.switch_to.window(there)
+        wait_for(lambda: b.at().endswith("?form=view"), 10, "the PDF")
+        equal(b.driver.execute_script(
+            "return [document.contentType, window.opener]"),
+            ["application/pdf", None])
+        b.check_console(but=("favicon",))
+        b.driver.close()
+        b.driver.switch_to.window(here)
         b.click("Save PDF: <b>CT</b> Thorax")
         with open(b.download("*.pdf"), "rb") as f:
             equal(f.read(), base64.b64decode(PDF))

@@ -57,15 +57,16 @@ const numbers = new Intl.NumberFormat(wanted);
 const days = new Intl.DateTimeFormat(wanted, {
 	year: 'numeric', month: '2-digit', day: '2-digit', timeZone: 'UTC',
 });
+// Hours count to 24 everywhere: short, and nobody takes night for day.
 const times = new Intl.DateTimeFormat(wanted, {
-	hour: '2-digit', minute: '2-digit', timeZone: 'UTC',
+	hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone: 'UTC',
 });
 const moments = new Intl.DateTimeFormat(wanted, {
-	dateStyle: 'medium', timeStyle: 'short',
+	dateStyle: 'medium', timeStyle: 'short', hourCycle: 'h23',
 });
 
 const instants = new Intl.DateTimeFormat(wanted, {
-	dateStyle: 'short', timeStyle: 'medium',
+	dateStyle: 'short', timeStyle: 'medium', hourCycle: 'h23',
 });
 
 export function number(n: number): string {

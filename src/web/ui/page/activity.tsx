@@ -58,7 +58,8 @@ const ending = (a: Activity): string => {
 const whoOf = (a: Activity): string => a.protocol !== 'hl7' ? a.who :
 	[a.who, a.called].filter(x => x).join(', ');
 
-const nameOf = (a: Activity): string => whoOf(a) || t('nobody');
+const nameOf = (a: Activity): string => whoOf(a) ||
+	t(a.protocol === 'web' && a.called === 'link' ? 'by_link' : 'nobody');
 
 const calledOf = (a: Activity): string =>
 	a.protocol === 'dicom' ? a.called : '';
@@ -187,11 +188,11 @@ function Rows({ rows }: { rows: Activity[] }) {
 					onDblClick={() => details(a)}>
 					<Cell kind="title" title={nameOf(a)}>
 						{whoOf(a) ? <strong><Data>{whoOf(a)}</Data></strong> :
-							<span class="hint">{t('nobody')}</span>}</Cell>
+							<span class="hint">{nameOf(a)}</span>}</Cell>
 					<Cell label="protocol" kind="keep"><Kind of={a} /></Cell>
 					<Text label="called" value={calledOf(a)} />
 					<Text label="address" value={a.address} />
-					<Cell label="began" kind="date">{instant(a.began)}</Cell>
+					<Text label="began" kind="date" value={instant(a.began)} />
 					<Cell label="duration" kind="count">{duration(lasted(a))}</Cell>
 					<Text label="bytes_in" kind="count keep"
 						value={sizeOf(a.bytes_in)} />
@@ -259,8 +260,8 @@ export function ActivityPage() {
 				  * open for ever. */}
 				<button type="button" onClick={() => void list.get(false)}>
 					{t('refresh')}</button>
-				<button type="button" class="danger"
-					onClick={() => be_sure(true)}>{t('delete_activity')}</button>
+				{when !== 'now' && <button type="button" class="danger"
+					onClick={() => be_sure(true)}>{t('delete_activity')}</button>}
 			</div>
 		</div>
 		<Alert text={list.error} />

@@ -110,7 +110,7 @@ export function StudyPage({ uid }: { uid: string }) {
 				<div>
 					<h1><Data>{named(study)}</Data></h1>
 					<p class="hint"><Data>{study.description || t('study')}</Data>
-						{' · '}{day(study.date)}</p>
+						{study.date && <>{' · '}{day(study.date)}</>}</p>
 				</div>
 				<div class="end">
 					{may('download') && <a class="button primary" download=""

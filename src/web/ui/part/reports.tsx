@@ -47,7 +47,7 @@ function One({ report, path, begin }: {
 		<div class="bar">
 			<div>
 				<h3><Data>{name}</Data> <Status code={report.status} /></h3>
-				<p class="hint">{moment(report.received)}
+				<p class="hint"><Data>{moment(report.received)}</Data>
 					{source && <>{' · '}<Data>
 						{t('report_from', { source })}</Data></>}</p>
 			</div>

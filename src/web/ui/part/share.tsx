@@ -67,7 +67,8 @@ export function Share({ study, onClose }: { study: Study; onClose: () => void })
 
 	return <Dialog title={t('share_title')} onClose={onClose}>
 		<p><strong><Data>{study.patient_name || study.patient_id}</Data></strong>
-			{' · '}<Data>{study.description}</Data> {day(study.date)}</p>
+			{[study.description, day(study.date)].filter(x => x).map(x =>
+				<>{' · '}<Data>{x}</Data></>)}</p>
 		<p class="hint">{t('share_text')}</p>
 		<Alert text={error} />
 		{token && <>

@@ -153,8 +153,8 @@ export const de: Catalogue = {
 		'DICOM-Viewer.',
 	sheet_keep: 'Geben Sie dieses Blatt nicht aus der Hand: Wer die Adresse ' +
 		'kennt, sieht die Bilder.',
-	study_description: 'Beschreibung der Untersuchung',
-	study_moment: 'Datum und Uhrzeit der Untersuchung',
+	study_description: 'Untersuchung',
+	study_moment: 'Datum und Uhrzeit',
 	look: 'Bilder ansehen',
 	open_desktop: 'Diese Untersuchung öffnen',
 	step_zip: 'Laden Sie die ZIP-Datei der Untersuchung herunter.',
