@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 from _browser import Browser, needed
 from harness import sample
-from harness.portal import PASSWORD, login, users
+from harness.portal import PASSWORD, Http, login, users
 from harness.runner import equal, main
 from harness.server import wait_for
 
@@ -33,6 +33,15 @@ MARKUP = ("<img src=x onerror=\"document.title='XSS'\">",
           "\u2028\u202e<b onmouseover=document.title='XSS'>x</b>")
 # No = in it: that divides names.
 TOLD = "Told<svg onload><img><script>document.title"
+
+
+def report(i, text):
+    """What HL7 tells of the study: a title and a text."""
+    text = text.replace("&", "\\T\\")
+    return (f"MSH|^~\\&|RIS|{TOLD}|||20260101||ORU^R01|r{i}|P|2.5\r"
+            f"OBR|1||F{i}|X^{text}" + 21 * "|" + "<b>\r"
+            "OBX|1|RP|113014^DICOM Study^DCM||"
+            f"{sample.uid('study', f'x{i}')}\rOBX|2|TX|G||{text}\r")
 
 
 def fill(server):
@@ -55,6 +64,8 @@ def fill(server):
         with open(path, "w", encoding="utf-8", newline="") as f:
             f.write("MSH|^~\\&|HIS|H|||20260101||ADT^A08|1|P|2.5\r"
                     f"PID|||HL7||{TOLD}\r")
+            for i, text in enumerate(MARKUP):
+                f.write(report(i, text))
         server.verb("worklist", "import", path)
 
 
@@ -97,6 +108,7 @@ def t_C3_stored_markup_stays_text():
                 wait_for(lambda: text[:12].strip() in b.text()
                          or i == len(MARKUP) - 1, 10, text)
                 b.one("tbody tr")
+                b.one(".reports pre")
                 clean(b, f"study {text}")
                 b.go("/#/patient/" + urllib.parse.quote(text[:60], safe=""))
                 b.one("tbody tr")
@@ -118,6 +130,18 @@ def t_C3_stored_markup_stays_text():
                 MARKUP[0].replace(":", ";"), safe=""))
             b.one("fieldset")
             clean(b, "user")
+            for text in MARKUP:
+                Http(server).post("/api/v1/session", {
+                    "username": "eva", "password": "wrong one"}, headers={
+                        "User-Agent": text.encode("ascii", "ignore")})
+            b.go("/#/activity")
+            wait_for(lambda: sum("Failed" in r for r in b.rows()) ==
+                     len(MARKUP), 30, "failures")
+            for at in range(len(MARKUP)):
+                b.all("tbody .acts button")[at].click()
+                b.one("dialog dl")
+                clean(b, f"activity {at}")
+                b.one("dialog button").click()
             b.go("/#/" + urllib.parse.quote(MARKUP[0], safe=""))
             clean(b, "no such page")
             b.go("/reset?" + urllib.parse.quote(MARKUP[0], safe=""))
