@@ -92,6 +92,9 @@ verb_put(FILE *out, const char *text)
 	buf_fini(&clean);
 }
 
+/* The one of this process, for its help. */
+static const struct verb *running;
+
 int
 verb_error(const struct err *e)
 {
@@ -204,6 +207,7 @@ verb_main(int argc, char **argv)
 		put_help(v);
 		return flushed(VERB_DONE);
 	}
+	running = v;
 	return flushed(v->run(argc - 1, argv + 1));
 }
 
@@ -315,11 +319,15 @@ options_parse(int argc, char **argv, const struct option *options, size_t count,
 bool
 options_words(const struct words *words, size_t min, size_t max, struct err *e)
 {
+	const char *verb = running != NULL ? running->name : "VERB";
+
 	if (words->n < min)
-		return fail(e, ERR_USAGE, "an argument is missing");
+		return fail(e, ERR_USAGE,
+		    "an argument is missing: see 'fileroom help %s'", verb);
 	if (words->n > max)
-		return fail(
-		    e, ERR_USAGE, "unexpected argument '%s'", words->at[max]);
+		return fail(e, ERR_USAGE,
+		    "unexpected argument '%s': see 'fileroom help %s'",
+		    words->at[max], verb);
 	return true;
 }
 

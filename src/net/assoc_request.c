@@ -220,24 +220,44 @@ read_accept(struct assoc *a, struct proposal *p, uint32_t length, struct err *e)
 	return ok;
 }
 
-/* A TLS server answers a plain request with an alert. */
+static bool
+no_answer(struct assoc *a, struct err *e)
+{
+	(void)assoc_unread(a, e);
+	if (e->code == ERR_CLOSED && a->conn->tls == NULL)
+		(void)fail(e, ERR_CLOSED,
+		    "the peer closed the connection without an answer; it may "
+		    "speak TLS on this port");
+	else if (e->code == ERR_TIMEOUT)
+		(void)fail(e, ERR_TIMEOUT,
+		    "the connection stands, but no answer to the association "
+		    "request came in time: is this its DICOM port?");
+	return false;
+}
+
+/* A TLS server answers a plain request with an alert; other programs as they
+ * do. */
 static bool
 check_speech(struct assoc *a, struct err *e)
 {
 	uint8_t first[2];
+	bool tls;
 
-	if (!conn_peek(a->conn, first, sizeof(first), e)) {
-		(void)assoc_unread(a, e);
-		if (e->code == ERR_CLOSED && a->conn->tls == NULL)
-			(void)fail(e, ERR_CLOSED,
-			    "the peer closed the connection without an answer; "
-			    "it may speak TLS on this port");
-		return false;
-	}
-	if (first[0] < 0x14 || first[0] > 0x17 || first[1] != 3)
+	if (!conn_peek(a->conn, first, sizeof(first), e))
+		return no_answer(a, e);
+	tls = first[0] >= 0x14 && first[0] <= 0x17 && first[1] == 3;
+	if (!tls && first[0] >= PDU_ASSOCIATE_RQ && first[0] <= PDU_ABORT)
 		return true;
 	a->end = ASSOC_LOST;
-	return fail(e, ERR_PROTOCOL, "the node speaks TLS on this port");
+	if (tls)
+		return fail(
+		    e, ERR_PROTOCOL, "the node speaks TLS on this port");
+	if (first[0] == 'H' && first[1] == 'T')
+		return fail(e, ERR_PROTOCOL,
+		    "an HTTP server answers on this port, which is not that of "
+		    "DICOM");
+	return fail(
+	    e, ERR_PROTOCOL, "what answers on this port does not speak DICOM");
 }
 
 static bool

@@ -293,7 +293,8 @@ explain(struct tls_session *s, int code, struct err *e)
 		return certificate_refused(s, s->refused, e);
 	if (!s->ready && !s->tls->server &&
 	    (began_otherwise(s) || s->first_n == 0))
-		return s->broken_by != 0 && s->first_n == 0
+		return s->broken_by != 0 && s->broken_by != ECONNRESET &&
+			       s->broken_by != EPIPE && s->first_n == 0
 			   ? socket_failed(s, e)
 			   : not_tls(s, e);
 	if (s->at_end && code != GNUTLS_E_FATAL_ALERT_RECEIVED)

@@ -142,7 +142,8 @@ def t_echo_hung_up():
 def t_echo_silent():
     stop = threading.Event()
     with Scp(lambda a: stop.wait(300), raw=True) as scp:
-        refused_with("PEER", "echo", scp.node(), "--timeout", "1")
+        refused_with("is this its DICOM port", "echo", scp.node(),
+                     "--timeout", "1")
         stop.set()
 
 
@@ -151,12 +152,32 @@ def t_echo_not_accepted():
         refused_with("none of the services", "echo", scp.node())
 
 
-def t_echo_speaks_http():
-    def script(a):
-        a.socket.recv(100)
-        a.send(b"HTTP/1.0 400 Bad Request\r\n\r\n")
-    with Scp(script, raw=True) as scp:
-        refused_with("PEER", "echo", scp.node())
+def t_echo_other_speech():
+    def saying(words):
+        def script(a):
+            a.socket.recv(100)
+            a.send(words)
+        return script
+    for words, told in (
+            (b"HTTP/1.0 400 Bad Request\r\n\r\n", "an HTTP server"),
+            (b"SSH-2.0-OpenSSH_9.2\r\n", "does not speak DICOM"),
+            (b"\x0bMSH|^~\\&|", "does not speak DICOM"),
+            (bytes(20), "does not speak DICOM")):
+        with Scp(saying(words), raw=True) as scp:
+            refused_with(told, "echo", scp.node())
+    # A reset in the place of a TLS hello.
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        def reset():
+            c, _ = s.accept()
+            c.recv(5000)
+            c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                         struct.pack("ii", 1, 0))
+            c.close()
+        thread = threading.Thread(target=reset)
+        thread.start()
+        refused_with("may not speak TLS", "echo", "PEER@127.0.0.1:%d+tls"
+                     % s.getsockname()[1])
+        thread.join(10)
 
 
 def t_echo_failure_status():
