@@ -258,8 +258,8 @@ on_compared(void *ctx, const struct dataset *ds, const struct client_end *end)
 	struct err e;
 
 	(void)end;
-	if (ds == NULL)
-		return true;
+	if (ds == NULL || f->series_count++ == SERIES_MAX)
+		return ds == NULL;
 	uid = str_trim(dataset_str(ds, TAG_SeriesInstanceUID));
 	count = dataset_str(ds, TAG_NumberOfSeriesRelatedInstances);
 	if (!uid_met(uid))
@@ -281,6 +281,7 @@ compare_series(struct fetching *f, const char *study, struct err *e)
 
 	f->study = study;
 	f->lacks = false;
+	f->series_count = 0;
 	return find(
 	    f, "SERIES", study, NULL, keys, ARRAY_LEN(keys), on_compared, e);
 }
