@@ -167,16 +167,17 @@ class Accepted(dicom.Association):
         self.send(dicom.RELEASE_RP)
         self.close()
 
-    def stores(self, n):
-        """Takes n C-STOREs."""
+    def stores(self, n, but=()):
+        """Takes n C-STOREs, but not those of these UIDs."""
         for _ in range(n):
             number, values, _ = self.read_message()
+            uid = dicom.as_text(values[0x1000])
             self.send_message(number, dicom.command([
                 (0x0002, dicom.as_text(values[0x0002])),
                 (0x0100, dicom.C_STORE | dicom.RSP),
                 (0x0120, struct.unpack("<H", values[0x0110])[0]),
-                (0x0800, dicom.NO_DATA), (0x0900, 0),
-                (0x1000, dicom.as_text(values[0x1000]))]))
+                (0x0800, dicom.NO_DATA),
+                (0x0900, 0xA900 if uid in but else 0), (0x1000, uid)]))
 
 
 class Node:
@@ -591,14 +592,14 @@ def t_an_unknown_caller():
             event(a)
 
 
-def send_committed(server, node, uids=("1.2.7.1", "1.2.7.2")):
+def send_committed(server, node, uids=("1.2.7.1", "1.2.7.2"), but=()):
     """Sends with commitment; the association of the N-ACTION, and what it
     asks for: (message, transaction, UIDs)."""
     with associate(server, calling="CT1") as a:
         store(a, *uids)
     server.verb("send", "PARROT", "1.2.3", "--commit")
     with node.accept() as a:
-        a.stores(len(uids))
+        a.stores(len(uids), but)
         a.until_released()
     return read_action(node.accept())
 
@@ -632,6 +633,19 @@ def t_asking_another_on_the_same_association():
         equal(report(a, transaction, uids), 0)
         a.until_released()
         job_of(server, "commit", DONE)
+
+
+def t_asking_for_what_has_arrived():
+    """One was refused: the others are committed to all the same."""
+    with Server() as server, Node(server) as node:
+        a, number, message, transaction, uids = send_committed(
+            server, node, but=("1.2.7.1",))
+        equal(uids, ["1.2.7.2"])
+        answer_action(a, number, message)
+        equal(report(a, transaction, uids), 0)
+        a.until_released()
+        job_of(server, "commit", DONE)
+        assert "1 of 2 were not sent" in job_of(server, "send", FAILED)[1]
 
 
 def t_asking_another_that_calls_back():

@@ -32,6 +32,7 @@ struct sending {
 	struct arena page;
 	unsigned refused_in_row;
 	uint64_t unsent, refused; /* to be tried again, never to be sent */
+	uint64_t arrived;         /* of the whole job, once it is over */
 	char why[96];             /* of the last of either */
 	bool broken;              /* the queue cannot be written */
 	struct err broken_why;
@@ -364,6 +365,7 @@ conclude(struct sending *g, struct err *e)
 	arena_reset(&g->page);
 	if (!job_find(run->store, run->job->id, &g->page, &now, e))
 		return JOB_OUTCOME_AGAIN;
+	g->arrived = now.done;
 	if (now.total == 0) {
 		fail(e, ERR_MISSING,
 		    "nothing to send: the studies are not in the archive any "
@@ -378,7 +380,8 @@ conclude(struct sending *g, struct err *e)
 	return JOB_OUTCOME_HOPELESS;
 }
 
-/* Storage commitment comes after, as a job of its own. */
+/* Storage commitment comes after, as a job of its own: for what has arrived,
+ * also where the node did not take all. */
 static bool
 ask_commitment(struct job_run *run, struct err *e)
 {
@@ -410,7 +413,8 @@ run_send(struct job_run *run, struct err *e)
 			outcome = JOB_OUTCOME_HOPELESS;
 	} else if (list(&g, e) && send_all(&g, &node, e)) {
 		outcome = conclude(&g, e);
-		if (outcome == JOB_OUTCOME_DONE && !ask_commitment(run, e))
+		if (outcome != JOB_OUTCOME_AGAIN && g.arrived > 0 &&
+		    !ask_commitment(run, e))
 			outcome = JOB_OUTCOME_AGAIN;
 	} else if (e->code == ERR_CORRUPT) {
 		outcome = JOB_OUTCOME_HOPELESS;
