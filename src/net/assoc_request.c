@@ -230,8 +230,8 @@ no_answer(struct assoc *a, struct err *e)
 		    "speak TLS on this port");
 	else if (e->code == ERR_TIMEOUT)
 		(void)fail(e, ERR_TIMEOUT,
-		    "the connection stands, but no answer to the association "
-		    "request came in time: is this its DICOM port?");
+		    "no answer to the association request came in time; is "
+		    "this its DICOM port?");
 	return false;
 }
 
