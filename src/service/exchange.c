@@ -3,6 +3,7 @@
  */
 #include "service/exchange.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "service/commitment/report.h"
 
@@ -88,6 +89,33 @@ exchange_read(struct session *s, struct dimse *rq,
 		    "the SOP Class is not that of the context", e);
 	*service = found;
 	return true;
+}
+
+/* Requesters give up when they hear nothing; the shortest known wait is 10
+ * seconds. */
+#define WAIT_TELL_MS 2000
+
+void
+exchange_line_up(struct session *s)
+{
+	s->line.total = UINT64_MAX;
+	s->line.tell_ms = clock_mono_ms() + WAIT_TELL_MS;
+}
+
+bool
+exchange_wait(struct session *s, const struct dimse *rq,
+    const struct service *service, struct err *e)
+{
+	int64_t now = clock_mono_ms();
+	bool ok = true;
+
+	if (now < s->line.tell_ms)
+		return true;
+	s->line.tell_ms = now + WAIT_TELL_MS;
+	if (service->wait != NULL)
+		ok = service->wait(s, rq, &s->line.total, e);
+	arena_reset(&s->arena);
+	return ok;
 }
 
 bool

@@ -13,6 +13,12 @@
  * or cannot go on. */
 bool exchange_read(struct session *s, struct dimse *rq,
     const struct service **service, struct err *e) MUST_USE;
+/* The request of 'service', whose identifier is read, begins to wait; it still
+ * waits: the peer is told so every other second (s->line.tell_ms is when next).
+ * False: it has gone. */
+void exchange_line_up(struct session *s);
+bool exchange_wait(struct session *s, const struct dimse *rq,
+    const struct service *service, struct err *e) MUST_USE;
 /* Let the service do it, then give its memory back. False as above. */
 bool exchange_serve(struct session *s, const struct dimse *rq,
     const struct service *service, struct err *e) MUST_USE;

@@ -399,6 +399,28 @@ serve(struct session *s, const struct dimse *rq, struct err *e)
 	return service_identifier(s, rq, answer, e);
 }
 
+/* A pending response, with nothing done. What cannot be counted is answered
+ * when its turn has come. */
+static bool
+tell_waiting(
+    struct session *s, const struct dimse *rq, uint64_t *total, struct err *e)
+{
+	struct dimse rsp = dimse_response(rq, STATUS_Pending);
+	struct retrieve r;
+	struct err why;
+
+	if (*total == UINT64_MAX) {
+		if (retrieve_init(&r, s, rq, buf_str(&s->identifier), &why))
+			*total = r.total;
+		retrieve_fini(&r);
+	}
+	if (*total == UINT64_MAX)
+		return true;
+	rsp.has_counts = true;
+	rsp.remaining = *total < UINT16_MAX ? (uint16_t)*total : UINT16_MAX;
+	return dimse_send(s->assoc, &rsp, STR(""), e);
+}
+
 const struct service service_move = {
     .name = "Retrieval to others",
     .command = C_MOVE_RQ,
@@ -407,4 +429,5 @@ const struct service service_move = {
     .takes = service_takes_plain,
     .extended = retrieve_extended,
     .serve = serve,
+    .wait = tell_waiting,
 };

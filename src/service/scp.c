@@ -300,7 +300,7 @@ late(struct lot_item *item)
 	struct err why;
 
 	if (l->line != LINE_NONE) {
-		stir(l, false);
+		stir(l, clock_mono_ms() >= l->session.line.tell_ms);
 		return;
 	}
 	if (l->session.assoc == NULL) {
@@ -558,13 +558,14 @@ look_in_line(struct link *l)
 	struct err why = {0};
 	bool wanted;
 
-	wanted = !dimse_cancelled(session->assoc, l->rq->message_id, &why);
+	wanted = !dimse_cancelled(session->assoc, l->rq->message_id, &why) &&
+		 exchange_wait(session, l->rq, l->service, &why);
 	mutex_lock(&s->lock);
 	if (wanted && l->move_pass.waiting && !s->closing) {
 		l->line =
 		    conn_full(session->assoc->conn) ? LINE_DEAF : LINE_PARKED;
 		if (l->line == LINE_PARKED)
-			lot_park(s->lot, &l->item, 0);
+			lot_park(s->lot, &l->item, session->line.tell_ms);
 		mutex_unlock(&s->lock);
 		return;
 	}
@@ -588,6 +589,7 @@ line_up(struct link *l)
 	struct scp *s = l->scp;
 	bool inside, room;
 
+	exchange_line_up(session);
 	mutex_lock(&s->lock);
 	inside = s->closing ||
 		 gate_enter(&s->moves, &l->move_pass, l->rq->destination);

@@ -57,6 +57,10 @@ struct session {
 	 * it was read already, and a C-CANCEL. */
 	bool identifier_read, cancelled;
 	struct buf identifier;
+	struct {
+		int64_t tell_ms; /* when the peer hears of it again */
+		uint64_t total;  /* see struct service */
+	} line;
 	struct session_report report;
 	struct arrival_seen arrived;
 	unsigned worklist_queries; /* in activity only if the site wants it */
@@ -82,6 +86,11 @@ struct service {
 	 * association goes on. False: it cannot go on (the peer has gone, or
 	 * the stream is out of step); *e says why. */
 	bool (*serve)(struct session *s, const struct dimse *rq, struct err *e);
+	/* The request, whose identifier is read, waits for its turn: tell the
+	 * peer (PS3.4 C.4.2.3.1). *total keeps what there is to do, UINT64_MAX
+	 * at first. False: the peer has gone. NULL: nothing to tell. */
+	bool (*wait)(struct session *s, const struct dimse *rq, uint64_t *total,
+	    struct err *e);
 };
 
 /* NULL-terminated. */

@@ -527,7 +527,7 @@ def t_unreachable():
 
 
 def t_greetings():
-    for greet, word in (("silent", "did not finish"), ("close", "closed"),
+    for greet, word in (("silent", "in time"), ("close", "closed"),
                         ("garbage", ""), ("abort", "abort")):
         with Server({"dicom.timeout_s": "4"}) as server, \
                 Sink(greet=greet) as sink:
@@ -661,6 +661,31 @@ def t_cancel_in_line():
         first.release()
         first.close()
         equal(len(sink.requests), 2)
+
+
+def t_told_in_line():
+    """Pending responses while it waits: requesters give up without."""
+    go = threading.Event()
+
+    def hold(number, uid):
+        go.wait(30)
+        return 0
+    with Server({"dicom.max_outgoing": "1"}) as server, Sink(hold) as sink:
+        put(server, objects(count=3))
+        add(server, "SINK", sink.port)
+        with associate(server) as first, associate(server) as second:
+            message = request(first, "SINK")
+            wait_for(lambda: sink.open == 1)
+            waiting = request(second, "SINK")
+            for _ in range(2):
+                status, values, data = second.response()
+                equal((hex(status), data), ("0xff00", None))
+                equal([struct.unpack("<H", values[t])[0] for t in range(
+                    0x1020, 0x1024)], [3, 0, 0, 0])
+            equal(len(sink.requests), 1)
+            go.set()
+            Answer(first, message).is_(0, (3, 0, 0))
+            Answer(second, waiting).is_(0, (3, 0, 0))
 
 
 def t_line_is_no_memory_hole():
