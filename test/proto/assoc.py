@@ -107,7 +107,7 @@ def t_window_roles_and_extended():
             for x in items[0x56]:
                 n = struct.unpack(">H", x[:2])[0]
                 answers[x[2:2 + n].decode()] = x[2 + n:]
-            equal(answers, {dicom.FIND_STUDY: b"\1\1\0",
+            equal(answers, {dicom.FIND_STUDY: b"\1\1\1",
                             dicom.CT: b"\2\0\0\0\0\0"})
 
 
