@@ -122,7 +122,13 @@ def t_man_page_names_all():
         page = f.read().replace("\\-", "-")
     with Folder() as f:
         verbs = re.findall(r"^  (\S+) ", f.verb("help", data=False), re.M)
+        options = [o for v in verbs if v != "help" for o in re.findall(
+            r"--[a-z][a-z-]*[a-z]", f.verb("help", v, data=False))
+            if o != "--data"]
     assert "worklist-find" in verbs, verbs
+    assert "--tls-ca" in options, options
+    for name in options:
+        assert name in page, name
     for name in verbs + re.findall(r'"([a-z0-9]+\.[a-z_]+)"', known_settings()):
         assert re.search(r"(?<![\w.])%s(?![\w.])" % re.escape(name), page), name
 
