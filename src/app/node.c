@@ -461,7 +461,7 @@ const struct verb verb_node = {
 	"                station: asking for no station means its own AE title;\n"
 	"                without_ae: items for no station; ignore_ae: the AE\n"
 	"                title it asks for counts not; started: items that have\n"
-	"                begun; moment: date and time are one range; days: so\n"
+	"                begun; moment: ranges of date and time are one; days: so\n"
 	"                many around each date; limit: answers at most.\n"
 	"                Allowed: station=yes|no|default,\n"
 	"                without_ae=show|hide|default, ignore_ae=yes|no,\n"

@@ -116,7 +116,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rules.letters.node = str_from(sets[data[0] >> 2 & 3]);
 	rules.calling_ae_as_station = (data[0] & 16) != 0;
 	rules.hide_without_ae = (data[0] & 32) != 0;
-	rules.moment = (data[0] & 64) != 0;
+	rules.apart = (data[0] & 64) != 0;
 	rules.days = data[0] >> 7;
 	arena_init(&a, LIMIT_EXCHANGE);
 	if (ask_read(&a, &rules, str_of(data + 1, size - 1),

@@ -220,21 +220,31 @@ def t_dates():
                 ({TIME: "08:00:00-08:31:00"}, ["P2"]),
                 ({TIME: "-0700"}, ["P4"]),
                 ({TIME: "070001-"}, ["P1", "P2"]),
-                # Each range by itself.
+                # One range, from moment to moment (Table K.6-1).
                 ({DATE: "20261120-20261122", TIME: "0600-0900"},
-                 ["P2", "P4"])):
+                 ["P1", "P3", "P2", "P4"]),
+                ({DATE: "20261120-20261122", TIME: "2331-0659"},
+                 ["P3", "P2"]),
+                ({DATE: "20261121-", TIME: "0831-"}, ["P3", "P4"]),
+                ({DATE: "-20261121", TIME: "-0830"}, ["P1", "P3", "P2"]),
+                # Of different forms: each by itself.
+                ({DATE: "20261120-20261122", TIME: "-0830"}, ["P2", "P4"]),
+                ({DATE: "20261121-", TIME: "-0800"}, ["P4"]),
+                ({DATE: "20261121", TIME: "0800-0900"}, ["P2"])):
             equal(w.ids({}, step), want, step)
         w.server.verb("node", "add", "CT1", "127.0.0.1", "104",
-                      "--worklist", "moment=yes,days=0")
+                      "--worklist", "moment=no,days=0")
         w.call_as("CT1")
         nightly = {DATE: "20261120-20261122", TIME: "2200-0659"}
-        equal(nightly_ids(w, nightly), ["P1", "P3", "P2"])
+        equal(nightly_ids(w, nightly), [])
+        equal(w.ids({}, {DATE: "20261120-20261122", TIME: "0600-0900"}),
+              ["P2", "P4"])
         w.server.verb("node", "edit", "CT1", "--worklist", "days=1")
         equal(nightly_ids(w, {DATE: "20261121"}), ["P1", "P3", "P2", "P4"])
         w.server.verb("node", "edit", "CT1", "--worklist", "limit=2")
         equal(nightly_ids(w, {DATE: "20261121-"}), ["P3", "P2"])
         w.server.verb("node", "edit", "CT1", "--worklist", "none")
-        equal(nightly_ids(w, nightly), [])
+        equal(nightly_ids(w, nightly), ["P1", "P3", "P2"])
         done = w.server.run("node", "edit", "CT1", "--worklist", "days=99")
         equal(done.returncode, 2)
         assert "days=0..31" in done.stderr, done.stderr

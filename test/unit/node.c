@@ -153,10 +153,10 @@ TEST(worklist_options)
 	CHECK_EQ(w.limit, 0);
 	CHECK(node_worklist_read(
 	    STR("station=yes, without_ae=hide,ignore_ae=yes,started=hide,"
-		"moment=yes,days=2,limit=50"),
+		"moment=no,days=2,limit=50"),
 	    &w, &e));
 	CHECK(w.station == NODE_YES && w.without_ae == NODE_NO && w.ignore_ae &&
-	      w.hide_started && w.moment && w.days == 2 && w.limit == 50);
+	      w.hide_started && w.apart && w.days == 2 && w.limit == 50);
 	CHECK(node_worklist_read(STR("station=default"), &w, &e));
 	CHECK(w.station == NODE_DEFAULT);
 	for (i = 0; i < ARRAY_LEN(bad); i++) {

@@ -151,13 +151,12 @@ explain_query(struct worklist_request *r, const struct asked *q, struct err *e)
 	struct explain x;
 	struct arena a;
 	struct ask ask;
-	bool moment, ok;
+	bool ok;
 
 	say_query(q);
 	arena_init(&a, EXPLAIN_ARENA);
-	ask_flags_read(q->rules, &config, &moment);
+	ask_flags_read(q->rules, &config);
 	ask_rules_of(r->store, &a, q->ae, &config, &rules);
-	rules.moment = rules.moment || moment;
 	ok = ask_read(&a, &rules, q->identifier,
 		 syntax_of(str_from(UID_ExplicitVRLittleEndian)), &ask, e) &&
 	     explain_run(r->store, &ask, &a, &x, e);

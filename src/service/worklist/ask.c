@@ -57,31 +57,27 @@ ask_rules_of(struct store *s, struct arena *a, const char *caller,
 		r->hide_without_ae = own.without_ae == NODE_NO;
 	r->ignore_ae = own.ignore_ae;
 	r->hide_started = own.hide_started;
-	r->moment = own.moment;
+	r->apart = own.apart;
 	r->days = own.days;
 	r->limit = own.limit;
 }
 
 void
-ask_flags(
-    const struct worklist_config *config, bool moment, char out[ASK_FLAGS])
+ask_flags(const struct worklist_config *config, char out[ASK_FLAGS])
 {
 	out[0] = config->calling_ae_as_station ? 's' : '-';
 	out[1] = config->hide_without_ae ? 'h' : '-';
-	out[2] = moment ? 'm' : '-';
-	out[3] = '\0';
+	out[2] = '\0';
 }
 
 void
-ask_flags_read(const char *flags, struct worklist_config *config, bool *moment)
+ask_flags_read(const char *flags, struct worklist_config *config)
 {
 	*config = (struct worklist_config){0};
-	*moment = false;
-	if (strlen(flags) + 1 != ASK_FLAGS)
+	if (strlen(flags) + 1 < ASK_FLAGS)
 		return;
 	config->calling_ae_as_station = flags[0] == 's';
 	config->hide_without_ae = flags[1] == 'h';
-	*moment = flags[2] == 'm';
 }
 
 static void
@@ -327,17 +323,19 @@ own_station(struct arena *a, struct ask *q)
 	    .own_station = true};
 }
 
-/* Date and time ranges as one range (PS3.4 C.2.2.2.5.4). */
+/* Date and time ranges are one range: Table K.6-1 wants it so, negotiated or
+ * not. Both of the same form (PS3.4 C.2.2.2.5.4). */
 static void
 join_moment(struct ask *q)
 {
 	struct ask_key *date = find_key(q, TAG_ScheduledProcedureStepStartDate);
 	struct ask_key *time = find_key(q, TAG_ScheduledProcedureStepStartTime);
-	struct str from, to;
+	struct str day_from, day_to, from, to;
 
-	if (!q->rules->moment || date == NULL || time == NULL ||
-	    !match_range_split(VR_DA, date->value, &from, &to) ||
-	    !match_range_split(VR_TM, time->value, &from, &to))
+	if (q->rules->apart || date == NULL || time == NULL ||
+	    !match_range_split(VR_DA, date->value, &day_from, &day_to) ||
+	    !match_range_split(VR_TM, time->value, &from, &to) ||
+	    (day_from.n > 0) != (from.n > 0) || (day_to.n > 0) != (to.n > 0))
 		return;
 	date->time = time;
 	time->in_moment = true;

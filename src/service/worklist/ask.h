@@ -46,7 +46,7 @@ struct ask_rules {
 	bool hide_without_ae; /* items for no station are for none, not all */
 	bool ignore_ae;       /* this key of the node is no condition */
 	bool hide_started;
-	bool moment;    /* date and time ranges are one range */
+	bool apart;     /* date and time ranges are two conditions */
 	unsigned days;  /* each date is meant with so many days around */
 	unsigned limit; /* answers; 0: all */
 };
@@ -87,11 +87,9 @@ struct worklist_config;
 void ask_rules_of(struct store *s, struct arena *a, const char *caller,
     const struct worklist_config *config, struct ask_rules *out);
 /* What of these holds for a query, as it is kept with it, and back. */
-#define ASK_FLAGS 4
-void ask_flags(
-    const struct worklist_config *config, bool moment, char out[ASK_FLAGS]);
-void ask_flags_read(
-    const char *flags, struct worklist_config *config, bool *moment);
+#define ASK_FLAGS 3
+void ask_flags(const struct worklist_config *config, char out[ASK_FLAGS]);
+void ask_flags_read(const char *flags, struct worklist_config *config);
 /* Everything lies in the arena; rules must outlive it. ERR_MALFORMED,
  * ERR_LIMIT, ERR_UNSUPPORTED (no identifier). */
 bool ask_read(struct arena *a, const struct ask_rules *rules, struct str bytes,

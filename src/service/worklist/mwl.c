@@ -40,8 +40,7 @@ struct mwl {
 	struct arena items, scratch;
 	struct buf out;
 	uint64_t answered;
-	bool moment; /* negotiated: date and time are one range */
-	bool full;   /* the node's limit is reached */
+	bool full; /* the node's limit is reached */
 };
 
 enum step {
@@ -240,7 +239,7 @@ keep_query(struct mwl *m, struct str identifier, int64_t since_us)
 	bool ok = true;
 
 	(void)str_printable(q.ae, sizeof(q.ae), str_from(m->rules.caller));
-	ask_flags(&s->config.worklist, m->moment, q.rules);
+	ask_flags(&s->config.worklist, q.rules);
 	(void)str_copy(q.address, sizeof(q.address),
 	    str_from(s->assoc->conn->peer.address));
 	arena_init(&a, KEPT_ARENA);
@@ -273,8 +272,6 @@ answer(struct session *s, const struct dimse *rq, struct str identifier,
 
 	ask_rules_of(s->store, &s->arena, s->assoc->calling,
 	    &s->config.worklist, &m.rules);
-	m.moment = query_options(context->extended).date_time;
-	m.rules.moment = m.rules.moment || m.moment;
 	if (!ask_read(
 		&s->arena, &m.rules, identifier, context->layout, &m.ask, &why))
 		return service_fail(s, rq, &why, e);

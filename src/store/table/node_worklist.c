@@ -61,7 +61,7 @@ take(struct str name, struct str value, struct node_worklist *out)
 	if (str_eq_text(name, "started"))
 		return take_bool(value, "hide", "show", &out->hide_started);
 	if (str_eq_text(name, "moment"))
-		return take_bool(value, "yes", "no", &out->moment);
+		return take_bool(value, "no", "yes", &out->apart);
 	if (str_eq_text(name, "days"))
 		return take_number(value, DAYS_MOST, &out->days);
 	if (str_eq_text(name, "limit"))

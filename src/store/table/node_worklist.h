@@ -15,7 +15,7 @@ struct node_worklist {
 	enum node_choice without_ae; /* worklist.without_ae: yes is show */
 	bool ignore_ae;    /* the AE title it asks for is no condition */
 	bool hide_started; /* items that have begun are not shown */
-	bool moment;       /* ranges of date and time are one range */
+	bool apart;        /* ranges of date and time are two conditions */
 	unsigned days;     /* dates are meant with so many days around */
 	unsigned limit;    /* answers at most; 0: all */
 };
