@@ -34,6 +34,8 @@ static const struct {
     {"jisx0202", "ISO-2022-JP"},
     {"jas2020", "ISO-2022-JP"},
     {"isoir159", "ISO-2022-JP-2"},
+    {"iso2022jp", "ISO-2022-JP"},
+    {"iso2022jp2", "ISO-2022-JP-2"},
     {"gb18030", "GB18030"},
     {"gb180302000", "GB18030"},
     {"gbk", "GBK"},
@@ -72,7 +74,44 @@ static const struct {
     {"tis620", "TIS-620"},
     {"latin1", "ISO-8859-1"},
     {"ansi", "WINDOWS-1252"},
+    {"koi8r", "KOI8-R"},
+    {"koi8u", "KOI8-U"},
+    {"macintosh", "MACINTOSH"},
 };
+
+/* ISO 2022 within another set, as it stands in messages of Japan, Korea and
+ * China (MSH-18 repeated, MSH-20): a sequence holds up to the next, or to the
+ * end of the segment. Delimiters are ASCII's: in the Roman set of JIS X 0201
+ * too, whose yen and overline they would be. */
+static const struct {
+	const char *sequence; /* behind ESC */
+	const char *name;     /* NULL: the message's own set again */
+	bool kept;            /* the bytes need the sequence before them */
+} designated[] = {
+    {"(B", NULL, false},
+    {"(J", NULL, false},
+    {"$B", "ISO-2022-JP-2", true},
+    {"$@", "ISO-2022-JP-2", true},
+    {"$A", "ISO-2022-JP-2", true},
+    {"$(C", "ISO-2022-JP-2", true},
+    {"$(D", "ISO-2022-JP-2", true},
+    {"(I", "ISO-2022-JP-3", true},
+    {")I", "WINDOWS-31J", false},
+    {"$)C", "CP949", false},
+    {"$)A", "GBK", false},
+    {"-A", "ISO-8859-1", false},
+    {"-B", "ISO-8859-2", false},
+    {"-C", "ISO-8859-3", false},
+    {"-D", "ISO-8859-4", false},
+    {"-F", "ISO-8859-7", false},
+    {"-G", "ISO-8859-6", false},
+    {"-H", "ISO-8859-8", false},
+    {"-L", "ISO-8859-5", false},
+    {"-M", "ISO-8859-9", false},
+    {"-T", "TIS-620", false},
+};
+#define OWN     ARRAY_LEN(designated)
+#define UNKNOWN (ARRAY_LEN(designated) + 1)
 
 /* "ISO8859-1", "ISO_8859/1" and "8859/1" are the same. */
 static void
@@ -108,6 +147,23 @@ windows(const char *key)
 	return pages[digits[3] - '0'];
 }
 
+static const char *
+dos(const char *key)
+{
+	static const char *const pages[] = {"IBM437", "IBM737", "IBM775",
+	    "IBM850", "IBM852", "IBM855", "IBM857", "IBM860", "IBM861",
+	    "IBM862", "IBM863", "IBM864", "IBM865", "IBM866", "IBM869"};
+	size_t i;
+
+	if (strncmp(key, "cp", 2) != 0 && strncmp(key, "ibm", 3) != 0)
+		return NULL;
+	key += key[0] == 'c' ? 2 : 3;
+	for (i = 0; i < ARRAY_LEN(pages); i++)
+		if (strcmp(key, pages[i] + 3) == 0)
+			return pages[i];
+	return NULL;
+}
+
 const char *
 encoding_name(struct str msh18)
 {
@@ -128,7 +184,7 @@ encoding_name(struct str msh18)
 	for (i = 0; i < ARRAY_LEN(names); i++)
 		if (!strcmp(k, names[i].key))
 			return names[i].name;
-	return windows(k);
+	return windows(k) != NULL ? windows(k) : dos(k);
 }
 
 static bool
@@ -170,6 +226,89 @@ convert(iconv_t cd, struct str *in, struct buf *out)
 	return n != (size_t)-1 || errno == E2BIG;
 }
 
+static void
+decode_run(iconv_t cd, struct str bytes, struct buf *out, bool *lossy)
+{
+	(void)iconv(cd, NULL, NULL, NULL, NULL);
+	while (bytes.n > 0 && !out->over) {
+		if (convert(cd, &bytes, out) || bytes.n == 0)
+			continue;
+		replace(out, lossy);
+		bytes = str_of(bytes.p + 1, bytes.n - 1);
+	}
+}
+
+static bool
+has_high(struct str s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (s.p[i] >= 0x80)
+			return true;
+	return false;
+}
+
+/* What the sequence at the start of s designates; UNKNOWN: nothing. */
+static size_t
+designation(struct str s)
+{
+	struct str rest = str_of(s.p + 1, s.n - 1);
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(designated); i++)
+		if (str_starts(rest, str_from(designated[i].sequence)))
+			return i;
+	return UNKNOWN;
+}
+
+/* Up to the next sequence, or the end of the segment, where the message's own
+ * set is back. */
+static size_t
+run_length(struct str s)
+{
+	size_t n = 1;
+
+	while (n < s.n && s.p[n] != 0x1b && s.p[n] != '\r' && s.p[n] != '\n')
+		n++;
+	return n;
+}
+
+/* The runs of a text in which escape sequences stand. */
+static void
+decode_2022(const char *name, struct str bytes, struct buf *out, bool *lossy)
+{
+	iconv_t cds[OWN + 1];
+	size_t set = OWN, i, n;
+	const char *of;
+	struct str run;
+
+	for (i = 0; i <= OWN; i++)
+		cds[i] = (iconv_t)-1;
+	for (; bytes.n > 0; bytes = str_of(bytes.p + n, bytes.n - n)) {
+		n = run_length(bytes);
+		run = str_of(bytes.p, n);
+		set = bytes.p[0] == 0x1b ? designation(bytes) : OWN;
+		if (set < OWN && !designated[set].kept) {
+			i = 1 + strlen(designated[set].sequence);
+			run = str_of(run.p + i, run.n - i);
+		}
+		if (set == UNKNOWN ||
+		    (set < OWN && designated[set].name == NULL))
+			set = OWN;
+		of = set < OWN ? designated[set].name : name;
+		if (cds[set] == (iconv_t)-1)
+			cds[set] = iconv_open("UTF-8", of);
+		if (cds[set] != (iconv_t)-1)
+			decode_run(cds[set], run, out, lossy);
+		else
+			*lossy = true;
+	}
+	for (i = 0; i <= OWN; i++)
+		if (cds[i] != (iconv_t)-1)
+			iconv_close(cds[i]);
+}
+
 void
 encoding_decode(
     const char *name, struct str bytes, struct buf *out, bool *lossy)
@@ -189,18 +328,20 @@ encoding_decode(
 		buf_add(out, bytes);
 		return;
 	}
+	/* Of the 7-bit sets the sequences are the whole. */
+	if (!strncmp(name, "ISO-2022-JP", 11))
+		name = has_high(bytes) ? "WINDOWS-31J" : "US-ASCII";
+	if (str_find(bytes, 0x1b) < bytes.n && strncmp(name, "UTF-", 4) != 0) {
+		decode_2022(name, bytes, out, lossy);
+		return;
+	}
 	cd = iconv_open("UTF-8", name);
 	if (cd == (iconv_t)-1) {
 		*lossy = true;
 		utf8_repair(bytes, out);
 		return;
 	}
-	while (bytes.n > 0 && !out->over) {
-		if (convert(cd, &bytes, out) || bytes.n == 0)
-			continue;
-		replace(out, lossy);
-		bytes = str_of(bytes.p + 1, bytes.n - 1);
-	}
+	decode_run(cd, bytes, out, lossy);
 	iconv_close(cd);
 }
 
@@ -237,9 +378,26 @@ encoding_back(const char *name, struct str utf8, struct buf *out)
 	return ok && !out->over;
 }
 
-/* MSH-18, first repetition, found without decoding: all sets but UTF-16 and
- * UTF-32 have ASCII there. */
-static struct str
+/* The first of MSH-18 that is more than ASCII: an empty one is ASCII, too, and
+ * what follows it says what else there is. */
+static const char *
+first_name(struct str msh18, uint8_t repetition)
+{
+	const char *name = NULL, *one;
+	struct str part;
+
+	while (str_split(&msh18, repetition, &part)) {
+		one = encoding_name(part);
+		if (one != NULL && strcmp(one, "US-ASCII") != 0)
+			return one;
+		name = one != NULL ? one : name;
+	}
+	return name;
+}
+
+/* MSH-18, found without decoding: all sets but UTF-16 and UTF-32 have ASCII
+ * there. NULL: nothing that is known. */
+static const char *
 find_msh18(struct str m)
 {
 	struct str rest, field = STR("");
@@ -248,14 +406,32 @@ find_msh18(struct str m)
 	while (m.n > 0 && m.p[0] != 'M' && m.p[0] != 'm')
 		m = str_of(m.p + 1, m.n - 1);
 	if (m.n < 9)
-		return STR("");
+		return NULL;
 	while (end < m.n && m.p[end] != '\r' && m.p[end] != '\n')
 		end++;
 	rest = str_of(m.p, end);
 	for (i = 0; i < 18; i++)
 		if (!str_split(&rest, m.p[3], &field))
-			return STR("");
-	return str_of(field.p, str_find(field, m.p[5]));
+			return NULL;
+	return first_name(field, m.p[5]);
+}
+
+/* Text cut in the middle of a letter is UTF-8 all the same. */
+static bool
+is_no_utf8(struct str s)
+{
+	bool bad = false;
+	uint32_t c;
+	size_t n;
+
+	for (; s.n > 0; s = str_of(s.p + n, s.n - n)) {
+		n = utf8_next(s, &c);
+		if (n > 1)
+			return false;
+		bad = bad || n == 0;
+		n = n == 0 ? 1 : n;
+	}
+	return bad;
 }
 
 const char *
@@ -273,11 +449,12 @@ encoding_of(struct str m, const char *fallback)
 		return "UTF-16LE";
 	if (m.n >= 4 && m.p[0] == 0 && m.p[1] != 0)
 		return "UTF-16BE";
-	named = encoding_name(find_msh18(m));
-	/* Who says ASCII, or two-byte Unicode in a text that plainly is not,
-	 * means something else. */
+	named = find_msh18(m);
+	/* Who says ASCII, or Unicode in a text that plainly is not, means
+	 * something else. */
 	if (named == NULL || (!strcmp(named, "US-ASCII") && !is_ascii(m)) ||
-	    !strncmp(named, "UTF-16", 6) || !strncmp(named, "UTF-32", 6))
+	    !strncmp(named, "UTF-16", 6) || !strncmp(named, "UTF-32", 6) ||
+	    (!strcmp(named, "UTF-8") && is_no_utf8(m)))
 		return usual;
 	return named;
 }

@@ -111,6 +111,69 @@ TEST(character_sets)
 	CHECK(encoding_name(STR("nothing")) == NULL);
 }
 
+/* MSH-18 repeated: the first may be left out, and is ASCII then; the others
+ * come by the escape sequences of ISO 2022. */
+TEST(character_sets_by_escape)
+{
+	static const char *const japanese[] = {"~ISO IR87", "ASCII~ISO IR87",
+	    "ISO IR87", "ISO IR6~ISO IR87~ISO IR159", "ISO IR14~ISO IR87"};
+	char text[200];
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(japanese); i++) {
+		snprintf(text, sizeof(text),
+		    "MSH|^~\\&|A|||||||||||||||%s\r"
+		    "PID|\x1b$B;3ED\x1b(J^~\\F\\|\x1b$BB@O:\x1b(B^T|Z\r",
+		    japanese[i]);
+		CHECK(parse(str_from(text)));
+		CHECK(!message.lossy);
+		CHECK_STR(get("PID", 1, 1), "\xe5\xb1\xb1\xe7\x94\xb0");
+		CHECK_STR(
+		    er7_text(&arena, &message,
+			er7_repetition(&message,
+			    er7_field(er7_find(&message, "PID", NULL), 1), 2)),
+		    "|");
+		CHECK_STR(get("PID", 2, 1), "\xe5\xa4\xaa\xe9\x83\x8e");
+		CHECK_STR(get("PID", 2, 2), "T");
+		CHECK_STR(get("PID", 3, 0), "Z");
+	}
+	/* Half-width kana of eight bits beside it; a set left open ends with
+	 * its segment. */
+	CHECK(parse(STR("MSH|^~\\&|A|||||||||||||||ISO IR14~ISO IR87\r"
+			"PID|\xd4\xcf\xc0\xde|\x1b$B;3ED\rORC|x\r")));
+	CHECK_STR(get("PID", 1, 0),
+	    "\xef\xbe\x94\xef\xbe\x8f\xef\xbe\x80\xef\xbe\x9e");
+	CHECK_STR(get("PID", 2, 0), "\xe5\xb1\xb1\xe7\x94\xb0");
+	CHECK_STR(get("ORC", 1, 0), "x");
+	CHECK(parse(STR("MSH|^~\\&|A|||||||||||||||~KS X 1001\r"
+			"PID|\x1b$)C\xc8\xab^x\r")));
+	CHECK_STR(get("PID", 1, 1), "\xed\x99\x8d");
+	CHECK(parse(STR("MSH|^~\\&|A|||||||||||||||ASCII~8859/5\r"
+			"PID|\xb8\x1b-F\xd0\x1b?\r")));
+	CHECK_STR(get("PID", 1, 0), "\xd0\x98\xce\xa0\x1b?");
+}
+
+/* What is said to be UTF-8 and has not one letter of it. */
+TEST(character_set_that_is_wrong)
+{
+	struct err e;
+
+	arena_reset(&arena);
+	CHECK(er7_parse(&arena,
+	    STR("MSH|^~\\&|A|||||||||||||||UNICODE UTF-8\rPID|\xe4\r"),
+	    "8859/1", &message, &e));
+	CHECK_STR(get("PID", 1, 0), "\xc3\xa4");
+	CHECK(er7_parse(&arena,
+	    STR("MSH|^~\\&|A|||||||||||||||UNICODE UTF-8\r"
+		"PID|\xc3\xa4|\xc3\r"),
+	    "8859/1", &message, &e));
+	CHECK_STR(get("PID", 1, 0), "\xc3\xa4");
+	CHECK(message.lossy);
+	CHECK(strcmp(encoding_name(STR("CP850")), "IBM850") == 0);
+	CHECK(strcmp(encoding_name(STR("koi8-r")), "KOI8-R") == 0);
+	CHECK(encoding_name(STR("CP999")) == NULL);
+}
+
 TEST(split_batches)
 {
 	struct str rest = STR(
