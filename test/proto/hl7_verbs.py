@@ -245,6 +245,22 @@ def t_what_was_sent_is_in_the_journal():
         assert f"HIS:{host.port}" in shown, shown
 
 
+def t_a_message_of_the_journal_as_it_came():
+    """In its own character set, to be mapped and sent again."""
+    latin = hl7.order("1", name="Müller^Jörg").decode().replace(
+        "|2.3.1|||||||", "|2.3.1||||||8859/1|").encode("latin-1")
+    with Folder() as f:
+        f.verb("worklist", "import", f.file("a.hl7", latin))
+        number = f.verb("hl7", "journal", "list").splitlines()[1].split()[0]
+        assert "Müller^Jörg" in f.verb("hl7", "journal", "show", number)
+        f.verb("hl7", "journal", "show", number, "-o", f("b.hl7"))
+        with open(f("b.hl7"), "rb") as b:
+            equal(b.read(), latin)
+        assert "Müller^Jörg" in f.verb("hl7", "map", f("b.hl7"))
+        err = f.verb("hl7", "journal", "list", "-o", f("c"), expect=2)
+        assert "-o belongs to 'show'" in err, err
+
+
 # The queue.
 
 

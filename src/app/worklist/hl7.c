@@ -16,7 +16,7 @@ static const struct action {
     {"compare", "--html ", 2, 2, hl7_compare},
     {"map", "--mapping ", 1, 1, hl7_map},
     {"mapping", "--for ", 1, 3 + 3 * 4, hl7_mapping},
-    {"journal", "--failed --max ", 1, SIZE_MAX - 1, hl7_journal},
+    {"journal", "--failed --max -o ", 1, SIZE_MAX - 1, hl7_journal},
     {"merges", "--max ", 1, 3, hl7_merges},
     {"node", "--tls --no-tls --app --facility --host --port ", 1, 4, hl7_nodes},
 };
@@ -115,6 +115,7 @@ run(int argc, char **argv)
 	    {"--facility", OPTION_TEXT, &r.facility},
 	    {"--host", OPTION_TEXT, &r.host},
 	    {"--port", OPTION_TEXT, &r.port},
+	    {"-o", OPTION_TEXT, &r.out},
 	    {"--tls", OPTION_FLAG, &r.tls},
 	    {"--no-tls", OPTION_FLAG, &r.no_tls},
 	    {"--queue", OPTION_FLAG, &r.queue},
@@ -147,7 +148,7 @@ const struct verb verb_hl7 = {
 	"hl7 mapping list\n"
 	"hl7 mapping delete [--for ...]\n"
 	"hl7 journal list [--failed] [--max N]\n"
-	"hl7 journal show ID\n"
+	"hl7 journal show ID [-o FILE]\n"
 	"hl7 journal replay ID...|--failed\n"
 	"hl7 merges list [--max N]\n"
 	"hl7 merges new PRIOR PATIENT\n"
@@ -179,11 +180,12 @@ const struct verb verb_hl7 = {
 	"                 dicom.timeout_s)\n"
 	"  --html FILE    compare: as a page for a browser\n"
 	"  --mapping M    map: a file of 'mapping export', or a preset: manual,\n"
-	"                 ihe-orm, ihe-omi, dcm4chee (default: that of the\n"
-	"                 sender)\n"
+	"                 ihe-orm, ihe-omi, dcm4chee, conquest (default: that\n"
+	"                 of the sender)\n"
 	"  --for APP[/FACILITY]\n"
 	"                 the mapping of a sender\n"
 	"  --failed       those that were refused\n"
+	"  -o FILE        the message alone, as it came, into a file\n"
 	"  --max N        list N entries (default: 50)\n"
 	"  --app, --facility\n"
 	"                 MSH-5 and MSH-6 of what is sent to the node\n",

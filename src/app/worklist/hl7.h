@@ -9,7 +9,7 @@
 
 struct hl7_request {
 	const char *data, *timeout, *html, *mapping, *sender, *max;
-	const char *application, *facility, *host, *port;
+	const char *application, *facility, *host, *port, *out;
 	bool tls, no_tls, queue, failed;
 	struct words words; /* the action's name first */
 	struct store *store;

@@ -88,11 +88,27 @@ put_message(struct hl7_request *r, struct arena *a, struct str raw)
 	buf_fini(&clean);
 }
 
+static void
+put_entry(struct hl7_request *r, struct arena *a, const struct journal_entry *j)
+{
+	char when[32];
+
+	put_line(j->sent ? "sent" : "came", local_time(j->when_ms, when));
+	put_line(j->sent ? "to" : "from", j->source);
+	put_line("application", j->application);
+	put_line("facility", j->facility);
+	put_line("type", j->type);
+	put_line("control id", j->control_id);
+	put_line("outcome", j->outcome);
+	put_line("reason", j->reason);
+	putchar('\n');
+	put_message(r, a, j->raw);
+}
+
 static bool
 show(struct hl7_request *r, struct err *e)
 {
 	struct journal_entry j;
-	char when[32];
 	struct arena a;
 	int64_t id;
 	bool ok;
@@ -102,18 +118,10 @@ show(struct hl7_request *r, struct err *e)
 		return false;
 	arena_init(&a, ARENA + 4 * LIMIT_HL7_FRAME);
 	ok = journal_find(r->store, id, &a, &j, e);
-	if (ok) {
-		put_line(j.sent ? "sent" : "came", local_time(j.when_ms, when));
-		put_line(j.sent ? "to" : "from", j.source);
-		put_line("application", j.application);
-		put_line("facility", j.facility);
-		put_line("type", j.type);
-		put_line("control id", j.control_id);
-		put_line("outcome", j.outcome);
-		put_line("reason", j.reason);
-		putchar('\n');
-		put_message(r, &a, j.raw);
-	}
+	if (ok && r->out != NULL)
+		ok = text_write_file(r->out, j.raw, e);
+	else if (ok)
+		put_entry(r, &a, &j);
 	arena_fini(&a);
 	return ok;
 }
@@ -219,6 +227,8 @@ hl7_journal(struct hl7_request *r, struct err *e)
 
 	if (r->max != NULL && strcmp(name, "list") != 0)
 		return fail(e, ERR_USAGE, "--max belongs to 'list'");
+	if (r->out != NULL && strcmp(name, "show") != 0)
+		return fail(e, ERR_USAGE, "-o belongs to 'show'");
 	if (r->failed && !strcmp(name, "show"))
 		return fail(e, ERR_USAGE, "--failed belongs to 'list'");
 	if (!strcmp(name, "list"))
