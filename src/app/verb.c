@@ -112,7 +112,10 @@ put_usage(FILE *out, const struct verb *v)
 	const char *head = "usage: ";
 
 	while (str_split(&rest, '\n', &line)) {
-		fprintf(out, "%sfileroom %.*s\n", head, STR_ARG(line));
+		/* What goes on in a second line is no other usage. */
+		fprintf(out, "%s%s%.*s\n", head,
+		    line.n > 0 && line.p[0] == ' ' ? "         " : "fileroom ",
+		    STR_ARG(line));
 		head = "       ";
 	}
 }

@@ -112,6 +112,7 @@ def t_help():
             assert verb in text, verb
             more = f.verb("help", verb, data=False)
             assert f"usage: fileroom {verb}" in more, more
+            assert "fileroom  " not in more, more
             assert "--data DIR" in more
             equal(f.verb(verb, "--help", data=False), more)
         assert not os.path.exists(f.data)

@@ -75,6 +75,11 @@ def t_files_are_taken_and_renamed():
                   ["P1", "P2", "P3"])
             listed = server.verb("hl7", "journal", "list")
             assert "a_slow.TXT#" in listed, listed
+            # A name that is no text.
+            inbox.put(os.fsdecode(b"m\xfc.hl7"), hl7.order(
+                "4", patient="P4", accession="A4"))
+            wait_for(lambda: len(items(server)) == 4, 20)
+            assert "m\\xfc.hl7#" in server.verb("hl7", "journal", "list")
             # Left as it came.
             equal(inbox.read("a_slow.TXT.DON"), hl7.order(
                 "2", patient="P2", accession="A2").decode().replace(

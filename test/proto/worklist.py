@@ -210,6 +210,7 @@ def t_list_filters_and_order():
         equal(found("--name", "doe^j?ne"), ["P0"])
         equal(found("--accession", "A3"), ["P3"])
         equal(found("--modality", "CT"), ["P1", "P0"])
+        equal(found("--modality", "ct"), ["P1", "P0"])
         equal(found("--station", "CT2"), ["P1"])
         equal(found("--status", "started,Scheduled"), ["P1", "P0"])
         equal(found("--modality", "CT", "--status", "completed"), [])

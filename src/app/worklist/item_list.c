@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "dicom/match.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 
 #define TABLE_MAX  500
@@ -18,7 +19,7 @@
 struct listing {
 	struct worklist_request *r;
 	struct item_search search;
-	char from[9], to[9], pattern[200];
+	char from[9], to[9], pattern[200], modality[40];
 	uint64_t max, shown;
 	bool more;
 	struct arena cells;
@@ -85,6 +86,23 @@ take_name(struct listing *l, struct err *e)
 	return true;
 }
 
+/* Modalities stand in capitals. */
+static bool
+take_modality(struct listing *l, struct err *e)
+{
+	const char *word = l->r->modality;
+	size_t i;
+
+	if (word == NULL)
+		return true;
+	if (strlen(word) >= sizeof(l->modality))
+		return fail(e, ERR_USAGE, "--modality is too long");
+	for (i = 0; word[i] != '\0'; i++)
+		l->modality[i] = (char)toupper((unsigned char)word[i]);
+	l->search.modality = str_from(l->modality);
+	return true;
+}
+
 static bool
 take_search(struct listing *l, struct err *e)
 {
@@ -92,14 +110,14 @@ take_search(struct listing *l, struct err *e)
 
 	l->search.patient_id = str_from(r->patient);
 	l->search.accession = str_from(r->accession);
-	l->search.modality = str_from(r->modality);
 	l->search.station_ae = str_from(r->station);
 	l->max = r->json ? MAX_MAX : TABLE_MAX;
 	if (r->max != NULL && (!str_u64(str_from(r->max), &l->max) ||
 				  l->max == 0 || l->max > MAX_MAX))
 		return fail(
 		    e, ERR_USAGE, "--max: allowed are 1 to %d", MAX_MAX);
-	return take_dates(l, e) && take_statuses(l, e) && take_name(l, e);
+	return take_dates(l, e) && take_statuses(l, e) && take_name(l, e) &&
+	       take_modality(l, e);
 }
 
 static void

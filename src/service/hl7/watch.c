@@ -107,6 +107,7 @@ source_of(const struct watch_known *k, char out[64])
 {
 	const struct watch_identity *i = &k->identity;
 	struct str name = utf8_cut(str_from(k->name), 46);
+	char shown[50];
 	uint32_t h = 2166136261u;
 	const uint64_t parts[] = {(uint64_t)i->ino, (uint64_t)i->changed.tv_sec,
 	    (uint64_t)i->changed.tv_nsec, (uint64_t)i->size};
@@ -115,6 +116,9 @@ source_of(const struct watch_known *k, char out[64])
 	for (p = 0; p < ARRAY_LEN(parts); p++)
 		for (b = 0; b < 64; b += 8)
 			h = (h ^ (uint8_t)(parts[p] >> b)) * 16777619u;
+	/* Names of files may be any bytes. */
+	if (!utf8_valid(name))
+		name = str_from(str_printable(shown, sizeof(shown), name));
 	snprintf(out, 64, "%.*s#%08" PRIx32, STR_ARG(name), h);
 }
 
