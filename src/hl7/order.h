@@ -61,8 +61,11 @@ struct order_merge { /* the survivor is the patient of the message */
 struct order_report {    /* ORU^R01 */
 	struct str text; /* OBX of text, joined by line breaks */
 	struct str pdf;  /* base64 of an ED, as it stands */
+	bool hex;        /* it is hexadecimal instead */
 	struct str study, accession, status, title;
 	struct str filler; /* OBR-3, else ORC-3: what it replaces */
+	struct str patient_id, issuer;
+	bool more; /* another document of the one before */
 };
 
 enum order_kind {
@@ -84,7 +87,9 @@ struct order_message {
 	enum order_status patient_status; /* ADT^A10: ARRIVED */
 	struct order_merge *merges;
 	size_t merge_count;
-	struct order_report report;
+	/* One for each exam that the message is about, at least one. */
+	struct order_report *reports;
+	size_t report_count;
 };
 
 /* What is wrong with a message, for ERR and MSA-3 (HL7 table 0357). */

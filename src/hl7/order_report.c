@@ -1,12 +1,48 @@
 /*
- * Reports (ORU^R01; HL7 2.5.1 chapter 7): the text of the OBX segments, a PDF
- * in one of type ED, and the study it belongs to.
+ * Reports (ORU^R01; HL7 2.5.1 chapter 7): the text of the OBX segments, PDFs in
+ * those of type ED, and the study they belong to.
+ *
+ * A message may be about several exams, each with an OBR of its own. What
+ * stands behind an OBR is about its exam; exams with nothing behind theirs have
+ * what the one before has: one report of several exams. An OBR of the same
+ * study, accession or order number as the one before, or of none of these, goes
+ * on with that report.
  */
 #include "hl7/order_inside.h"
 
 #include "base/limit.h"
 
 #define REPORT_TEXT_CAP (4 * MIB)
+/* More than anybody reports of at once. */
+#define GROUPS_MAX    1000
+#define EXAMS_MAX     50
+#define DOCUMENTS_MAX 20 /* of one exam */
+
+/* An OBR with the ORC before it, and what follows. */
+struct group {
+	size_t from, to;
+	size_t patient, header; /* what stands before the patient's */
+	const struct er7_segment *orc, *obr;
+};
+
+struct document {
+	struct str data;
+	bool hex;
+};
+
+struct exam {
+	struct order_report report;
+	struct str number; /* of the order: the filler's, else the placer's */
+	struct buf text;
+	struct document documents[DOCUMENTS_MAX];
+	size_t document_count;
+};
+
+struct exams {
+	struct exam *at;
+	size_t n;
+	bool crowded; /* more exams, or documents of one, than there may be */
+};
 
 static bool
 is(const struct er7_segment *s, const char *name)
@@ -22,21 +58,82 @@ part(const struct order_reader *r, const struct er7_segment *s, unsigned field,
 	    r->m, er7_repetition(r->m, er7_field(s, field), 1), component);
 }
 
-/* OBX-5 of type ED: source, type, subtype, encoding, data. */
 static void
-take_document(struct order_reader *r, const struct er7_segment *obx)
+close_group(struct group *now, size_t to, struct group *groups, size_t *n)
 {
-	struct order_report *report = &r->out->report;
+	/* An ORC alone reports nothing. */
+	if (now->obr != NULL) {
+		now->to = to;
+		if (groups != NULL)
+			groups[*n] = *now;
+		++*n;
+	}
+	now->from = 0;
+	now->orc = now->obr = NULL;
+}
+
+/* How many groups there are; they are filled in when groups is not NULL. */
+static size_t
+find_groups(const struct er7_message *m, struct group *groups)
+{
+	const struct er7_segment *s, *orc = NULL;
+	struct group now = {0};
+	size_t i, n = 0;
+
+	for (i = 1; i < m->n; i++) {
+		s = &m->segments[i];
+		if (is(s, "PID")) {
+			close_group(&now, i, groups, &n);
+			now.patient = i;
+			now.header = 0;
+			orc = NULL;
+		}
+		if (!is(s, "ORC") && !is(s, "OBR"))
+			continue;
+		if (is(s, "ORC") || now.obr != NULL || now.from == 0)
+			close_group(&now, i, groups, &n);
+		if (is(s, "ORC"))
+			orc = s;
+		else
+			now.obr = s;
+		now.orc = orc;
+		now.from = now.from > 0 ? now.from : i;
+		now.header = now.header > 0 ? now.header : i;
+	}
+	close_group(&now, m->n, groups, &n);
+	return n;
+}
+
+static bool
+is_pdf(const struct order_reader *r, const struct er7_segment *obx)
+{
 	struct str subtype = part(r, obx, 5, 3);
 	struct str kind = part(r, obx, 5, 2);
 
-	if (report->pdf.n > 0)
+	return str_eq_nocase(subtype, STR("PDF")) ||
+	       str_eq_nocase(kind, STR("PDF")) ||
+	       str_eq_nocase(kind, STR("AP")) ||
+	       str_eq_nocase(kind, STR("application/pdf")) ||
+	       str_eq_nocase(subtype, STR("application/pdf")) ||
+	       /* "%PDF-", whatever it is called. */
+	       str_starts(part(r, obx, 5, 5), STR("JVBERi0"));
+}
+
+/* OBX-5 of type ED: source, type, subtype, encoding (HL7 table 0299), data. */
+static void
+take_document(const struct order_reader *r, const struct er7_segment *obx,
+    struct exams *all, struct exam *exam)
+{
+	struct str data = part(r, obx, 5, 5);
+
+	if (!is_pdf(r, obx) || data.n == 0)
 		return;
-	if (str_eq_nocase(subtype, STR("PDF")) ||
-	    str_eq_nocase(kind, STR("PDF")) || str_eq_nocase(kind, STR("AP")) ||
-	    str_eq_nocase(kind, STR("application/pdf")) ||
-	    str_eq_nocase(subtype, STR("application/pdf")))
-		report->pdf = part(r, obx, 5, 5);
+	if (exam->document_count == DOCUMENTS_MAX) {
+		all->crowded = true;
+		return;
+	}
+	exam->documents[exam->document_count++] = (struct document){
+	    data, str_eq_nocase(str_trim(part(r, obx, 5, 4)), STR("Hex"))};
 }
 
 /* DCM 113014 is Study; others name what it is. */
@@ -58,6 +155,9 @@ take_text(
 		     str_eq_nocase(type, STR("CWE")) ||
 		     str_eq_nocase(type, STR("CNE"));
 
+	/* A line without text parts paragraphs. */
+	if (rest.n == 0 && out->n > 0)
+		buf_u8(out, '\n');
 	while (rest.n > 0) {
 		/* One after the other: there may be many. */
 		one = er7_repetition(r->m, rest, 1);
@@ -77,31 +177,44 @@ take_text(
 }
 
 static void
-take_observation(
-    struct order_reader *r, const struct er7_segment *obx, struct buf *text)
+take_observation(struct order_reader *r, const struct er7_segment *obx,
+    struct exams *all, struct exam *exam)
 {
-	struct order_report *report = &r->out->report;
 	struct str type = str_trim(er7_field(obx, 2));
 
-	if (names_study(r, obx)) {
-		if (report->study.n == 0)
-			report->study = str_trim(
-			    er7_text(r->arena, r->m, part(r, obx, 5, 1)));
-	} else if (str_eq_nocase(type, STR("ED"))) {
-		take_document(r, obx);
-	} else if (!str_eq_nocase(type, STR("RP"))) {
-		take_text(r, obx, text);
-	}
+	if (names_study(r, obx))
+		return;
+	if (str_eq_nocase(type, STR("ED")))
+		take_document(r, obx, all, exam);
+	else if (!str_eq_nocase(type, STR("RP")))
+		take_text(r, obx, &exam->text);
 }
 
-static void
-fill_identity(struct order_reader *r, const struct order_scope *scope)
+static struct str
+study_of(struct order_reader *r, const struct order_scope *scope)
+{
+	static const struct mapping_place study[] = {
+	    {"ZDS", 1, 1, 0, 0}, {"IPC", 3, 1, 0, 0}};
+	struct order_value value = {0};
+	size_t i;
+
+	for (i = scope->from; i < scope->to; i++)
+		if (is(&r->m->segments[i], "OBX") &&
+		    names_study(r, &r->m->segments[i]))
+			return str_trim(er7_text(
+			    r->arena, r->m, part(r, &r->m->segments[i], 5, 1)));
+	order_fill(r, scope, FIELD_StudyInstanceUID, &value);
+	for (i = 0; i < ARRAY_LEN(study) && !value.given; i++)
+		(void)order_fill_from(
+		    r, scope, FIELD_StudyInstanceUID, &study[i], &value);
+	return value.text;
+}
+
+static struct str
+accession_of(struct order_reader *r, const struct order_scope *scope)
 {
 	static const struct mapping_place accession[] = {{"OBR", 18, 1, 0, 0},
 	    {"ORC", 3, 1, 0, 0}, {"OBR", 3, 1, 0, 0}, {"OBR", 2, 1, 0, 0}};
-	static const struct mapping_place study[] = {
-	    {"ZDS", 1, 1, 0, 0}, {"IPC", 3, 1, 0, 0}};
-	struct order_report *report = &r->out->report;
 	struct order_value value = {0};
 	size_t i;
 
@@ -109,57 +222,203 @@ fill_identity(struct order_reader *r, const struct order_scope *scope)
 	for (i = 0; i < ARRAY_LEN(accession) && !value.given; i++)
 		(void)order_fill_from(
 		    r, scope, FIELD_AccessionNumber, &accession[i], &value);
-	report->accession = value.text;
-	value = (struct order_value){0};
-	order_fill(r, scope, FIELD_StudyInstanceUID, &value);
-	for (i = 0; i < ARRAY_LEN(study) && !value.given; i++)
-		(void)order_fill_from(
-		    r, scope, FIELD_StudyInstanceUID, &study[i], &value);
-	if (report->study.n == 0)
-		report->study = value.text;
+	return value.text;
+}
+
+/* Component 1 of a field of the OBR, else of the ORC. */
+static struct str
+number_of(struct order_reader *r, const struct group *g, unsigned field)
+{
+	struct str number =
+	    str_trim(er7_text(r->arena, r->m, part(r, g->obr, field, 1)));
+
+	if (number.n == 0 && g->orc != NULL)
+		number = str_trim(
+		    er7_text(r->arena, r->m, part(r, g->orc, field, 1)));
+	return number;
+}
+
+/* Whose it is, and what. */
+static void
+read_head(struct order_reader *r, const struct group *g, struct exam *exam)
+{
+	struct order_scope scope = {.from = g->from,
+	    .to = g->to,
+	    .patient = g->patient,
+	    .header = g->header,
+	    .orc = g->orc};
+	struct order_report *report = &exam->report;
+	struct order_value patient[FIELD_COUNT] = {0};
+	size_t f;
+
+	for (f = 0; f < FIELD_COUNT; f++)
+		if (order_is_patient_field((enum field)f))
+			order_fill(r, &scope, (enum field)f, &patient[f]);
+	/* The first patient is that of the message. */
+	if (r->out->patient[FIELD_PatientID].text.n == 0)
+		memcpy(r->out->patient, patient, sizeof(patient));
+	report->patient_id = patient[FIELD_PatientID].text;
+	report->issuer = patient[FIELD_IssuerOfPatientID].text;
+	report->status =
+	    str_trim(er7_text(r->arena, r->m, part(r, g->obr, 25, 1)));
+	report->title = er7_text(r->arena, r->m, part(r, g->obr, 4, 2));
+	if (report->title.n == 0)
+		report->title = er7_text(r->arena, r->m, part(r, g->obr, 4, 1));
+	report->filler = number_of(r, g, 3);
+	exam->number =
+	    report->filler.n > 0 ? report->filler : number_of(r, g, 2);
+	report->study = study_of(r, &scope);
+	report->accession = accession_of(r, &scope);
+}
+
+static bool
+same(struct str a, struct str b)
+{
+	return a.n > 0 && str_eq(a, b);
+}
+
+static bool
+has_name(const struct order_report *report)
+{
+	return report->study.n + report->accession.n > 0;
+}
+
+static bool
+goes_on(const struct exam *before, const struct exam *now)
+{
+	const struct order_report *a = &before->report, *b = &now->report;
+
+	return str_eq(a->patient_id, b->patient_id) &&
+	       (!has_name(a) || !has_name(b) || same(a->study, b->study) ||
+		   same(a->accession, b->accession) ||
+		   same(before->number, now->number));
+}
+
+/* The exam that the group is about: a new one, or the last. */
+static struct exam *
+open_exam(struct order_reader *r, const struct group *g, struct exams *all)
+{
+	struct exam *now = &all->at[all->n];
+	struct exam *before = all->n > 0 ? now - 1 : NULL;
+
+	read_head(r, g, now);
+	if (before == NULL || (!goes_on(before, now) && all->n < EXAMS_MAX)) {
+		buf_init(&now->text, REPORT_TEXT_CAP);
+		all->n++;
+		return now;
+	}
+	all->crowded = all->crowded || !goes_on(before, now);
+	if (before->report.study.n == 0)
+		before->report.study = now->report.study;
+	if (before->report.accession.n == 0)
+		before->report.accession = now->report.accession;
+	*now = (struct exam){.document_count = 0};
+	return before;
+}
+
+static bool
+is_empty(const struct exam *exam)
+{
+	return exam->document_count == 0 && str_trim(exam->report.text).n == 0;
+}
+
+/* One report of several exams stands behind one of them. */
+static void
+share(struct exams *all, size_t to, size_t from)
+{
+	struct exam *a = &all->at[to], *b = &all->at[from];
+
+	if (!is_empty(a) || is_empty(b) ||
+	    !str_eq(a->report.patient_id, b->report.patient_id))
+		return;
+	a->report.text = b->report.text;
+	memcpy(a->documents, b->documents, sizeof(a->documents));
+	a->document_count = b->document_count;
+}
+
+static bool
+put_reports(struct order_reader *r, const struct exams *all)
+{
+	struct order_message *out = r->out;
+	size_t i, d, n = 0;
+
+	for (i = 0; i < all->n; i++)
+		n += all->at[i].document_count + 1;
+	out->reports = arena_array(r->arena, n, sizeof(*out->reports));
+	if (out->reports == NULL)
+		return order_refuse_large(r);
+	for (i = 0; i < all->n; i++) {
+		struct order_report report = all->at[i].report;
+
+		if (!has_name(&report))
+			return order_refuse(r, false, 101, "OBR", 18,
+			    "neither a Study Instance UID nor an accession "
+			    "number: the report belongs to no study");
+		d = 0;
+		do {
+			if (d < all->at[i].document_count) {
+				report.pdf = all->at[i].documents[d].data;
+				report.hex = all->at[i].documents[d].hex;
+			}
+			out->reports[out->report_count++] = report;
+			report.more = true;
+			report.text = STR("");
+		} while (++d < all->at[i].document_count);
+	}
+	return true;
+}
+
+static bool
+read_exams(struct order_reader *r, const struct group *groups, size_t n,
+    struct exams *all)
+{
+	struct exam *exam;
+	size_t g, i;
+
+	for (g = 0; g < n; g++) {
+		exam = open_exam(r, &groups[g], all);
+		for (i = g == 0 ? 1 : groups[g].from; i < groups[g].to; i++)
+			if (is(&r->m->segments[i], "OBX"))
+				take_observation(
+				    r, &r->m->segments[i], all, exam);
+	}
+	for (i = 0; i < all->n; i++) {
+		all->at[i].report.text =
+		    arena_dup(r->arena, buf_str(&all->at[i].text));
+		r->over = r->over || all->at[i].text.over;
+		buf_fini(&all->at[i].text);
+	}
+	for (i = 1; i < all->n; i++)
+		share(all, i, i - 1);
+	for (i = all->n; i > 1; i--)
+		share(all, i - 2, i - 1);
+	if (all->crowded)
+		return order_refuse(r, false, 102, "OBX", 5,
+		    "more than %d exams, or %d documents of one, in a report",
+		    EXAMS_MAX, DOCUMENTS_MAX);
+	return order_is_over(r) ? order_refuse_large(r) : put_reports(r, all);
 }
 
 bool
 order_read_report(struct order_reader *r)
 {
-	const struct er7_segment *obr = er7_find(r->m, "OBR", NULL);
-	struct order_scope scope = {
-	    .from = 1,
-	    .to = r->m->n,
-	    .orc = er7_find(r->m, "ORC", NULL),
-	};
-	struct order_report *report = &r->out->report;
-	struct buf text;
-	size_t i, f;
+	size_t n = find_groups(r->m, NULL);
+	struct exams all = {.n = 0};
+	struct group *groups;
 
 	r->out->kind = ORDER_KIND_REPORT;
-	if (obr == NULL)
+	if (n == 0)
 		return order_refuse(r, false, 100, "OBR", 0,
 		    "a report without an OBR segment: it belongs to nothing");
-	buf_init(&text, REPORT_TEXT_CAP);
-	for (i = 1; i < r->m->n; i++)
-		if (is(&r->m->segments[i], "OBX"))
-			take_observation(r, &r->m->segments[i], &text);
-	report->text = arena_dup(r->arena, buf_str(&text));
-	r->over = r->over || text.over;
-	buf_fini(&text);
-	report->status =
-	    str_trim(er7_text(r->arena, r->m, part(r, obr, 25, 1)));
-	report->title = er7_text(r->arena, r->m, part(r, obr, 4, 2));
-	if (report->title.n == 0)
-		report->title = er7_text(r->arena, r->m, part(r, obr, 4, 1));
-	for (f = 0; f < FIELD_COUNT; f++)
-		if (order_is_patient_field((enum field)f))
-			order_fill(
-			    r, &scope, (enum field)f, &r->out->patient[f]);
-	report->filler = str_trim(er7_text(r->arena, r->m, part(r, obr, 3, 1)));
-	if (report->filler.n == 0 && scope.orc != NULL)
-		report->filler = str_trim(
-		    er7_text(r->arena, r->m, part(r, scope.orc, 3, 1)));
-	fill_identity(r, &scope);
-	if (report->study.n == 0 && report->accession.n == 0)
-		return order_refuse(r, false, 101, "OBR", 18,
-		    "neither a Study Instance UID nor an accession number: the "
-		    "report belongs to no study");
-	return true;
+	if (n > GROUPS_MAX)
+		return order_refuse(r, false, 102, "OBR", 0,
+		    "more than %d OBR segments in one report", GROUPS_MAX);
+	groups = arena_array(r->arena, n, sizeof(*groups));
+	/* One to read into. */
+	all.at = arena_array(r->arena, EXAMS_MAX + 1, sizeof(*all.at));
+	if (groups == NULL || all.at == NULL)
+		return order_refuse_large(r);
+	memset(all.at, 0, (EXAMS_MAX + 1) * sizeof(*all.at));
+	(void)find_groups(r->m, groups);
+	return read_exams(r, groups, n, &all);
 }

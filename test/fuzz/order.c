@@ -72,7 +72,9 @@ check_order(const struct order_message *order)
 	size_t i, f;
 
 	check_values(order->patient);
-	must(utf8_valid(order->report.text) && utf8_valid(order->report.study));
+	for (i = 0; i < order->report_count; i++)
+		must(utf8_valid(order->reports[i].text) &&
+		     utf8_valid(order->reports[i].study));
 	must((order->kind == ORDER_KIND_STEPS) == (order->step_count > 0));
 	for (i = 0; i < order->step_count && i < 3; i++) {
 		check_values(order->steps[i].value);

@@ -247,14 +247,66 @@ TEST(reports_of_others)
 	    HEAD "ORU^R01|1|P|2.5\rPID|||ID||A^B\rOBR|1|P|F|X\r"
 		 "OBX|1|CE|||L1^Left lung^L~R1\rOBX|2|RP|||http://x\r"
 		 "ZDS|1.2.3^^Application^DICOM\r"));
-	CHECK_STR(order.report.text, "Left lung\nR1");
-	CHECK_STR(order.report.study, "1.2.3");
-	CHECK_STR(order.report.title, "X");
+	CHECK_STR(order.reports[0].text, "Left lung\nR1");
+	CHECK_STR(order.reports[0].study, "1.2.3");
+	CHECK_STR(order.reports[0].title, "X");
 	CHECK(!read_with("manual", HEAD "ORU^R01|1|P|2.5\rPID|||ID||A\r"));
 	CHECK_EQ(problem.code, 100);
 	CHECK(
 	    !read_with("manual", HEAD "ORU^R01|1|P|2.5\rPID|||ID||A\rOBR|1\r"));
 	CHECK(strstr(problem.text, "belongs to no study") != NULL);
+}
+
+/* Each OBR has what stands behind it; what has nothing shares. */
+TEST(reports_of_several_exams)
+{
+	CHECK(read_with("manual",
+	    HEAD "ORU^R01|1|P|2.5\rPID|||ID||A^B\r"
+		 "OBR|1|P1|F1|X^Head||||||||||||||ACC1|||||||F\r"
+		 "OBX|1|TX|||Head one\rOBX|2|TX|||\rOBX|3|TX|||two\r"
+		 "OBR|2|P2|F2|Y^Foot||||||||||||||ACC2|||||||P\r"
+		 "OBX|1|TX|||Foot\r"
+		 "OBR|3|P2|F2|Z^Toe\rOBX|1|TX|||Toe\r"
+		 "OBR|4|P3|F3|W^Hand||||||||||||||ACC3|||||||F\r"
+		 "PID|||ID2||C^D\r"
+		 "OBR|5|P4|F4|V^Arm||||||||||||||ACC4|||||||F\r"
+		 "OBX|1|ED|||^AP^PDF^Base64^JVBERi0=\r"
+		 "OBX|2|ED|||^x^y^hex^255044462D\r"
+		 "OBX|3|ED|||^AP^PDF^hex^255044462D\r"));
+	if (!CHECK_EQ(order.report_count, 5))
+		return;
+	CHECK_STR(order.reports[0].accession, "ACC1");
+	CHECK_STR(order.reports[0].text, "Head one\n\ntwo");
+	CHECK_STR(order.reports[0].filler, "F1");
+	CHECK_STR(order.reports[1].accession, "ACC2");
+	CHECK_STR(order.reports[1].title, "Foot");
+	CHECK_STR(order.reports[1].status, "P");
+	CHECK_STR(order.reports[1].text, "Foot\nToe");
+	CHECK_STR(order.reports[2].accession, "ACC3");
+	CHECK_STR(order.reports[2].text, "Foot\nToe");
+	CHECK_STR(order.reports[2].patient_id, "ID");
+	CHECK_STR(order.reports[3].patient_id, "ID2");
+	CHECK_STR(order.reports[3].pdf, "JVBERi0=");
+	CHECK(!order.reports[3].more && !order.reports[3].hex);
+	CHECK_STR(order.reports[4].accession, "ACC4");
+	CHECK_STR(order.reports[4].pdf, "255044462D");
+	CHECK(order.reports[4].more && order.reports[4].hex);
+	CHECK_STR(order.patient[FIELD_PatientID].text, "ID");
+	/* One order for all, and a study for all. */
+	CHECK(read_with("manual",
+	    HEAD "ORU^R01|1|P|2.5\rPID|||ID||A^B\r"
+		 "ORC|RE|ACC1|F1\rOBR|1|P|F1|X^Head\rOBX|1|TX|||one\r"
+		 "OBR|2|P|F2|Y^Foot\rOBX|1|TX|||two\r"));
+	CHECK_EQ(order.report_count, 1);
+	CHECK_STR(order.reports[0].text, "one\ntwo");
+	CHECK(read_with("manual",
+	    HEAD "ORU^R01|1|P|2.5\rPID|||ID||A^B\r"
+		 "OBR|1||F1|X^Head\rOBR|2||F2|Y^Foot\rOBX|1|TX|||two\r"
+		 "OBX|2|ST|113014^Study^DCM||1.2.3\r"));
+	CHECK_EQ(order.report_count, 2);
+	CHECK_STR(order.reports[0].text, "two");
+	CHECK_STR(order.reports[0].study, "");
+	CHECK_STR(order.reports[1].study, "1.2.3");
 }
 
 /* Every event of the chapter: what it does, or that it does nothing. */
@@ -521,12 +573,12 @@ TEST(reports)
 		 "OBX|3|ED|PDF||^AP^PDF^Base64^JVBERi0=\r"
 		 "OBX|4|RP|113014^Study^DCM||1.2.3^^Application\r"));
 	CHECK_EQ(order.kind, ORDER_KIND_REPORT);
-	CHECK_STR(order.report.text, "Line one\nLine two\nMore\ntext");
-	CHECK_STR(order.report.pdf, "JVBERi0=");
-	CHECK_STR(order.report.study, "1.2.3");
-	CHECK_STR(order.report.accession, "ACC");
-	CHECK_STR(order.report.status, "F");
-	CHECK_STR(order.report.title, "Head CT");
+	CHECK_STR(order.reports[0].text, "Line one\nLine two\nMore\ntext");
+	CHECK_STR(order.reports[0].pdf, "JVBERi0=");
+	CHECK_STR(order.reports[0].study, "1.2.3");
+	CHECK_STR(order.reports[0].accession, "ACC");
+	CHECK_STR(order.reports[0].status, "F");
+	CHECK_STR(order.reports[0].title, "Head CT");
 	arena_fini(&arena);
 }
 

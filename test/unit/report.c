@@ -40,6 +40,47 @@ put(const char *study, const char *patient, const char *accession)
 	CHECK(archive_put(&t, &s, &out));
 }
 
+/* A message about two exams, with two documents of one of them. */
+TEST(several_in_one_message)
+{
+	struct report *r, one;
+	size_t n;
+
+	if (!archive_begin(&t))
+		return;
+	put("1.2.1", "ID1", "A1");
+	put("1.2.2", "ID1", "A2");
+	CHECK(take(ORU("1") "OBR|1|P1|F1|X^Chest||||||||||||||A1|||||||P\r"
+			    "OBX|1|TX|||Chest.\r"
+			    "OBX|2|ED|PDF||^application^pdf^Base64^" PDF "\r"
+			    "OBX|3|ED|PDF||^application^pdf^Hex^"
+			    "255044462D312E340A25\\.br\\25454F460A\r"
+			    "OBR|2|P2|F2|Y^Foot||||||||||||||A2|||||||P\r"
+			    "OBX|1|TX|||Foot.\r"));
+	r = list("1.2.1", &n);
+	if (!CHECK_EQ(n, 2))
+		return;
+	CHECK_EQ(r[0].text_size, 0);
+	CHECK(report_find(t.store, r[0].id, &t.arena, &one, &t.e));
+	CHECK_STR(one.pdf, "%PDF-1.4\n%%EOF\n");
+	CHECK(report_find(t.store, r[1].id, &t.arena, &one, &t.e));
+	CHECK_STR(one.text, "Chest.");
+	CHECK_STR(one.pdf, "%PDF-1.4\n%%EOF\n");
+	r = list("1.2.2", &n);
+	if (!CHECK_EQ(n, 1))
+		return;
+	CHECK(report_find(t.store, r[0].id, &t.arena, &one, &t.e));
+	CHECK_STR(one.text, "Foot.");
+	/* A new one of the first replaces both of its rows, not the other. */
+	CHECK(take(ORU("2") "OBR|1|P1|F1|X^Chest||||||||||||||A1|||||||F\r"
+			    "OBX|1|TX|||Chest, final.\r"));
+	(void)list("1.2.1", &n);
+	CHECK_EQ(n, 1);
+	(void)list("1.2.2", &n);
+	CHECK_EQ(n, 1);
+	archive_end(&t);
+}
+
 TEST(kept_and_replaced)
 {
 	struct report *r, one;

@@ -70,6 +70,23 @@ put_values(struct arena *a, const struct order_value *value, size_t step,
 }
 
 static void
+put_reports(struct arena *a, const struct order_message *o)
+{
+	const struct order_report *r;
+	size_t i;
+
+	for (i = 0; i < o->report_count; i++) {
+		r = &o->reports[i];
+		printf("a report of %s '",
+		    r->study.n > 0 ? "study" : "accession number");
+		verb_put(stdout,
+		    arena_cstr(a, r->study.n > 0 ? r->study : r->accession));
+		printf("': %zu bytes of text%s\n", r->text.n,
+		    r->pdf.n > 0 ? ", and a document" : "");
+	}
+}
+
+static void
 put_order(struct arena *a, const struct order_message *o,
     const struct order_trace *traces, size_t n)
 {
@@ -107,10 +124,8 @@ put_order(struct arena *a, const struct order_message *o,
 		verb_put(stdout, arena_cstr(a, o->merges[i].id));
 		putchar('\n');
 	}
-	if (o->kind == ORDER_KIND_REPORT)
-		printf("a report: %zu bytes of text%s\n", o->report.text.n,
-		    o->report.pdf.n > 0 ? ", and a document" : "");
-	else if (o->kind == ORDER_KIND_ACK)
+	put_reports(a, o);
+	if (o->kind == ORDER_KIND_ACK)
 		puts("an acknowledgement");
 	else if (o->kind == ORDER_KIND_NOTHING)
 		puts("taken, and of no effect");

@@ -23,27 +23,57 @@ is_pdf(struct str s)
 	return false;
 }
 
+static int
+hex_of(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool
+decode_hex(struct str part, int *half, struct buf *out)
+{
+	size_t i;
+	int v;
+
+	for (i = 0; i < part.n; i++) {
+		if (part.p[i] <= ' ')
+			continue;
+		v = hex_of(part.p[i]);
+		if (v < 0)
+			return false;
+		if (*half >= 0)
+			buf_u8(out, (uint8_t)(*half << 4 | v));
+		*half = *half >= 0 ? -1 : v;
+	}
+	return true;
+}
+
 /* Line breaks may stand in it as escapes (\X0D0A\, \.br\). */
 static bool
-decode(struct str in, struct buf *out)
+decode(struct str in, bool hex, struct buf *out)
 {
 	struct base64 d = {0};
 	struct str part;
 	bool escape = false;
+	int half = -1;
 
 	while (str_split(&in, '\\', &part)) {
-		if (!escape && !base64_decode(&d, part, out))
+		if (!escape && (hex ? !decode_hex(part, &half, out)
+				    : !base64_decode(&d, part, out)))
 			return false;
 		escape = !escape;
 	}
-	return base64_end(&d, out);
+	return hex ? half < 0 : base64_end(&d, out);
 }
 
 /* Once there is a report, whatever is still open about it is over. */
 static bool
-end_items(struct item_effect *x, const struct person *patient, struct err *e)
+end_items(struct item_effect *x, const struct order_report *r,
+    const struct person *patient, struct err *e)
 {
-	const struct order_report *r = &x->order->report;
 	bool by_study;
 
 	if (r->status.n > 0 && !str_eq_nocase(r->status, STR("F")) &&
@@ -65,81 +95,82 @@ end_items(struct item_effect *x, const struct person *patient, struct err *e)
 		   e);
 }
 
+/* Where a report, and its documents, belong. */
+struct place {
+	struct str study, accession;
+};
+
 /* The one before it goes, and what it knew of its study stays known. */
 static bool
-replace(struct item_effect *x, struct str *study, struct str *accession,
-    struct err *e)
+replace(struct item_effect *x, const struct order_report *r,
+    struct place *place, struct err *e)
 {
-	const struct order_report *r = &x->order->report;
 	struct db_stmt *q;
 	enum db_step step;
 
-	*study = r->study;
-	*accession = r->accession;
+	*place = (struct place){r->study, r->accession};
 	if (r->filler.n == 0)
 		return true;
+	/* Not those of this message. */
 	if (!db_query(x->db,
 		"SELECT StudyInstanceUID, AccessionNumber FROM report"
-		" WHERE filler = ? AND facility = ? AND application = ?",
+		" WHERE filler = ? AND facility = ? AND application = ?"
+		" AND journal <> ? ORDER BY id LIMIT 1",
 		DB_ARGS(db_str(r->filler), db_str(x->order->facility),
-		    db_str(x->order->application)),
+		    db_str(x->order->application), db_int(x->journal_id)),
 		&q, e))
 		return false;
 	step = db_step(q, e);
 	if (step != DB_STEP_ROW)
 		return step == DB_STEP_DONE;
-	if (study->n == 0)
-		*study = arena_dup(x->arena, db_column(q, 0));
-	if (accession->n == 0)
-		*accession = arena_dup(x->arena, db_column(q, 1));
+	if (place->study.n == 0)
+		place->study = arena_dup(x->arena, db_column(q, 0));
+	if (place->accession.n == 0)
+		place->accession = arena_dup(x->arena, db_column(q, 1));
 	db_reset(q);
 	return db_exec(x->db,
 	    "DELETE FROM report WHERE filler = ? AND facility = ?"
-	    " AND application = ?",
+	    " AND application = ? AND journal <> ?",
 	    DB_ARGS(db_str(r->filler), db_str(x->order->facility),
-		db_str(x->order->application)),
+		db_str(x->order->application), db_int(x->journal_id)),
 	    e);
 }
 
 static bool
-keep(struct item_effect *x, struct str pdf, struct err *e)
+insert(struct item_effect *x, const struct order_report *r,
+    const struct place *place, struct str pdf, struct err *e)
 {
-	const struct order_report *r = &x->order->report;
-	const struct order_value *v = x->order->patient;
-	struct str study, accession;
-
-	return replace(x, &study, &accession, e) &&
-	       db_exec(x->db,
-		   "INSERT INTO report (StudyInstanceUID, AccessionNumber,"
-		   " PatientID, IssuerOfPatientID, application, facility,"
-		   " filler, title, status, at, journal, text, pdf)"
-		   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		   DB_ARGS(db_str(study), db_str(accession),
-		       db_str(v[FIELD_PatientID].text),
-		       db_str(v[FIELD_IssuerOfPatientID].text),
-		       db_str(x->order->application),
-		       db_str(x->order->facility), db_str(r->filler),
-		       db_str(r->title), db_str(r->status), db_int(x->now_ms),
-		       db_int(x->journal_id), db_str(r->text), db_blob(pdf)),
-		   e);
+	return db_exec(x->db,
+	    "INSERT INTO report (StudyInstanceUID, AccessionNumber,"
+	    " PatientID, IssuerOfPatientID, application, facility,"
+	    " filler, title, status, at, journal, text, pdf)"
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	    DB_ARGS(db_str(place->study), db_str(place->accession),
+		db_str(r->patient_id), db_str(r->issuer),
+		db_str(x->order->application), db_str(x->order->facility),
+		db_str(r->filler), db_str(r->title), db_str(r->status),
+		db_int(x->now_ms), db_int(x->journal_id), db_str(r->text),
+		db_blob(pdf)),
+	    e);
 }
 
 static bool
-keep_and_end(struct item_effect *x, struct str pdf, struct err *e)
+keep(struct item_effect *x, const struct order_report *r, struct place *place,
+    struct str pdf, struct err *e)
 {
-	const struct order_value *v = x->order->patient;
 	struct person patient;
 
-	return keep(x, pdf, e) &&
-	       item_patient(x, v[FIELD_PatientID].text,
-		   v[FIELD_IssuerOfPatientID].text, &patient, e) &&
-	       end_items(x, &patient, e);
+	if (r->more)
+		return insert(x, r, place, pdf, e);
+	return replace(x, r, place, e) && insert(x, r, place, pdf, e) &&
+	       item_patient(x, r->patient_id, r->issuer, &patient, e) &&
+	       end_items(x, r, &patient, e);
 }
 
-bool
-item_apply_report(struct item_effect *x, struct err *e)
+static bool
+apply(struct item_effect *x, const struct order_report *r, struct place *place,
+    struct err *e)
 {
-	const struct order_report *r = &x->order->report;
 	struct buf pdf;
 	bool ok;
 
@@ -147,10 +178,11 @@ item_apply_report(struct item_effect *x, struct err *e)
 		return item_refuse(
 		    x, 101, "OBX", 5, "a report with neither text nor a PDF");
 	buf_init(&pdf, LIMIT_REPORT);
-	if (r->pdf.n > 0 && !decode(r->pdf, &pdf))
+	if (r->pdf.n > 0 && !decode(r->pdf, r->hex, &pdf))
 		ok = item_refuse(x, 102, "OBX", 5,
-		    "the PDF is no Base64: send it as ED with its data in "
-		    "component 5");
+		    "the PDF is no %s: send it as ED with its data in "
+		    "component 5",
+		    r->hex ? "Hex" : "Base64");
 	else if (pdf.over)
 		ok = item_refuse(x, 207, "OBX", 5,
 		    "the PDF is larger than %lu MiB", LIMIT_REPORT / MIB);
@@ -158,9 +190,21 @@ item_apply_report(struct item_effect *x, struct err *e)
 		ok = item_refuse(
 		    x, 102, "OBX", 5, "what is said to be a PDF is none");
 	else
-		ok = keep_and_end(x, buf_str(&pdf), e);
+		ok = keep(x, r, place, buf_str(&pdf), e);
 	buf_fini(&pdf);
 	return ok;
+}
+
+bool
+item_apply_report(struct item_effect *x, struct err *e)
+{
+	struct place place = {{0}, {0}};
+	size_t i;
+
+	for (i = 0; i < x->order->report_count && !x->refused; i++)
+		if (!apply(x, &x->order->reports[i], &place, e))
+			return false;
+	return true;
 }
 
 /* A row of "id, StudyInstanceUID, …, at, journal, sizes". */
