@@ -119,6 +119,27 @@ between(struct mllp *m, uint8_t c, struct str *out, const char **why,
 	return MLLP_NOTHING;
 }
 
+/* Two bytes a letter, with a byte order mark or by what MSH begins with. */
+static bool
+is_wide(const struct buf *b)
+{
+	static const uint8_t begins[][2] = {
+	    {0xff, 0xfe}, {0xfe, 0xff}, {'M', 0}, {0, 'M'}};
+	size_t i;
+
+	for (i = 0; b->n >= 2 && i < ARRAY_LEN(begins); i++)
+		if (memcmp(b->p, begins[i], 2) == 0)
+			return true;
+	return false;
+}
+
+/* An end block where a letter would begin. */
+static bool
+ends_wide(const struct buf *b)
+{
+	return b->n % 2 == 1 && b->p[b->n - 1] == END && is_wide(b);
+}
+
 /* A line that is empty ends a message without frame. */
 static bool
 blank_line(const struct buf *b)
@@ -130,9 +151,15 @@ blank_line(const struct buf *b)
 static enum mllp_kind
 inside(struct mllp *m, uint8_t c, struct str *out, const char **why)
 {
-	if (c == END)
+	bool wide = is_wide(&m->frame);
+
+	if (c == CR && ends_wide(&m->frame)) {
+		m->frame.n--;
 		return complete(m, out);
-	if (c == START) {
+	}
+	if (c == END && !wide)
+		return complete(m, out);
+	if (c == START && !wide) {
 		m->state = STATE_FRAME;
 		if (m->frame.n == 0)
 			return MLLP_NOTHING;
@@ -173,7 +200,7 @@ plain_run(const struct mllp *m, struct str in)
 {
 	size_t room = LIMIT_HL7_FRAME - m->frame.n, n = 0;
 
-	if (m->state != STATE_FRAME)
+	if (m->state != STATE_FRAME || ends_wide(&m->frame))
 		return 0;
 	if (room < in.n)
 		in.n = room;
@@ -244,6 +271,11 @@ mllp_end(
 	if ((m->state != STATE_FRAME && m->state != STATE_BARE) ||
 	    m->frame.n == 0)
 		return;
+	if (ends_wide(&m->frame)) {
+		m->frame.n--;
+		*kind = complete(m, out);
+		return;
+	}
 	if (begins_a_message(buf_str(&m->frame))) {
 		*kind = complete(m, out);
 		return;

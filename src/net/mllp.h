@@ -6,7 +6,9 @@
  * CR, CR and LF doubled or missing, NULs between; bytes before a start block
  * (4 KiB, then the stream is given up); a message without start block (it
  * begins with MSH); a start block within a message (the old one is given up);
- * no end block but the end of the stream. Empty frames are keep-alives.
+ * no end block but the end of the stream. Empty frames are keep-alives. In
+ * UTF-16 bytes of letters look like those of the frame: there it ends with both
+ * bytes of its end only, and where a letter would begin.
  *
  * The same port takes token queries: 0x10, text, 0x0D (at most 256 bytes).
  */

@@ -108,6 +108,46 @@ TEST(without_start)
 	expect(STR("\xef\xbb\xbfMSH|a\x1c\r"), "MMSH|a\n");
 }
 
+/* Letters of UTF-16 that have the bytes of the frame in them. */
+TEST(wide)
+{
+	static const char bodies[][13] = {"\xff\xfeM\0|\0\x1c\x04\x0b\x04\r",
+	    "\xfe\xff\0M\0|\x04\x1c\x04\x0b\0\r",
+	    "M\0S\0|\0\x1c\x04\x0b\x04\r"};
+	struct buf in, want;
+	size_t i;
+
+	buf_init(&in, 1000);
+	buf_init(&want, 1000);
+	for (i = 0; i < ARRAY_LEN(bodies); i++) {
+		struct str body = str_of(bodies[i], 12);
+
+		buf_clear(&in);
+		buf_clear(&want);
+		mllp_frame(&in, body);
+		mllp_frame(&in, STR("MSH|b"));
+		buf_u8(&want, 'M');
+		buf_add(&want, body);
+		buf_text(&want, "\nMMSH|b\n");
+		(void)read_all(buf_str(&in), in.n);
+		CHECK(str_eq(buf_str(&seen), buf_str(&want)));
+		(void)read_all(buf_str(&in), 1);
+		CHECK(str_eq(buf_str(&seen), buf_str(&want)));
+		/* No more than its end. */
+		buf_clear(&in);
+		mllp_frame(&in, body);
+		in.n--;
+		buf_clear(&want);
+		buf_text(&want, ".M");
+		buf_add(&want, body);
+		buf_u8(&want, '\n');
+		(void)read_all(buf_str(&in), in.n);
+		CHECK(str_eq(buf_str(&seen), buf_str(&want)));
+	}
+	buf_fini(&want);
+	buf_fini(&in);
+}
+
 TEST(queries)
 {
 	expect(STR("\x10"
