@@ -179,6 +179,39 @@ TEST(steps_share_a_study)
 	archive_end(&t);
 }
 
+/* A cancellation that comes before its step does not hit the others. */
+TEST(what_is_not_here_is_not_another)
+{
+	struct journal_entry one;
+	struct item *items;
+	size_t n;
+
+	if (!archive_begin(&t))
+		return;
+	CHECK(take(HEAD("1") PATIENT
+	    "ORC|NW|P1\rOBR|1|P1||X||||||||||||||A1|R1|S1\r"
+	    "ORC|NW|P1\rOBR|2|P1||X||||||||||||||A1|R1|S2\r"));
+	CHECK(take(HEAD("2") PATIENT
+	    "ORC|CA|P1\rOBR|1|P1||X||||||||||||||A1|R2|S3\r"));
+	items = list_all(&n);
+	if (!CHECK_EQ(n, 2))
+		return;
+	CHECK_EQ(items[0].status, STATUS_SCHEDULED);
+	CHECK_EQ(items[1].status, STATUS_SCHEDULED);
+	CHECK(journal_find(t.store, sent.journal_id, &t.arena, &one, &t.e));
+	CHECK(strcmp(one.outcome, "applied") == 0);
+	CHECK(strstr(one.reason, "no such order") != NULL);
+	/* The procedure as a whole. */
+	CHECK(take(HEAD("3") PATIENT
+	    "ORC|HD|P1\rOBR|1|P1||X||||||||||||||A1|R1|S9\r"));
+	items = list_all(&n);
+	CHECK_EQ(items[0].status, STATUS_HELD);
+	CHECK_EQ(items[1].status, STATUS_HELD);
+	CHECK(journal_find(t.store, sent.journal_id, &t.arena, &one, &t.e));
+	CHECK_STR(str_from(one.reason), "");
+	archive_end(&t);
+}
+
 /* A bad one between good ones is undone whole, and all are journalled. */
 TEST(batch_and_journal)
 {

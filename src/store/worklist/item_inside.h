@@ -45,6 +45,8 @@ struct item_effect {
 	struct arena *arena;
 	struct order_problem *problem; /* to be set when it is refused */
 	bool refused;
+	const char *remark; /* for the journal, of what is not refused */
+	bool touched;       /* some item is new or was changed */
 	int64_t now_ms, journal_id;
 };
 /* Sets refused; always true, so that 'return item_refuse(…)' is what a

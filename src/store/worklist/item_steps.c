@@ -149,17 +149,16 @@ find_order(struct item_effect *x, const struct order_value *v,
 	return true;
 }
 
-/* Those of the step the message names, if it names one that is there. */
+/* Those that have what the message names, if it names one that is there. */
 static size_t
-narrow(struct candidates *c, struct str step)
+narrow(struct candidates *c, enum field f, const struct order_value *v)
 {
 	size_t i, n = 0;
 
-	if (step.n == 0)
+	if (v[f].text.n == 0)
 		return 0;
 	for (i = 0; i < c->n; i++) {
-		if (!str_eq(c->items[i].value[FIELD_ScheduledProcedureStepID],
-			step))
+		if (!str_eq(c->items[i].value[f], v[f].text))
 			continue;
 		if (i != n) {
 			struct item swap = c->items[n];
@@ -243,6 +242,7 @@ create(struct item_effect *x, const struct order_step *step,
 	enum field f;
 	int64_t id;
 
+	x->touched = true;
 	take_values(&item, step->value);
 	f = item_lacks(&item);
 	if (f != FIELD_COUNT)
@@ -263,6 +263,7 @@ change(struct item_effect *x, const struct order_step *step, struct item *item,
 {
 	const struct item old = *item;
 
+	x->touched = true;
 	if (step->action == ORDER_DELETE)
 		return db_exec(x->db, "DELETE FROM item WHERE id = ?",
 		    DB_ARGS(db_int(item->id)), e);
@@ -297,8 +298,7 @@ static bool
 put_step(struct item_effect *x, const struct order_step *step,
     const struct person *came, struct candidates *c, struct err *e)
 {
-	size_t i,
-	    n = narrow(c, step->value[FIELD_ScheduledProcedureStepID].text);
+	size_t i, n = narrow(c, FIELD_ScheduledProcedureStepID, step->value);
 
 	/* A change may bring another step ID to the only step there is. */
 	if (n == 0 && c->n == 1 && step->action == ORDER_UPDATE &&
@@ -316,16 +316,23 @@ put_step(struct item_effect *x, const struct order_step *step,
 	return true;
 }
 
-/* The others are about the whole order where they name no step of it. */
+/* The others are about a step, or a procedure, or the whole order where they
+ * name neither. What names a step that is not there is not about others of an
+ * order that has several. */
 static bool
 change_steps(struct item_effect *x, const struct order_step *step,
     struct candidates *c, struct err *e)
 {
-	size_t i,
-	    n = narrow(c, step->value[FIELD_ScheduledProcedureStepID].text);
+	const struct order_value *id =
+	    &step->value[FIELD_ScheduledProcedureStepID];
+	size_t i, n = narrow(c, FIELD_ScheduledProcedureStepID, step->value);
 
 	if (n == 0)
+		n = narrow(c, FIELD_RequestedProcedureID, step->value);
+	if (n == 0 && (c->n == 1 || id->text.n == 0 || id->stand_in))
 		n = c->n;
+	if (n == 0)
+		x->remark = "no such order is here: nothing was changed";
 	for (i = 0; i < n; i++)
 		if (!change(x, step, &c->items[i], false, e))
 			return false;
@@ -377,5 +384,7 @@ item_apply_steps(struct item_effect *x, struct err *e)
 	for (i = 0; i < x->order->step_count && !x->refused; i++)
 		if (!apply(x, &x->order->steps[i], e))
 			return false;
+	if (x->touched)
+		x->remark = NULL;
 	return true;
 }

@@ -191,7 +191,11 @@ effect(struct upsert *u, const struct batch *b, struct item_message *m,
 		return false;
 	}
 	if (!x.refused)
-		return true;
+		return x.remark == NULL ||
+		       db_exec(x.db,
+			   "UPDATE hl7_journal SET reason = ? WHERE id = ?",
+			   DB_ARGS(db_text(x.remark), db_int(m->journal_id)),
+			   e);
 	m->outcome = ITEM_REFUSED;
 	return enter_refusal(x.db, m, e);
 }
