@@ -321,6 +321,53 @@ TEST(a_merge_tells_of_who_stays)
 	archive_end(&t);
 }
 
+/* Both ways, and parted: they are two, whichever merge was the last. */
+TEST(parted_after_a_reversal)
+{
+	struct journal_entry one;
+	char *archive, *items;
+
+	if (!archive_begin(&t))
+		return;
+	put("OLD", "", "DOE^J");
+	put("NEW", "", "DOE^JANE");
+	order("1", "OLD", "DOE^J");
+	archive = archive_dump(&t);
+	items = dump_items();
+	CHECK(take(ADT("A40", "1") "PID|||NEW\rMRG|OLD\r"));
+	CHECK(take(ADT("A40", "2") "PID|||OLD\rMRG|NEW\r"));
+	CHECK(take(ADT("A37", "3") "PID|||NEW\rPID|||OLD\r"));
+	CHECK(same(archive_dump(&t), archive));
+	CHECK(same(dump_items(), items));
+	CHECK(take(ADT("A37", "4") "PID|||NEW\rPID|||OLD\r"));
+	CHECK(journal_find(t.store, sent.journal_id, &t.arena, &one, &t.e));
+	CHECK(strstr(one.reason, "no merge") != NULL);
+	archive_end(&t);
+}
+
+/* What is told of one who is merged says nothing of whom he is merged into, and
+ * holds when he is himself again. */
+TEST(news_of_who_is_merged)
+{
+	if (!archive_begin(&t))
+		return;
+	put("OLD", "", "DOE^J");
+	put("NEW", "", "DOE^JANE");
+	order("1", "OLD", "DOE^J");
+	order("2", "NEW", "DOE^JANE");
+	CHECK(take(ADT("A40", "1") "PID|||NEW||ROE^JANE\rMRG|OLD\r"));
+	CHECK(take(ADT("A08", "2") "PID|||OLD||ROE^JIM||19600101|M\r"));
+	check_item(0, "NEW", "ROE^JANE", "M");
+	check_item(1, "NEW", "ROE^JANE", "");
+	check_patient("NEW", "", "ROE^JANE/2");
+	CHECK(take(ADT("A37", "3") "PID|||NEW\rPID|||OLD\r"));
+	check_item(0, "OLD", "ROE^JIM", "M");
+	check_item(1, "NEW", "ROE^JANE", "");
+	check_patient("OLD", "", "ROE^JIM/1");
+	check_reindex();
+	archive_end(&t);
+}
+
 /* Items have the values of whom they are led to, wherever that is. */
 TEST(values_along_a_chain)
 {

@@ -80,6 +80,11 @@ bool item_told(const struct item_telling *t, const struct item *item,
 /* Values that are told of the item itself, and stay, whosever it is. */
 bool item_said_itself(struct db *db, const struct item *old,
     const struct item *item, struct err *e) MUST_USE;
+/* News of somebody who was merged into another: of the items that came as his,
+ * or on their way through him. Whom they are led to has the last word. */
+bool item_told_of_merged(struct item_effect *x, const struct person *of,
+    const struct person *into, const struct order_value *values,
+    struct err *e) MUST_USE;
 /* The item came under this ID. */
 bool item_came_as(struct db *db, int64_t id, struct str patient,
     struct str issuer, struct err *e) MUST_USE;

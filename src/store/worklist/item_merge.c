@@ -236,6 +236,99 @@ settle_one(struct db *db, int64_t id, struct err *e)
 	return ok;
 }
 
+/* Whether the item came as this one, or by a merge of his. */
+static bool
+came_through(struct db *db, struct arena *a, int64_t id,
+    const struct person *of, bool *yes, struct err *e)
+{
+	struct item item = {.id = id};
+	struct person at;
+	bool found = true;
+	size_t hop;
+
+	*yes = false;
+	if (!came_as(db, a, &item, &at, e))
+		return false;
+	for (hop = 0; found && hop < PERSON_HOPS && !*yes; hop++) {
+		*yes = person_eq(&at, of);
+		if (!*yes && !person_next(db, a, &at, &at, &found, e))
+			return false;
+	}
+	return true;
+}
+
+/* Beside what the item said itself. */
+static bool
+tell(struct db *db, const struct item *item, enum field f,
+    const struct person *of, struct str value, struct err *e)
+{
+	const char *name = field_info(f)->keyword;
+
+	return db_exec(db,
+		   "INSERT INTO item_told (item, field, PatientID,"
+		   " IssuerOfPatientID, value) SELECT id, ?, said_id,"
+		   " said_issuer, ? FROM item WHERE id = ?"
+		   " ON CONFLICT DO NOTHING",
+		   DB_ARGS(
+		       db_text(name), db_str(item->value[f]), db_int(item->id)),
+		   e) &&
+	       db_exec(db,
+		   "INSERT OR REPLACE INTO item_told (item, field, PatientID,"
+		   " IssuerOfPatientID, value) VALUES (?, ?, ?, ?, ?)",
+		   DB_ARGS(db_int(item->id), db_text(name), db_str(of->id),
+		       db_str(of->issuer), db_str(value)),
+		   e);
+}
+
+static bool
+tell_all(struct db *db, int64_t id, const struct person *of,
+    const struct order_value *values, struct err *e)
+{
+	struct arena scratch;
+	struct item item;
+	bool found, ok;
+	size_t f;
+
+	arena_init(&scratch, 4 * MIB);
+	ok = item_fetch(db, id, &scratch, &item, &found, e);
+	for (f = 0; ok && found && f < FIELD_COUNT; f++) {
+		if (!values[f].given || f == FIELD_PatientID ||
+		    f == FIELD_IssuerOfPatientID ||
+		    (values[f].text.n == 0 &&
+			field_info((enum field)f)->required))
+			continue;
+		ok = tell(db, &item, (enum field)f, of, values[f].text, e);
+	}
+	arena_fini(&scratch);
+	return ok && settle_one(db, id, e);
+}
+
+bool
+item_told_of_merged(struct item_effect *x, const struct person *of,
+    const struct person *into, const struct order_value *values, struct err *e)
+{
+	int64_t id = 0;
+	bool found, yes;
+
+	for (;;) {
+		if (!db_get_int(x->db,
+			"SELECT id FROM item WHERE PatientID = ? AND id > ?"
+			" AND +IssuerOfPatientID = ? AND +said_id <> ''"
+			" AND status NOT IN (?, ?, ?) ORDER BY id LIMIT 1",
+			DB_ARGS(db_str(into->id), db_int(id),
+			    db_str(into->issuer), db_int(STATUS_COMPLETED),
+			    db_int(STATUS_DISCONTINUED),
+			    db_int(STATUS_CANCELED)),
+			&id, &found, e))
+			return false;
+		if (!found)
+			return true;
+		if (!came_through(x->db, x->arena, id, of, &yes, e) ||
+		    (yes && !tell_all(x->db, id, of, values, e)))
+			return false;
+	}
+}
+
 /* The values of those who are this one now, or are again. */
 static bool
 settle_values(struct db *db, const struct person *root, struct err *e)

@@ -194,12 +194,22 @@ bool
 item_demographics(struct item_effect *x, const struct person *p,
     const struct order_value *values, enum order_status status, struct err *e)
 {
+	static const struct order_value none[FIELD_COUNT];
 	struct news news = {values, status};
 	struct person is;
 
-	return correct(x, p, values, e) &&
-	       item_patient(x, p->id, p->issuer, &is, e) &&
-	       update_items(x, &is, &news, e);
+	if (!correct(x, p, values, e) ||
+	    !item_patient(x, p->id, p->issuer, &is, e))
+		return false;
+	if (!person_eq(&is, p)) {
+		if (!item_told_of_merged(x, p, &is, values, e))
+			return false;
+		/* He comes all the same. */
+		news.values = none;
+		if (status == STATUS_NONE)
+			return true;
+	}
+	return update_items(x, &is, &news, e);
 }
 
 bool

@@ -56,6 +56,29 @@ undo(struct upsert *u, struct arena *a, int64_t id, struct err *e)
 	       follow(upsert_db(u), a, &roots, e);
 }
 
+/* Until they are two: one merge may have ended another of the same patients,
+ * the other way round. */
+static bool
+part(struct item_effect *x, const struct person *one, const struct person *two,
+    struct err *e)
+{
+	size_t i;
+	int64_t id;
+
+	for (i = 0; i < PERSON_HOPS; i++) {
+		if (!person_find_merge(x->db, one, two, &id, e))
+			return false;
+		if (id == 0)
+			break;
+		if (!undo(x->upsert, x->arena, id, e))
+			return false;
+	}
+	if (i == 0)
+		x->remark = "no merge of these two is known: nothing was "
+			    "changed";
+	return true;
+}
+
 static bool
 apply(struct item_effect *x, const struct order_merge *m, struct err *e)
 {
@@ -72,10 +95,7 @@ apply(struct item_effect *x, const struct order_merge *m, struct err *e)
 		return merge(x->upsert, x->arena, &from, &into, x->journal_id,
 			   &id, e) &&
 		       item_demographics(x, &into, m->patient, STATUS_NONE, e);
-	if (!person_find_merge(x->db, &from, &into, &id, e))
-		return false;
-	/* They are two already. */
-	return id == 0 || undo(x->upsert, x->arena, id, e);
+	return part(x, &from, &into, e);
 }
 
 bool
