@@ -119,6 +119,29 @@ is_segment(const struct er7_message *m, struct str line)
 	return line.n == 3 || line.p[3] == (uint8_t)m->d.field;
 }
 
+/* A line of three letters behind a text goes on with it ("Nil", "CTA"), unless
+ * it is a segment that may stand there, and is empty. */
+static bool
+is_word(const struct lines *l, struct str line)
+{
+	static const char names[] =
+	    "OBX NTE OBR ORC PID PD1 NK1 PV1 PV2 AL1 GT1 IN1 IN2 DG1 PRT ROL "
+	    "TQ1 TQ2 SPM SAC FT1 CTI CTD BLG OBS IPC ARV EVN MRG SCH RGS AIS "
+	    "AIG AIL AIP MSH MSA ERR DSC BHS BTS FHS FTS";
+	struct str rest = str_from(names), before, name;
+
+	if (line.n != 3 || l->n == 0 || line.p[0] == 'Z')
+		return false;
+	before = str_of(l->at[l->n - 1].p, 3);
+	if (!str_eq_nocase(before, STR("OBX")) &&
+	    !str_eq_nocase(before, STR("NTE")))
+		return false;
+	while (str_split(&rest, ' ', &name))
+		if (str_eq_nocase(line, name))
+			return false;
+	return true;
+}
+
 static bool
 add_line(struct lines *l, struct str line)
 {
@@ -158,7 +181,7 @@ split_lines(const struct er7_message *m, struct lines *l, struct err *e)
 		for (end = 0; end < rest.n && !is_break(rest.p[end]); end++)
 			;
 		line = without_end(str_of(rest.p, end));
-		if (is_segment(m, line)) {
+		if (is_segment(m, line) && !is_word(l, line)) {
 			if (l->n == LIMIT_HL7_SEGMENTS)
 				return fail(e, ERR_LIMIT,
 				    "a message of more than %d segments",

@@ -8,7 +8,8 @@
  * Tolerated: segments that end in CR, LF or CRLF; blank lines; a byte order
  * mark; UTF-16; batch wrappers (FHS BHS BTS FTS are segments like others, see
  * er7_split()); a short MSH-2; a line that cannot be a segment belongs to the
- * one before (with a line break); segment names in lower case.
+ * one before (with a line break), and so does one of three letters behind a
+ * text; segment names in lower case.
  */
 #ifndef HL7_ER7_H
 #define HL7_ER7_H

@@ -88,6 +88,16 @@ TEST(escapes)
 	CHECK_STR(get("PID", 8, 0), "end\\");
 }
 
+/* Lines of a text that look like the names of segments. */
+TEST(lines_of_three_letters)
+{
+	CHECK(parse(STR("MSH|^~\\&|A\rOBX|1|TX|||Bones:\nNil\nCTA\nend\n"
+			"OBX\nZAB\nNTE|1||so\rit\ris\rPV1\rDOG\r")));
+	CHECK_STR(get("OBX", 5, 0), "Bones:\nNil\nCTA\nend");
+	CHECK_STR(get("NTE", 3, 0), "so\nit\nis");
+	CHECK_EQ(message.n, 7);
+}
+
 TEST(character_sets)
 {
 	CHECK(parse(STR("MSH|^~\\&|A|||||||||||||||8859/1\rPID|\xe4\r")));
