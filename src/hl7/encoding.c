@@ -395,13 +395,54 @@ first_name(struct str msh18, uint8_t repetition)
 	return name;
 }
 
-/* MSH-18, found without decoding: all sets but UTF-16 and UTF-32 have ASCII
- * there. NULL: nothing that is known. */
+/* MSH-18 of the line, before anything is decoded: what looks like a separator
+ * within two-byte text of ISO 2022 is none, nor, with pairs, what stands behind
+ * a byte that may be the first of two. */
+static struct str
+field_18(struct str line, bool pairs)
+{
+	size_t i, begin = 0, fields = 0;
+	bool shifted = false;
+
+	for (i = 3; i < line.n; i++) {
+		uint8_t c = line.p[i],
+			next = i + 1 < line.n ? line.p[i + 1] : 0;
+
+		if (c == 0x1b && (next == '$' || next == '(')) {
+			shifted = next == '$' && i + 2 < line.n &&
+				  line.p[i + 2] != ')';
+			i += 2;
+		} else if (pairs && c >= 0x81) {
+			i++;
+		} else if (c == line.p[3] && !shifted) {
+			if (++fields == 18)
+				return str_of(line.p + begin, i - begin);
+			begin = i + 1;
+		}
+	}
+	return fields == 17 ? str_of(line.p + begin, line.n - begin) : STR("");
+}
+
+static bool
+is_of_pairs(const char *name)
+{
+	static const char *const sets[] = {
+	    "WINDOWS-31J", "GBK", "GB18030", "BIG5-HKSCS"};
+	size_t i;
+
+	for (i = 0; name != NULL && i < ARRAY_LEN(sets); i++)
+		if (strcmp(name, sets[i]) == 0)
+			return true;
+	return false;
+}
+
+/* What MSH-18 names; NULL: nothing that is known. All sets but UTF-16 and
+ * UTF-32 have ASCII there. */
 static const char *
 find_msh18(struct str m)
 {
-	struct str rest, field = STR("");
-	size_t i, end = 0;
+	const char *name;
+	size_t end = 0;
 
 	while (m.n > 0 && m.p[0] != 'M' && m.p[0] != 'm')
 		m = str_of(m.p + 1, m.n - 1);
@@ -409,11 +450,13 @@ find_msh18(struct str m)
 		return NULL;
 	while (end < m.n && m.p[end] != '\r' && m.p[end] != '\n')
 		end++;
-	rest = str_of(m.p, end);
-	for (i = 0; i < 18; i++)
-		if (!str_split(&rest, m.p[3], &field))
-			return NULL;
-	return first_name(field, m.p[5]);
+	m.n = end;
+	name = first_name(field_18(m, false), m.p[5]);
+	if (name != NULL)
+		return name;
+	/* Perhaps a letter before it ends with the byte of a separator. */
+	name = first_name(field_18(m, true), m.p[5]);
+	return is_of_pairs(name) ? name : NULL;
 }
 
 /* Text cut in the middle of a letter is UTF-8 all the same. */

@@ -147,6 +147,17 @@ TEST(character_sets_by_escape)
 		CHECK_STR(get("PID", 2, 2), "T");
 		CHECK_STR(get("PID", 3, 0), "Z");
 	}
+	/* Names of senders whose bytes look like separators. */
+	CHECK(parse(STR("MSH|^~\\&|\x1b$BIB1!J|\x1b(B|\x1b$BJ|<M\x1b(B||||||"
+			"||||||||~ISO IR87\rPID|\x1b$B;3ED\x1b(B\r")));
+	CHECK_STR(get("PID", 1, 1), "\xe5\xb1\xb1\xe7\x94\xb0");
+	CHECK_STR(get("MSH", 4, 1), "\xe6\x94\xbe\xe5\xb0\x84");
+	CHECK(parse(STR("MSH|^~\\&|\x83\x7c|||||||||||||||ISO IR14\r"
+			"PID|\x83\x5c\r")));
+	CHECK_STR(get("MSH", 3, 1), "\xe3\x83\x9d");
+	CHECK_STR(get("PID", 1, 1), "\xe3\x82\xbd");
+	CHECK(parse(STR("MSH|^~\\&|\xe4|||||||||||||||8859/1\rPID|\xe4\r")));
+	CHECK_STR(get("MSH", 3, 1), "\xc3\xa4");
 	/* Half-width kana of eight bits beside it; a set left open ends with
 	 * its segment. */
 	CHECK(parse(STR("MSH|^~\\&|A|||||||||||||||ISO IR14~ISO IR87\r"
