@@ -174,6 +174,22 @@ TEST(proxies)
 	c = call_from("localhost", "1.2.3.4, <script>", NULL);
 	CHECK(origin_take(&o, c, "10.1.1.1", false, &why));
 	CHECK_STR(str_from(c->client), "10.1.1.1");
+	c = call_from("localhost", "unknown", NULL);
+	CHECK(origin_take(&o, c, "::1", false, &why) && !c->local);
+	c = call_from(
+	    "localhost", "[2001:db9::1]:99, 10.0.0.1:8", "http, https");
+	CHECK(origin_take(&o, c, "::1", false, &why));
+	CHECK_STR(str_from(c->client), "2001:db9::1");
+	CHECK(c->secure);
+	/* Before the line of the proxy there may be one of the client. */
+	c = call_from("localhost", "127.0.0.1", "https");
+	c->headers[c->header_count++] =
+	    (struct call_pair){STR("x-forwarded-for"), STR("1.2.3.4:80")};
+	c->headers[c->header_count++] =
+	    (struct call_pair){STR("X-Forwarded-Proto"), STR("http")};
+	CHECK(origin_take(&o, c, "10.1.1.1", false, &why));
+	CHECK_STR(str_from(c->client), "1.2.3.4");
+	CHECK(!c->secure && !c->local);
 	/* Nobody's proxy. */
 	c = call_from("localhost", "127.0.0.1", "https");
 	CHECK(origin_take(&o, c, "11.1.1.1", false, &why));

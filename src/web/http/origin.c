@@ -133,27 +133,70 @@ loopback(struct str address)
 	       (a[10] == 0xff && a[11] == 0xff && a[12] == 127 && a[0] == 0);
 }
 
-/* The last address of X-Forwarded-For that is not a trusted proxy's; what it
- * does not understand it does not pass. */
+/* "192.0.2.1:4711" and "[2001:db8::1]:4711", as some proxies write it, without
+ * the port. */
 static struct str
-forwarded(const struct origin *o, const struct call *c, struct str peer)
+without_port(struct str s)
 {
-	struct str list = call_header(c, "X-Forwarded-For"), last;
-	uint8_t a[16];
-	size_t at;
+	size_t colon = str_find(s, ':'), end = str_find(s, ']');
+	struct str rest;
 
-	last = peer;
-	while (list.n > 0) {
-		for (at = list.n; at > 0 && list.p[at - 1] != ','; at--)
-			;
-		last = str_trim(str_of(list.p + at, list.n - at));
-		if (!parse_address(last, a))
-			return peer;
-		if (!trusted(o, last))
-			return last;
-		list.n = at > 0 ? at - 1 : 0;
+	if (s.n > 0 && s.p[0] == '[')
+		return end < s.n ? str_of(s.p + 1, end - 1) : s;
+	if (colon == s.n)
+		return s;
+	rest = str_of(s.p + colon + 1, s.n - colon - 1);
+	return str_find(rest, ':') < rest.n ? s : str_of(s.p, colon);
+}
+
+/* The last address of X-Forwarded-For that is not a trusted proxy's; what it
+ * does not understand it does not pass: *known is false then. A proxy may write
+ * a line of its own behind that of the client (RFC 9110 5.3). */
+static struct str
+forwarded(
+    const struct origin *o, const struct call *c, struct str peer, bool *known)
+{
+	struct str list, last = peer;
+	size_t at, line;
+	uint8_t a[16];
+
+	*known = true;
+	for (line = c->header_count; line-- > 0;) {
+		if (!str_eq_nocase(
+			c->headers[line].name, STR("X-Forwarded-For")))
+			continue;
+		list = c->headers[line].value;
+		while (list.n > 0) {
+			for (at = list.n; at > 0 && list.p[at - 1] != ','; at--)
+				;
+			last = without_port(
+			    str_trim(str_of(list.p + at, list.n - at)));
+			*known = parse_address(last, a);
+			if (!*known)
+				return peer;
+			if (!trusted(o, last))
+				return last;
+			list.n = at > 0 ? at - 1 : 0;
+		}
 	}
 	return last;
+}
+
+/* What the last proxy says of the connection to it. */
+static bool
+forwarded_secure(const struct call *c)
+{
+	struct str part, last = STR("");
+	size_t i;
+
+	for (i = 0; i < c->header_count; i++)
+		if (str_eq_nocase(
+			c->headers[i].name, STR("X-Forwarded-Proto"))) {
+			part = c->headers[i].value;
+			while (str_split(&part, ',', &last))
+				;
+		}
+	return str_eq_nocase(str_trim(last), STR("https"));
 }
 
 static bool
@@ -192,16 +235,15 @@ origin_take(const struct origin *o, struct call *c, const char *peer,
     bool secure, struct origin_refusal *why)
 {
 	struct str address = str_from(peer), host = call_header(c, "Host");
+	bool known = true;
 
 	if (trusted(o, address)) {
-		secure =
-		    secure || str_eq_nocase(call_header(c, "X-Forwarded-Proto"),
-				  STR("https"));
-		address = forwarded(o, c, address);
+		secure = secure || forwarded_secure(c);
+		address = forwarded(o, c, address, &known);
 	}
 	(void)str_copy(c->client, sizeof(c->client), address);
 	c->secure = secure;
-	c->local = loopback(address);
+	c->local = known && loopback(address);
 	if (!host_is_text(host) || !str_copy(c->host, sizeof(c->host), host)) {
 		*why = (struct origin_refusal){
 		    400, "host", "the request names no host"};
