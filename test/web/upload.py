@@ -137,14 +137,16 @@ def t_zip():
         web = login(server, "up")
         got = send(web, zipped([
             ("../../etc/evil.dcm", one), ("C:\\x\\DICOMDIR.txt", b"read me"),
-            ("/abs/two", two), ("in.zip", nested),
+            ("/abs/zw\u00f6lf", two), ("in.zip", nested),
             ("order.hl7", hl7.order())]))
         equal(got.status, 200, got)
         equal(sorted(outcomes(got)), ["ignored", "orders", "refused",
                                       "stored", "stored"])
         equal(studies(web), [sample.uid("study", "a")])
         for at, _, names in os.walk(os.path.dirname(server.data)):
-            assert not {"evil.dcm", "two"} & set(names), at
+            assert not {"evil.dcm", "zw\u00f6lf"} & set(names), at
+        # In whatever locale the server runs.
+        assert "/abs/zw\u00f6lf" in [f["name"] for f in got.json["files"]], got
         # Stored without compression, its length behind it.
         out = io.BytesIO()
 
@@ -200,6 +202,11 @@ def t_orders():
         equal([f["taken"] for f in got.json["files"]], [1, 0])
         equal(got.json["files"][0]["repeated"], 1)
         assert got.json["files"][1]["reasons"], got
+        equal(outcomes(got), ["orders", "refused"])
+        # Of which no message is taken, it is refused as a whole.
+        got = send(web, b"MSH|^~\\&|A|B\rPID|1\r")
+        equal((got.status, got.json["orders"], got.json["refused"]),
+              (422, 0, 1))
         listed = server.verb("worklist", "list")
         assert "A1" in listed and "A2" in listed, listed
 
@@ -222,6 +229,7 @@ def t_refused():
         for kind in ("application/json", "multipart/related; boundary=x",
                      "application/x-www-form-urlencoded"):
             equal(send(web, one, {"Content-Type": kind}).status, 415)
+        equal(send(web, one, {"Content-Encoding": "gzip"}).status, 415)
 
 
 def t_malformed_forms():

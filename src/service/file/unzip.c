@@ -2,6 +2,9 @@
  * Zip reading through libarchive, with nothing of it switched on but the zip
  * format. An entry whose bytes do not fit its checksum fails at its end, so
  * it is never taken for whole.
+ *
+ * libarchive gives names in the characters of the locale: in that of C it has
+ * none but ASCII's. Heads are therefore read in one of UTF-8.
  */
 #include "service/file/unzip.h"
 #include "base/limit.h"
@@ -13,6 +16,7 @@
 #include <archive_entry.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <locale.h>
 #include <sys/stat.h>
 
 #define STREAM_BLOCK (64 * KIB)
@@ -24,9 +28,20 @@ struct unzip {
 	feed_read *read; /* of a stream */
 	void *ctx;
 	uint8_t *block;
+	locale_t locale; /* 0: there is none of UTF-8 */
 	uint64_t bytes, entries;
 	bool over; /* a cap was reached: the rest is not read */
 };
+
+static struct unzip *
+make(void)
+{
+	struct unzip *u = must_zalloc(sizeof(*u));
+
+	u->fd = -1;
+	u->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	return u;
+}
 
 static const char *
 reason(struct archive *a)
@@ -54,9 +69,8 @@ stream_read(struct archive *a, void *ctx, const void **out)
 bool
 unzip_stream(struct unzip **out, feed_read *read, void *ctx, struct err *e)
 {
-	struct unzip *u = must_zalloc(sizeof(*u));
+	struct unzip *u = make();
 
-	u->fd = -1;
 	u->read = read;
 	u->ctx = ctx;
 	u->block = must_alloc(STREAM_BLOCK);
@@ -78,7 +92,7 @@ unzip_stream(struct unzip **out, feed_read *read, void *ctx, struct err *e)
 bool
 unzip_open(struct unzip **out, const char *path, struct err *e)
 {
-	struct unzip *u = must_zalloc(sizeof(*u));
+	struct unzip *u = make();
 	struct stat st;
 
 	u->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -106,6 +120,8 @@ unzip_close(struct unzip **u)
 {
 	if ((*u)->archive != NULL)
 		(void)archive_read_free((*u)->archive);
+	if ((*u)->locale != (locale_t)0)
+		freelocale((*u)->locale);
 	os_close(&(*u)->fd);
 	free((*u)->block);
 	free(*u);
@@ -134,8 +150,8 @@ describe(struct unzip *u, struct archive_entry *entry, struct unzip_entry *out,
 	return true;
 }
 
-bool
-unzip_next(struct unzip *u, struct unzip_entry *out, bool *end, struct err *e)
+static bool
+next_file(struct unzip *u, struct unzip_entry *out, bool *end, struct err *e)
 {
 	struct archive_entry *entry;
 	int code;
@@ -158,6 +174,16 @@ unzip_next(struct unzip *u, struct unzip_entry *out, bool *end, struct err *e)
 			return false;
 	} while (archive_entry_filetype(entry) != AE_IFREG);
 	return true;
+}
+
+bool
+unzip_next(struct unzip *u, struct unzip_entry *out, bool *end, struct err *e)
+{
+	locale_t before = uselocale(u->locale);
+	bool ok = next_file(u, out, end, e);
+
+	(void)uselocale(before);
+	return ok;
 }
 
 static bool

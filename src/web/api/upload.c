@@ -118,7 +118,7 @@ lists(struct taking *t, enum outcome is)
 }
 
 static void
-put_head(struct taking *t, const char *name, enum outcome is)
+put_name(struct taking *t, const char *name)
 {
 	struct json *j = t->json;
 
@@ -129,8 +129,20 @@ put_head(struct taking *t, const char *name, enum outcome is)
 	}
 	json_key(j, "name");
 	json_text(j, name);
-	json_key(j, "outcome");
-	json_text(j, outcome_names[is]);
+}
+
+static void
+put_outcome(struct taking *t, enum outcome is)
+{
+	json_key(t->json, "outcome");
+	json_text(t->json, outcome_names[is]);
+}
+
+static void
+put_head(struct taking *t, const char *name, enum outcome is)
+{
+	put_name(t, name);
+	put_outcome(t, is);
 }
 
 static void
@@ -332,6 +344,7 @@ static void
 take_messages(struct taking *t, const char *name, struct str text)
 {
 	struct reasons to = {0};
+	enum outcome is = OUTCOME_ORDERS;
 	struct hl7_intake_config config;
 	struct hl7_file file;
 	struct str rest = text, first;
@@ -345,19 +358,31 @@ take_messages(struct taking *t, const char *name, struct str text)
 	web_orders(t->call, &config, uid_for);
 	snprintf(source, sizeof(source), "web %s", t->call->client);
 	if (lists(t, OUTCOME_ORDERS)) {
-		put_head(t, name, OUTCOME_ORDERS);
+		put_name(t, name);
 		to.json = t->json;
 	}
 	hl7_take_file(
 	    t->call->store, &config, source, text, put_reason, &to, &file);
 	if (to.begun)
 		json_end_array(t->json);
+	if (file.taken == 0 && file.refused > 0) {
+		is = OUTCOME_REFUSED;
+		t->counts[OUTCOME_ORDERS]--;
+		t->counts[is]++;
+		t->good -= to.json != NULL;
+		t->bad += to.json != NULL;
+	}
 	if (file.again) {
 		t->full = true;
 		(void)fail(&t->why, ERR_FULL, "%s", file.again_why);
 	}
 	if (to.json == NULL)
 		return;
+	put_outcome(t, is);
+	if (is == OUTCOME_REFUSED) {
+		json_key(t->json, "message");
+		json_text(t->json, "no message of it was taken");
+	}
 	put_count(t->json, "messages", file.messages);
 	put_count(t->json, "taken", file.taken);
 	put_count(t->json, "repeated", file.repeated);
@@ -551,8 +576,15 @@ type_is_taken(struct call *c, struct reply *r)
 	    "application/x-www-form-urlencoded", "multipart/related",
 	    "multipart/mixed"};
 	struct str type = call_header(c, "Content-Type");
+	struct str coding = call_header(c, "Content-Encoding");
 	size_t i;
 
+	if (coding.n > 0 && !str_eq_nocase(coding, STR("identity"))) {
+		reply_refuse(r, 415, "type",
+		    "send files as they are, without Content-Encoding");
+		reply_header(r, "Accept-Encoding", "identity");
+		return false;
+	}
 	type.n = str_find(type, ';');
 	type = str_trim(type);
 	for (i = 0; i < ARRAY_LEN(others); i++)
