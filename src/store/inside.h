@@ -81,9 +81,6 @@ struct store {
 struct db *store_reader(struct store *s, struct err *e) MUST_USE;
 void store_reader_done(struct store *s, struct db *db);
 
-/* ERR_FULL when need bytes more would go below the reserve; ERR_IO when the
- * store is read-only. */
-bool store_room(struct store *s, uint64_t need, struct err *e) MUST_USE;
 /* ERR_IO when the store is read-only. */
 bool store_writable(struct store *s, struct err *e) MUST_USE;
 void store_set_read_only(struct store *s, const char *why);

@@ -43,6 +43,10 @@ void store_close(struct store **);
 void store_set_duplicate(struct store *, enum store_duplicate);
 void store_set_reserve(struct store *, uint64_t bytes);
 
+/* ERR_FULL when need bytes more would go below the reserve; ERR_IO when the
+ * store is read-only. */
+bool store_room(struct store *, uint64_t need, struct err *e) MUST_USE;
+
 /* Read-only after a failed flush, until the process starts anew and recovery
  * has checked: why, or NULL. Static text. */
 const char *store_read_only(const struct store *);

@@ -206,6 +206,20 @@ def t_only_what_may_be_had():
             equal(blind.get(path).status, 404, path)
 
 
+def t_missing_file():
+    """Found missing before the first byte, it is told without its path."""
+    with portal() as server, tempfile.TemporaryDirectory() as tmp:
+        web = user(server)
+        fill(server, tmp, count=1, study="a")
+        for at, _, names in os.walk(os.path.join(server.data, "objects")):
+            for name in names:
+                os.remove(os.path.join(at, name))
+        got = web.get("/api/v1/studies/%s/archive?dicomdir=1"
+                      % sample.uid("study", "a"))
+        equal((got.status, got.code), (500, "damaged"))
+        assert "objects" not in got.text, got
+
+
 def t_refused():
     with portal() as server, tempfile.TemporaryDirectory() as tmp:
         web = user(server)

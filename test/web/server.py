@@ -22,6 +22,10 @@ def t_status():
         web = Http(server)
         equal(web.get("/healthz").text, "ok\n")
         equal(web.get("/readyz").text, "ready\n")
+        server.verb("settings", "set", "store.reserve", "900TB")
+        got = wait_for(lambda: web.get("/readyz").status == 503 and
+                       web.get("/readyz"))
+        assert got.code == "full" and "reserve" in got.text, got
         got = web.get("/metrics")
         assert "\nfileroom_studies 0\n" in got.text, got.text
         equal(got.header("Cache-Control"), "no-store")

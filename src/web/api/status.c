@@ -21,9 +21,15 @@ status_ready(struct call *c, struct reply *r, struct err *e)
 {
 	const char *why = store_read_only(c->store);
 	struct store_counts counts;
+	struct err full;
 
 	if (why != NULL) {
 		reply_refuse(r, 503, "read_only", "nothing is stored: %s", why);
+		return true;
+	}
+	if (!store_room(c->store, 0, &full)) {
+		reply_refuse(r, 503, "full", "nothing is stored: %s",
+		    full.code == ERR_FULL ? full.text : "the disk has trouble");
 		return true;
 	}
 	/* The database answers. */

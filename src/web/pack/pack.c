@@ -302,8 +302,12 @@ add_row(struct pack *p, const struct index_row *row, struct err *e)
 		    LIMIT_PACK);
 	item = new_item(p);
 	set_time(item, row);
-	if (!set_texts(p, item, row, e) || !set_bytes(p, item, row, e))
+	if (!set_texts(p, item, row, e) || !set_bytes(p, item, row, e)) {
+		/* A file that should be there. */
+		if (e->code == ERR_MISSING)
+			e->code = ERR_CORRUPT;
 		return false;
+	}
 	place(p, item);
 	p->count++;
 	(void)map_put(&p->taken, uid, p);
