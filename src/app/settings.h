@@ -35,6 +35,7 @@ enum setting_type {
 	SETTING_TYPE_TEXT,
 	SETTING_TYPE_CHARSET,
 	SETTING_TYPE_NETWORKS,
+	SETTING_TYPE_LINK, /* https://… or http://…, or nothing */
 	SETTING_TYPE_SIZE
 };
 

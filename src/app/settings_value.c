@@ -284,6 +284,22 @@ parse_networks(const struct setting_info *info, struct str value,
 	return str_copy(out->text, sizeof(out->text), value);
 }
 
+/* For people to follow: no other scheme. */
+static bool
+parse_link(const struct setting_info *info, struct str value,
+    struct setting_value *out)
+{
+	size_t i;
+
+	if (value.n > 0 && !str_starts(value, STR("https://")) &&
+	    !str_starts(value, STR("http://")))
+		return false;
+	for (i = 0; i < value.n; i++)
+		if (value.p[i] == ' ')
+			return false;
+	return parse_text(info, value, out);
+}
+
 static bool
 parse_type(const struct setting_info *info, struct str value,
     struct setting_value *out)
@@ -314,6 +330,8 @@ parse_type(const struct setting_info *info, struct str value,
 		return parse_size(info, value, out);
 	case SETTING_TYPE_NETWORKS:
 		return parse_networks(info, value, out);
+	case SETTING_TYPE_LINK:
+		return parse_link(info, value, out);
 	}
 	return false;
 }
@@ -341,6 +359,8 @@ static const char *const allowed_always[] = {
 	"all, or AE titles separated by commas, or nothing",
     [SETTING_TYPE_CHARSET] =
 	"a character set, as in UTF-8, 8859/1, WINDOWS-1252 or GB18030",
+    [SETTING_TYPE_LINK] = "an address that begins with https:// or http://, "
+			  "or nothing",
     [SETTING_TYPE_NETWORKS] = "addresses and networks such as 10.0.0.0/8, "
 			      "separated by commas, or none",
     [SETTING_TYPE_PORT] = "a port from 1 to 65535, 0 (closed) or auto",

@@ -209,11 +209,14 @@ def t_viewer_and_sante_link():
         assert 'href="https://viewer.example/?a=1&amp;b=2"' in text
         assert ("sante://download?url=pacs.example.org:%d&amp;ssl=no&amp;"
                 "token=%s" % (eva.address[1], row["token"])) in text
-    with archive(viewer_url="javascript:alert(1)") as server:
+        for wrong in ("javascript:alert(1)", "www.viewer.example", "https"):
+            done = server.run("settings", "set", "http.viewer_url", wrong)
+            equal(done.returncode, 2, wrong)
+            assert "https://" in done.stderr, done.stderr
+    with archive() as server:
         web, _ = opened(server, token(login(server, "eva"), "1")["token"])
-        text = web.get("/token/study").text
-        assert "javascript:" not in text
-        equal(steps(text), ["step_zip", "step_unpack", "step_ask"])
+        equal(steps(web.get("/token/study").text),
+              ["step_zip", "step_unpack", "step_ask"])
 
 
 def t_row_d3_guessing_links():
