@@ -8,6 +8,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import dicom
+from harness.portal import add_user, login
 from harness.runner import equal, main
 from harness.server import Server, wait_for
 from harness.sink import Sink
@@ -51,8 +52,16 @@ def counted(row, **wanted):
 
 def t_of_moves():
     status = {"1.1.1.1": 0xB000, "1.1.1.2": (0xA700, "no \x1b room")}
-    with Server() as server, \
-            Sink(lambda n, uid: status.get(uid, 0)) as sink:
+    web, now = [], []
+
+    def answer(n, uid):
+        if web and not now:
+            now.extend(web[0].get("/api/v1/activity/now").json["activity"])
+        return status.get(uid, 0)
+    with Server(settings={"http.port": "auto", "http.bind": "127.0.0.1"}) \
+            as server, Sink(answer) as sink:
+        add_user(server, "root", "--role", "admin")
+        web.append(login(server, "root"))
         move.put(server, move.objects(count=5, size=1 << 16))
         move.add(server, "SINK", sink.port)
         move.add(server, "DEAD", move.free_port())
@@ -72,6 +81,13 @@ def t_of_moves():
         assert "refused" in two["why"], two
         equal((three["called"], three["end"]), ("SINK", "refused by the peer"))
         assert "calling AE" in three["why"], three
+        # While it went on, and when it was over, the portal knew.
+        equal(sorted((r["outgoing"], r["who"], r["called"]) for r in now),
+              [(False, "PARROT", "FILEROOM"), (False, "root", "cookie"),
+               (True, "FILEROOM", "SINK")])
+        told = web[0].get("/api/v1/activity?protocol=dicom").json["activity"]
+        equal(sorted(r["called"] for r in told if r["outgoing"]),
+              ["DEAD", "SINK", "SINK"])
         # Not ours to be blamed for.
         assert "images refused" not in server.run("doctor").stdout
 

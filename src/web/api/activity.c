@@ -252,6 +252,8 @@ put_visit(void *ctx, const struct visit *v)
 
 	json_object(j);
 	put(j, "protocol", "web");
+	json_key(j, "outgoing");
+	json_bool(j, false);
 	put(j, "who", v->who);
 	put(j, "called", v->by);
 	put(j, "address", v->address);

@@ -227,6 +227,8 @@ export function ActivityPage() {
 	const to = (w: string, p: string): string =>
 		'/activity' + query({ when: w === 'today' ? '' : w, protocol: p });
 	const rows = list.rows.filter(a => !protocol || a.protocol === protocol);
+	if (when === 'now')
+		rows.sort((a, b) => a.began < b.began ? 1 : -1);
 	const n = rows.length;
 
 	const remove = (): void => {
