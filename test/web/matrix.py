@@ -73,9 +73,17 @@ def admitted(got):
 def t_row_d1_without_login():
     with archive() as server:
         web = Http(server)
+        doc = web.get("/api/v1/openapi.json").json
+        equal(sorted(doc["components"]["securitySchemes"]),
+              ["cookie", "key", "password"])
+        body = doc["paths"]["/api/v1/uploads"]["post"]["requestBody"]
+        assert {"multipart/form-data", "application/dicom"} <= \
+            set(body["content"]), body
         for method, path, about in routes(web):
             got = call(web, method, path)
             name = f"{method} {path}"
+            equal(bool(about["security"]),
+                  about["x-fileroom-demand"] != "nothing", name)
             if about["x-fileroom-demand"] == "local":
                 equal(got.status, 200, name)
             elif name in OPEN:

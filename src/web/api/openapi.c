@@ -81,6 +81,101 @@ put_body(struct json *j, const struct route *r)
 	json_end_object(j);
 }
 
+static void
+put_file_schema(struct json *j)
+{
+	json_key(j, "schema");
+	json_object(j);
+	put(j, "type", "string");
+	put(j, "format", "binary");
+	json_end_object(j);
+}
+
+/* Files: one as the body, or any number as parts of a form. */
+static void
+put_files(struct json *j)
+{
+	static const char *const types[] = {
+	    "application/dicom", "application/zip", "text/plain"};
+	size_t i;
+
+	json_key(j, "requestBody");
+	json_object(j);
+	json_key(j, "required");
+	json_bool(j, true);
+	json_key(j, "content");
+	json_object(j);
+	for (i = 0; i < ARRAY_LEN(types); i++) {
+		json_key(j, types[i]);
+		json_object(j);
+		put_file_schema(j);
+		json_end_object(j);
+	}
+	json_key(j, "multipart/form-data");
+	json_object(j);
+	json_key(j, "schema");
+	json_object(j);
+	put(j, "type", "object");
+	json_key(j, "additionalProperties");
+	json_object(j);
+	put(j, "type", "string");
+	put(j, "format", "binary");
+	json_end_object(j);
+	json_end_object(j);
+	json_end_object(j);
+	json_end_object(j);
+	json_end_object(j);
+}
+
+static const struct {
+	const char *name, *type, *scheme;
+} ways[] = {{"password", "http", "basic"}, {"key", "http", "bearer"},
+    {"cookie", "apiKey", NULL}};
+
+/* Any one of the ways to say who one is; none for what anybody may call. */
+static void
+put_security(struct json *j, const struct route *r)
+{
+	size_t i;
+
+	json_key(j, "security");
+	json_array(j);
+	for (i = 0; i < ARRAY_LEN(ways) && !(r->demand & DEMAND_NOTHING); i++) {
+		json_object(j);
+		json_key(j, ways[i].name);
+		json_array(j);
+		json_end_array(j);
+		json_end_object(j);
+	}
+	json_end_array(j);
+}
+
+static void
+put_ways(struct json *j)
+{
+	size_t i;
+
+	json_key(j, "components");
+	json_object(j);
+	json_key(j, "securitySchemes");
+	json_object(j);
+	for (i = 0; i < ARRAY_LEN(ways); i++) {
+		json_key(j, ways[i].name);
+		json_object(j);
+		put(j, "type", ways[i].type);
+		if (ways[i].scheme != NULL) {
+			put(j, "scheme", ways[i].scheme);
+		} else {
+			put(j, "in", "cookie");
+			/* Over TLS with __Host- before it. */
+			put(j, "name", "fileroom");
+		}
+		json_end_object(j);
+	}
+	json_end_object(j);
+	json_end_object(j);
+}
+
 static const char *
 demand_of(const struct route *r)
 {
@@ -116,9 +211,12 @@ put_route(struct json *j, const struct route *r)
 	json_bool(j, (r->flags & ROUTE_LINK) != 0);
 	json_key(j, "x-fileroom-page");
 	json_bool(j, (r->flags & ROUTE_PAGE) != 0);
+	put_security(j, r);
 	put_parameters(j, r);
 	if (r->body != NULL)
 		put_body(j, r);
+	else if (r->flags & ROUTE_STREAM)
+		put_files(j);
 	json_key(j, "responses");
 	json_object(j);
 	json_key(j, "default");
@@ -180,6 +278,7 @@ openapi(struct call *c, struct reply *r, struct err *e)
 	    "as Bearer. Names in paths are percent-encoded.");
 	json_end_object(j);
 	put_paths(j);
+	put_ways(j);
 	json_end_object(j);
 	return true;
 }
