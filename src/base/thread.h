@@ -39,6 +39,9 @@ void cond_broadcast(struct cond *c);
 bool thread_start(struct thread *t, const char *name, thread_fn *fn, void *arg);
 void thread_join(struct thread *t);
 void thread_detach(struct thread *t);
+/* From now on the calling thread runs behind those that have not said this,
+ * while there are more than cores. */
+void thread_give_way(void);
 unsigned thread_cores(void);
 
 #endif

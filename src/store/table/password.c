@@ -29,7 +29,8 @@ password_check(struct str password, struct err *e)
 {
 	size_t n = characters(password);
 
-	if (!utf8_valid(password) || memchr(password.p, 0, password.n) != NULL)
+	if (!utf8_valid(password) ||
+	    (password.n > 0 && memchr(password.p, 0, password.n) != NULL))
 		return fail(e, ERR_USAGE, "a password is UTF-8 text");
 	if (n < PASSWORD_LEAST || n > PASSWORD_MOST)
 		return fail(e, ERR_USAGE, "a password has %d to %d characters",
@@ -70,6 +71,8 @@ password_verify(struct str password, const char *hash)
 	bool none = hash == NULL || hash[0] == '\0';
 	bool same;
 
+	if (password.n == 0)
+		password = STR(""); /* which is not NULL */
 	must(pthread_once(&ready, get_ready) == 0);
 	same = crypto_pwhash_str_verify(none ? nobodys : hash,
 		   (const char *)password.p, password.n) == 0;

@@ -247,7 +247,7 @@ token_answer(struct call *c, struct reply *r, struct err *e)
 		return false;
 	if (!link_answer(c, r, &study, call_field(c, "birth_date")))
 		return true;
-	access_answered(c);
+	access_answered(c, r);
 	reply_redirect(r, "/token/study");
 	return true;
 }

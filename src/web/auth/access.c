@@ -101,7 +101,7 @@ access_password(struct call *c, struct reply *r, struct str name,
 	struct err e;
 	char wait[16];
 	int wait_s;
-	bool there, right;
+	bool there, right, too_long;
 
 	if (!guard_may_try(g, account, c->client, &wait_s)) {
 		reply_refuse(r, 429, "too_often",
@@ -116,10 +116,13 @@ access_password(struct call *c, struct reply *r, struct str name,
 		reply_error(r, &e);
 		return false;
 	}
-	/* Who is not there, or may not come, takes as long. */
-	if (password.n > 4 * PASSWORD_MOST)
+	/* Who is not there, or may not come, takes as long; and what no
+	 * password can be. */
+	too_long = password.n > 4 * PASSWORD_MOST;
+	if (too_long)
 		password.n = 4 * PASSWORD_MOST;
-	right = password_verify(password, there ? out->hash : NULL);
+	right =
+	    password_verify(password, there && !too_long ? out->hash : NULL);
 	if (right && there && out->active) {
 		/* Who has a second factor has not come in yet: failures with
 		 * it count on. */
@@ -399,12 +402,6 @@ access_asks(struct call *c)
 	return web_flag(c, WEB_TOKEN_QUESTION) && !c->viewer.visit.answered;
 }
 
-void
-access_answered(struct call *c)
-{
-	visit_answer(c->web->guard, call_cookie(c, cookie_name(c, true)));
-}
-
 static void
 refuse_unanswered(struct call *c, struct reply *r)
 {
@@ -512,6 +509,18 @@ access_enter_link(
 	(void)str_copy(v.link, sizeof(v.link), token);
 	enter(c, r, &v);
 	c->viewer.kind = VIEWER_LINK;
+}
+
+/* Another cookie: somebody else may have put the one before there. */
+void
+access_answered(struct call *c, struct reply *r)
+{
+	struct visit v = {.user = 0, .by = "link", .answered = true};
+	const struct visit *was = &c->viewer.visit;
+
+	(void)str_copy(v.study, sizeof(v.study), str_from(was->study));
+	(void)str_copy(v.link, sizeof(v.link), str_from(was->link));
+	enter(c, r, &v);
 }
 
 void

@@ -48,8 +48,8 @@ void access_enter_link(
     struct call *c, struct reply *r, const char *study, struct str token);
 /* Is the link's question still to be answered? */
 bool access_asks(struct call *c);
-/* It was answered. */
-void access_answered(struct call *c);
+/* It was answered: the visit goes on under another cookie. */
+void access_answered(struct call *c, struct reply *r);
 /* End the one there is, and take the cookie back. */
 void access_leave(struct call *c, struct reply *r);
 

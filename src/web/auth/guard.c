@@ -485,18 +485,6 @@ visit_end(struct guard *g, struct str cookie)
 }
 
 void
-visit_answer(struct guard *g, struct str cookie)
-{
-	struct kept_visit *at;
-
-	mutex_lock(&g->lock);
-	at = visit_at(g, cookie);
-	if (at != NULL)
-		at->visit.answered = true;
-	mutex_unlock(&g->lock);
-}
-
-void
 visit_end_all(struct guard *g, int64_t user, const char *but)
 {
 	struct kept_visit *at;

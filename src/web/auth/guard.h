@@ -68,8 +68,6 @@ void visit_failed(struct guard *, const char *who, const char *why,
 /* Counts as a request. False: unknown, or too long ago. */
 bool visit_find(struct guard *, struct str cookie, struct visit *out);
 void visit_end(struct guard *, struct str cookie);
-/* The link's question was answered. */
-void visit_answer(struct guard *, struct str cookie);
 /* All of a user but the one with this name (or NULL). */
 void visit_end_all(struct guard *, int64_t user, const char *but);
 /* Of patients' links to a study. */
