@@ -136,6 +136,8 @@
 /* HTTP connections; the process keeps descriptors for everything else. A
  * browser holds six, and thousands may lie idle. */
 #define LIMIT_HTTP_CONNECTIONS 6000
+/* Of these one address, which may be that of a whole house behind a router. */
+#define LIMIT_HTTP_PER_ADDRESS 1500
 /* Threads that work for HTTP: on lists and streams, on bodies that come (a slow
  * client holds one of these), on passwords (64 MiB of memory each). */
 #define LIMIT_WORKERS_HTTP     32

@@ -119,6 +119,7 @@ web_open(struct web **out, struct store *store, const struct web_config *c,
 	mutex_init(&w->gate);
 	cond_init(&w->calm);
 	mutex_init(&w->list_lock);
+	map_init(&w->shares);
 	certificate_init(&w->certificate);
 	w->guard = guard_new(store);
 	w->tick = (struct lot_item){.fd = -1,
@@ -180,6 +181,7 @@ web_close(struct web **out, int64_t deadline_ms)
 		MHD_stop_daemon(w->secure);
 	certificate_fini(&w->certificate);
 	guard_free(&w->guard);
+	map_fini(&w->shares);
 	mutex_fini(&w->list_lock);
 	cond_fini(&w->calm);
 	mutex_fini(&w->gate);

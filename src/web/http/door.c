@@ -20,6 +20,7 @@ struct visitor {
 	struct lot_item item;
 	struct web *web;
 	struct conn *conn;
+	char address[CONN_ADDRESS_ROOM];
 };
 
 static void
@@ -27,11 +28,9 @@ leave(struct visitor *v)
 {
 	struct web *w = v->web;
 
+	share_give(w, v->address);
 	conn_free(&v->conn);
 	free(v);
-	mutex_lock(&w->list_lock);
-	w->client_count--;
-	mutex_unlock(&w->list_lock);
 }
 
 static void
@@ -83,19 +82,18 @@ hand_over(struct visitor *v, struct MHD_Daemon *to)
 	struct sockaddr_storage from = {0};
 	socklen_t n = sizeof(from);
 	int fd = v->conn->fd;
+	bool ok;
 
 	if (getpeername(fd, (struct sockaddr *)&from, &n) != 0) {
 		leave(v);
 		return;
 	}
 	(void)conn_give(&v->conn);
-	free(v);
 	/* It closes the socket when it fails. */
-	if (MHD_add_connection(to, fd, (struct sockaddr *)&from, n) == MHD_YES)
-		return;
-	mutex_lock(&w->list_lock);
-	w->client_count--;
-	mutex_unlock(&w->list_lock);
+	ok = MHD_add_connection(to, fd, (struct sockaddr *)&from, n) == MHD_YES;
+	if (!ok)
+		share_give(w, v->address);
+	free(v);
 }
 
 static void
@@ -128,22 +126,18 @@ door_arrived(void *ctx, struct conn *c)
 {
 	struct web *w = ctx;
 	struct visitor *v;
-	bool full;
 
-	mutex_lock(&w->list_lock);
-	full = w->client_count >= LIMIT_HTTP_CONNECTIONS;
-	if (!full)
-		w->client_count++;
-	mutex_unlock(&w->list_lock);
-	if (full) {
-		log_debug(
-		    "http", "more than %d connections", LIMIT_HTTP_CONNECTIONS);
+	if (!share_take(w, c->peer.address)) {
+		log_debug("http", "too many connections: %s is not answered",
+		    c->peer.address);
 		conn_free(&c);
 		return;
 	}
 	v = must_zalloc(sizeof(*v));
 	v->web = w;
 	v->conn = c;
+	(void)str_copy(
+	    v->address, sizeof(v->address), str_from(c->peer.address));
 	v->item = (struct lot_item){.fd = c->fd,
 	    .ready = visitor_ready,
 	    .late = visitor_late,

@@ -22,9 +22,9 @@
 #include "base/log.h"
 #include "web/auth/access.h"
 
+#include <arpa/inet.h>
 #include <gnutls/abstract.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <sys/socket.h>
 
 #define RING (256 * KIB)
@@ -72,6 +72,7 @@ struct exchange {
 	bool aborted;
 	atomic_int refs;
 	char *target;
+	struct head_line line;
 };
 
 bool
@@ -98,6 +99,8 @@ first_line(void *cls, const char *uri, struct MHD_Connection *connection)
 	x->call.store = w->store;
 	x->call.began_ms = clock_mono_ms();
 	x->target = must_strdup(uri);
+	x->line.target = uri;
+	x->line.target_n = strlen(uri);
 	arena_init(&x->call.arena, LIMIT_EXCHANGE);
 	x->reply.call = &x->call;
 	x->reply.arena = &x->call.arena;
@@ -130,48 +133,6 @@ unref(struct exchange *x)
 	if (--w->running == 0)
 		cond_broadcast(&w->calm);
 	mutex_unlock(&w->gate);
-}
-
-static enum MHD_Result
-take_header(
-    void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-	struct call *c = cls;
-
-	(void)kind;
-	if (c->header_count == CALL_HEADERS)
-		return MHD_NO;
-	c->headers[c->header_count++] =
-	    (struct call_pair){arena_dup(&c->arena, str_from(name)),
-		arena_dup(&c->arena, str_from(value))};
-	return MHD_YES;
-}
-
-static size_t
-times(const struct call *c, const char *name)
-{
-	size_t i, n = 0;
-
-	for (i = 0; i < c->header_count; i++)
-		if (str_eq_nocase(c->headers[i].name, str_from(name)))
-			n++;
-	return n;
-}
-
-/* What two programs could read in two ways is refused (RFC 9112 6.3, 11.2). */
-static bool
-head_is_clear(const struct call *c)
-{
-	struct str coding = call_header(c, "Transfer-Encoding");
-	struct str length = call_header(c, "Content-Length");
-	uint64_t n;
-
-	return c->header_count < CALL_HEADERS && times(c, "Host") <= 1 &&
-	       times(c, "Content-Length") <= 1 &&
-	       times(c, "Transfer-Encoding") <= 1 &&
-	       (coding.p == NULL || length.p == NULL) &&
-	       (coding.p == NULL || str_eq_nocase(coding, STR("chunked"))) &&
-	       (length.p == NULL || str_u64(length, &n));
 }
 
 static bool
@@ -313,6 +274,19 @@ body_fits(struct exchange *x)
 	return false;
 }
 
+/* RFC 9110 8.4: nothing is inflated because a head says so. */
+static bool
+body_is_plain(struct exchange *x)
+{
+	struct str coding = call_header(&x->call, "Content-Encoding");
+
+	if (coding.n == 0 || str_eq_nocase(coding, STR("identity")))
+		return true;
+	reply_refuse(&x->reply, 415, "coding",
+	    "send the body as it is, without Content-Encoding");
+	return false;
+}
+
 static bool
 take_query(struct exchange *x)
 {
@@ -327,7 +301,7 @@ take_query(struct exchange *x)
 }
 
 static bool
-take_head(struct exchange *x, const char *method)
+take_head(struct exchange *x)
 {
 	struct call *c = &x->call;
 	struct str target = str_from(x->target);
@@ -337,13 +311,14 @@ take_head(struct exchange *x, const char *method)
 	c->path = str_of(target.p, mark);
 	if (mark < target.n)
 		c->query = str_of(target.p + mark + 1, target.n - mark - 1);
-	if (!head_is_clear(c) || c->path.n == 0 || c->path.p[0] != '/') {
+	if (!head_take(x->connection, &x->line, c) || c->path.n == 0 ||
+	    c->path.p[0] != '/') {
 		x->reply.close = true;
 		reply_refuse(&x->reply, 400, "malformed",
 		    "the head of the request is not clear");
 		return false;
 	}
-	if (!take_method(c, method)) {
+	if (!take_method(c, x->line.method)) {
 		/* RFC 9110 15.5.6: which ones there are is told. */
 		if (route_find(METHOD_COUNT, c->path, &c->route, c->params,
 			&allow) == ROUTE_NO_PATH)
@@ -353,7 +328,8 @@ take_head(struct exchange *x, const char *method)
 			refuse_method(x, allow);
 		return false;
 	}
-	return take_origin(x) && find_route(x) && body_fits(x) && take_query(x);
+	return take_origin(x) && find_route(x) && body_fits(x) &&
+	       body_is_plain(x) && take_query(x);
 }
 
 static bool
@@ -453,6 +429,10 @@ run_admit(struct pool_job *job)
 {
 	struct exchange *x = (struct exchange *)job;
 
+	/* In a thread that does nothing else: hashing passwords for who knows
+	 * whom is to keep no image waiting. */
+	if (x->slow)
+		thread_give_way();
 	if (!admit(x)) {
 		if (x->slow)
 			atomic_fetch_sub(&x->call.web->password_queue, 1);
@@ -507,6 +487,10 @@ send_reply(struct exchange *x)
 	unsigned status;
 
 	watch_phase(x->client, PHASE_SEND);
+	/* Where a chunked body ends, a program before us may see otherwise:
+	 * the next request comes on a connection of its own. */
+	if (call_header(&x->call, "Transfer-Encoding").p != NULL)
+		x->reply.close = true;
 	m = answer_make(&x->call, &x->reply, x->client, x->connection);
 	if (m == NULL)
 		return MHD_NO;
@@ -530,16 +514,14 @@ has_body(const struct call *c)
 }
 
 static enum MHD_Result
-begin(struct exchange *x, struct MHD_Connection *connection, const char *method)
+begin(struct exchange *x, struct MHD_Connection *connection)
 {
 	x->connection = connection;
 	x->client = MHD_get_connection_info(
 	    connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
 			->socket_context;
-	MHD_get_connection_values(
-	    connection, MHD_HEADER_KIND, take_header, &x->call);
 	x->state = STATE_BODY;
-	if (!take_head(x, method)) {
+	if (!take_head(x)) {
 		x->state = STATE_READY;
 		/* Without a body the connection can be used again. */
 		return has_body(&x->call) || x->reply.close ? send_reply(x)
@@ -646,12 +628,13 @@ called(void *cls, struct MHD_Connection *connection, const char *url,
 
 	(void)cls;
 	(void)url;
-	(void)version;
 	if (x == NULL || x->aborted)
 		return MHD_NO;
 	switch (x->state) {
 	case STATE_NEW:
-		return begin(x, connection, method);
+		x->line.method = method;
+		x->line.version = version;
+		return begin(x, connection);
 	case STATE_READY:
 		return send_reply(x);
 	case STATE_BODY:
@@ -770,6 +753,24 @@ call_read(struct call *c, void *p, size_t room, size_t *n, struct err *e)
 	       fail(e, ERR_CLOSED, "the request ended before its body did");
 }
 
+/* As the door's connection has it (net/conn.h): it is counted by it. */
+static void
+address_of(const struct sockaddr *from, char out[CONN_ADDRESS_ROOM])
+{
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)from;
+	const struct sockaddr_in *four = (const struct sockaddr_in *)from;
+
+	if (from->sa_family == AF_INET)
+		(void)inet_ntop(
+		    AF_INET, &four->sin_addr, out, CONN_ADDRESS_ROOM);
+	else if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
+		(void)inet_ntop(AF_INET, six->sin6_addr.s6_addr + 12, out,
+		    CONN_ADDRESS_ROOM);
+	else
+		(void)inet_ntop(
+		    AF_INET6, &six->sin6_addr, out, CONN_ADDRESS_ROOM);
+}
+
 static void
 connected(void *cls, struct MHD_Connection *connection, void **context,
     enum MHD_ConnectionNotificationCode code)
@@ -777,7 +778,6 @@ connected(void *cls, struct MHD_Connection *connection, void **context,
 	const union MHD_ConnectionInfo *info;
 	struct web *w = cls;
 	struct client *c = *context;
-	const char *text;
 	bool secure;
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
@@ -793,15 +793,7 @@ connected(void *cls, struct MHD_Connection *connection, void **context,
 	c = watch_add(w, info->connect_fd, secure);
 	info = MHD_get_connection_info(
 	    connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	if (getnameinfo(info->client_addr,
-		info->client_addr->sa_family == AF_INET6
-		    ? sizeof(struct sockaddr_in6)
-		    : sizeof(struct sockaddr_in),
-		c->address, sizeof(c->address), NULL, 0, NI_NUMERICHOST) != 0)
-		c->address[0] = '\0';
-	text = c->address;
-	if (strncmp(text, "::ffff:", 7) == 0)
-		memmove(c->address, text + 7, strlen(text + 7) + 1);
+	address_of(info->client_addr, c->address);
 	*context = c;
 }
 

@@ -4,6 +4,7 @@
 #ifndef WEB_HTTP_INSIDE_H
 #define WEB_HTTP_INSIDE_H
 
+#include "base/map.h"
 #include "base/thread.h"
 #include "net/listen.h"
 #include "net/pool.h"
@@ -73,7 +74,8 @@ struct web {
 	size_t running;
 	struct mutex list_lock;
 	struct client *clients;
-	size_t client_count;
+	size_t client_count; /* connections, also those that said nothing yet */
+	struct map shares;   /* struct share, by address */
 	struct lot_item tick;
 	struct counts counts;
 	/* Memory of HL7 text that is being uploaded. */
@@ -90,6 +92,20 @@ struct MHD_Daemon *exchange_daemon(
     struct web *w, bool secure, struct err *e) MUST_USE;
 /* False when the server is closing. */
 bool exchange_submit(struct web *w, struct pool *p, struct pool_job *job);
+
+/* share.c: a connection from this address; false when there are too many. */
+bool share_take(struct web *w, const char *address);
+void share_give(struct web *w, const char *address);
+
+/* head.c: the head of a request into call.headers. False when two programs
+ * could read it in two ways. The line's pointers are as libmicrohttpd gave
+ * them. */
+struct head_line {
+	const char *method, *target, *version;
+	size_t target_n;
+};
+bool head_take(struct MHD_Connection *connection, const struct head_line *line,
+    struct call *c);
 
 /* watch.c: who is too slow is cut off. */
 struct client *watch_add(struct web *w, int fd, bool secure);

@@ -133,6 +133,12 @@ loopback(struct str address)
 	       (a[10] == 0xff && a[11] == 0xff && a[12] == 127 && a[0] == 0);
 }
 
+bool
+origin_is_near(const struct origin *o, struct str address)
+{
+	return loopback(address) || trusted(o, address);
+}
+
 /* "192.0.2.1:4711" and "[2001:db8::1]:4711", as some proxies write it, without
  * the port. */
 static struct str

@@ -30,6 +30,9 @@ bool origin_set_proxies(
  * behind it do not count. */
 void origin_add_name(struct origin *o, struct str name);
 
+/* Is this a trusted proxy's address, or one of this machine for itself? */
+bool origin_is_near(const struct origin *o, struct str address);
+
 /* Sets client, local, secure and host of the call from its headers and its
  * peer. False: the request is refused; status, code and words. */
 struct origin_refusal {

@@ -50,8 +50,8 @@ watch_remove(struct client *c)
 		w->clients = c->after;
 	if (c->after != NULL)
 		c->after->before = c->before;
-	w->client_count--;
 	mutex_unlock(&w->list_lock);
+	share_give(w, c->address);
 	free(c);
 }
 
