@@ -212,6 +212,22 @@ read_from_meta(
 	    "tell it");
 }
 
+/* A data set without any header begins with what identifies it, group 8, or
+ * just before or behind: not with a private group, as the letters of other
+ * files' first bytes would make. */
+static bool
+begins_plainly(struct str bytes)
+{
+	unsigned little, big;
+
+	if (bytes.n < 2)
+		return false;
+	little = bytes.p[0] | (unsigned)bytes.p[1] << 8;
+	big = bytes.p[1] | (unsigned)bytes.p[0] << 8;
+	return (little <= 0x10 && little % 2 == 0) ||
+	       (big <= 0x10 && big % 2 == 0);
+}
+
 bool
 file_meta_read(struct str bytes, struct file_meta *out, struct err *e)
 {
@@ -223,7 +239,8 @@ file_meta_read(struct str bytes, struct file_meta *out, struct err *e)
 			continue;
 		if (is_meta(from_offset(bytes, at[i])))
 			return read_from_meta(bytes, at[i], out, e);
-		if (!guess_syntax(from_offset(bytes, at[i]), out))
+		if ((at[i] == 0 && !begins_plainly(bytes)) ||
+		    !guess_syntax(from_offset(bytes, at[i]), out))
 			continue;
 		out->meta_offset = out->data_offset = at[i];
 		return true;

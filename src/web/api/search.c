@@ -79,7 +79,7 @@ pattern_of(struct arena *a, enum column column, struct str s)
 	if (has_wild(s) || s.n == 0)
 		return s;
 	if (is_name(column))
-		return longest_word(s);
+		return longest_word(utf8_fold(a, s));
 	if (column == COLUMN_PatientID || column == COLUMN_IssuerOfPatientID)
 		p = arena_printf(a, "%.*s*", STR_ARG(s));
 	else
