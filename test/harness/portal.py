@@ -210,9 +210,12 @@ def basic(name, password):
 def raw(address, data, seconds=120, shut=False):
     """What comes back for these bytes, until the other side closes."""
     with socket.create_connection(address, seconds) as s:
-        s.sendall(data)
-        if shut:
-            s.shutdown(socket.SHUT_WR)
+        try:
+            s.sendall(data)
+            if shut:
+                s.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # it has answered, and closed, already
         return until_closed(s)
 
 

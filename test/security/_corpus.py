@@ -32,7 +32,7 @@ NASTY = STORED + (
 )
 FIELDS = ("patient_name", "patient_id", "issuer", "accession", "institution",
           "referring", "description")
-PARTS = "^= -,'"
+PARTS = "^= -,'("
 
 
 def rare(rng):
@@ -81,7 +81,11 @@ def fits(field, typed, value):
     if typed in ("", "*"):
         return True
     if field in ("patient_name", "referring"):
-        return None if has_wild(typed) else name_fits(typed, value)
+        if has_wild(typed):
+            return None
+        # What divides names is no part of their words.
+        typed = re.sub("[,^=()]", " ", fold(typed)).strip(" ")
+        return not typed or name_fits(typed, value)
     if not has_wild(typed):
         typed = typed + "*" if field in ("patient_id", "issuer") \
             else f"*{typed}*"

@@ -39,12 +39,15 @@ def requests(web, zip_path):
     return (
         (b"GET /healthz" + host + b"X-Slow: ", None),
         (b"GET /heal", None),
-        (b"POST /api/v1/session" + host + b"Content-Type: application/json"
-         b"\r\nContent-Length: 9000\r\n\r\n{", None),
+        # What has come at once counts for the least rate.
+        (b"PATCH /api/v1/account" + host + own
+         + b"Content-Type: application/json\r\nContent-Length: 60000\r\n\r\n"
+         b'{"phone":"' + b"1" * 9999, None),
         (b"POST /api/v1/uploads" + host + own
-         + b"Content-Length: 1000000\r\n\r\n" + bytes(300), None),
+         + b"Content-Length: 1000000\r\n\r\n" + bytes(9999), None),
         (b"POST /api/v1/uploads" + host + own
-         + b"Transfer-Encoding: chunked\r\n\r\n100\r\nabc", None),
+         + b"Transfer-Encoding: chunked\r\n\r\n10000\r\n" + b"a" * 9999,
+         None),
         (b"GET " + zip_path.encode() + host + own + b"\r\n", 4096),
     )
 

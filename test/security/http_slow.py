@@ -5,6 +5,7 @@ their time is tested in test/web/slow.py, with fewer, and in test/soak.)"""
 
 import os
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, ".."), HERE]
@@ -17,10 +18,13 @@ from harness.runner import equal, main, raises
 from harness.server import wait_for
 
 
+# The head of a request must be whole by then (WAIT_HTTP_HEAD_MS), less what a
+# busy machine takes to open them all.
+CUT_S = 15
+
+
 def served(server, web, zip_path):
-    """What a normal user does."""
-    equal(web.get("/api/v1/studies").status, 200)
-    equal(web.patch("/api/v1/account", {"phone": "1"}).status, 200)
+    """What else a normal user does."""
     equal(Http(server).post("/api/v1/session", {
         "username": "eva", "password": PASSWORD}).status, 200)
     assert len(web.get(zip_path).body) > 10 << 20
@@ -32,15 +36,18 @@ def t_row_e2_two_thousand_slow_ones():
     with server:
         zip_path = large_study(server)
         web = login(server, "root")
-        before = _attack.threads(server)
+        before, began = _attack.threads(server), time.monotonic()
         with Crowd(server.ports["http"], requests(web, zip_path)) as crowd:
             # All are with the server, not in a queue of the system.
             wait_for(lambda: _attack.descriptors(server) > MANY, 30,
                      "all connections")
             crowd.drip()
-            served(server, web, zip_path)
+            equal(web.get("/api/v1/studies").status, 200)
+            equal(web.patch("/api/v1/account", {"phone": "1"}).status, 200)
             # None of the slow ones went to make room.
-            assert crowd.open() == MANY, crowd.open()
+            still = crowd.open()
+            assert still == MANY or time.monotonic() - began > CUT_S, still
+            served(server, web, zip_path)
             # Uploads have a thread each, up to LIMIT_WORKERS_UPLOAD.
             assert _attack.threads(server) < before + 120
         served(server, web, zip_path)
