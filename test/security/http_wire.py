@@ -395,7 +395,7 @@ def routes():
             kinds = about.get("requestBody", {}).get("content", {})
             for kind, schema in kinds.items():
                 yield (method.upper(), re.sub(r"\{[^}]*\}", "nothing", path),
-                       kind, sorted(schema["schema"]["properties"]))
+                       kind, sorted(schema["schema"].get("properties", ())))
 
 
 def t_row_a1_field_lengths():
