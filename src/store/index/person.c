@@ -286,8 +286,7 @@ person_roots(struct db *db, struct arena *a, const struct person *from,
 	return true;
 }
 
-/* Those who are led to now take what is theirs, and then those who were lose
- * it. */
+/* All take what is theirs; then whoever is left without studies goes. */
 static bool
 refresh(struct db *db, struct arena *a, const struct person_list *before,
     const struct person_list *after, struct err *e)
@@ -300,6 +299,10 @@ refresh(struct db *db, struct arena *a, const struct person_list *before,
 	for (i = 0; i < before->n; i++)
 		if (!has(after, &before->v[i]) &&
 		    !person_refresh(db, a, &before->v[i], e))
+			return false;
+	/* In a circle that closes, one of them takes what was another's. */
+	for (i = 0; i < after->n; i++)
+		if (!person_prune(db, &after->v[i], e))
 			return false;
 	return true;
 }

@@ -27,6 +27,9 @@ bool person_row(struct db *db, struct arena *a, const struct person *root,
  * row of one without studies goes. */
 bool person_refresh(struct db *db, struct arena *a, const struct person *root,
     struct err *e) MUST_USE;
+/* The row goes if it has no studies. */
+bool person_prune(
+    struct db *db, const struct person *root, struct err *e) MUST_USE;
 /* No study says this any more: the row of patient_said goes, and the row made
  * from it is made anew or goes. */
 bool person_unsaid(struct db *db, int64_t said, struct err *e) MUST_USE;

@@ -246,8 +246,8 @@ person_row(struct db *db, struct arena *a, const struct person *root,
 	       make_row(db, a, root, &members, patient, e);
 }
 
-static bool
-prune(struct db *db, const struct person *root, struct err *e)
+bool
+person_prune(struct db *db, const struct person *root, struct err *e)
 {
 	int64_t id;
 	bool found;
@@ -294,7 +294,7 @@ person_refresh(
 	    !said_ids(db, a, &members, &said, &n, e))
 		return false;
 	if (n == 0)
-		return prune(db, root, e);
+		return person_prune(db, root, e);
 	if (!make_row(db, a, root, &members, &patient, e))
 		return false;
 	for (i = 0; i < n; i++)

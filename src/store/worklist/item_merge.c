@@ -207,16 +207,20 @@ came_as(struct db *db, struct arena *a, const struct item *item,
 static bool
 take_values(struct db *db, struct arena *a, struct item *item, struct err *e)
 {
-	struct person at;
+	struct person at, end;
 	bool found = true;
-	size_t hop;
 
-	if (!came_as(db, a, item, &at, e))
+	if (!came_as(db, a, item, &at, e) ||
+	    !person_resolve(db, a, &at, &end, e))
 		return false;
-	for (hop = 0; found && hop < PERSON_HOPS; hop++)
-		if (!take_told(db, a, &at, item, e) ||
-		    !person_next(db, a, &at, &at, &found, e))
+	while (found) {
+		if (!take_told(db, a, &at, item, e))
 			return false;
+		/* A way round in a circle is not gone. */
+		found = !person_eq(&at, &end);
+		if (found && !person_next(db, a, &at, &at, &found, e))
+			return false;
+	}
 	return true;
 }
 
