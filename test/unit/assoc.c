@@ -888,7 +888,9 @@ TEST(requests_that_fail)
 	    "called AE title not recognized");
 	refused(STR("\7\0\0\0\0\4\0\0\2\0"), false, ERR_CLOSED, "aborted");
 	refused(STR("\4\0\0\0\0\6\0\0\0\2\1\0"), false, ERR_PROTOCOL, "type 4");
-	refused(STR("HTTP/1.1 400"), false, ERR_PROTOCOL, "type 72");
+	refused(
+	    STR("HTTP/1.1 400"), false, ERR_PROTOCOL, "an HTTP server answers");
+	refused(STR("\x48\0\0\0\0\0"), false, ERR_PROTOCOL, "not speak DICOM");
 	refused(STR("\2\0\0\0\0\4\0\1\0\0"), false, ERR_MALFORMED, "bytes");
 	refused(STR("\2\0\x7f\0\0\0"), false, ERR_PROTOCOL, "bytes");
 	refused(STR("\2\0\0"), false, ERR_CLOSED, "closed");
