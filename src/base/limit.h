@@ -158,8 +158,9 @@
 
 /* Block in which data move from socket to disk. */
 #define BLOCK_IO (256 * KIB)
-/* Start write-back each time this much of an object has been written. */
-#define BLOCK_WRITEBACK (2 * MIB)
+/* Start write-back each time this much of an object has been written: the disk
+ * is to work while the rest of a CT image is on its way, too. */
+#define BLOCK_WRITEBACK (256 * KIB)
 
 /* Deadlines, in milliseconds. ARTIM (PS3.8 9.1.5) and a whole A-ASSOCIATE-RQ.
  */
