@@ -39,6 +39,20 @@ read_all(int fd, const char *path, struct buf *out, struct err *e)
 }
 
 bool
+worklist_max(const char *text, uint64_t most, uint64_t *max, struct err *e)
+{
+	uint64_t n;
+
+	if (text == NULL)
+		return true;
+	if (!str_u64(str_from(text), &n) || n == 0 || n > most)
+		return fail(
+		    e, ERR_USAGE, "--max: allowed are 1 to %" PRIu64, most);
+	*max = n;
+	return true;
+}
+
+bool
 messages_read_file(const char *path, struct buf *out, struct err *e)
 {
 	int fd = STDIN_FILENO;

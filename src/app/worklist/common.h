@@ -14,6 +14,10 @@
 #include "service/worklist/notify.h"
 #include "store/worklist/item.h"
 
+/* The value of --max, from 1 to most; *max stays when there is none. */
+bool worklist_max(
+    const char *text, uint64_t most, uint64_t *max, struct err *e) MUST_USE;
+
 /* A file of messages: as many as LIMIT_HL7_FRAME is for one. */
 #define MESSAGES_FILE_MAX (64 * MIB)
 

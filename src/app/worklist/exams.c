@@ -11,20 +11,9 @@
 #include <inttypes.h>
 
 #define LIST_MAX  500
+#define LIST_MOST 10000
 #define ARENA     (64 * MIB)
 #define NAME_WIDE 40
-
-static bool
-take_max(const struct worklist_request *r, size_t *out, struct err *e)
-{
-	uint64_t max = LIST_MAX;
-
-	if (r->max != NULL &&
-	    (!str_u64(str_from(r->max), &max) || max == 0 || max > 10000))
-		return fail(e, ERR_USAGE, "--max: allowed are 1 to 10000");
-	*out = (size_t)max;
-	return true;
-}
 
 static void
 put_exam(struct table *t, const struct mpps *m)
@@ -56,14 +45,17 @@ worklist_exams(struct worklist_request *r, struct err *e)
 	struct mpps *rows;
 	struct table t;
 	struct arena a;
-	size_t max, n = 0, i;
+	uint64_t max = LIST_MAX;
+	size_t n = 0, i;
 	bool ok;
 
-	if (!take_max(r, &max, e) || !worklist_open(r, false, e))
+	if (!worklist_max(r->max, LIST_MOST, &max, e) ||
+	    !worklist_open(r, false, e))
 		return false;
 	arena_init(&a, ARENA);
-	ok = r->unscheduled ? mpps_unscheduled(r->store, max, &a, &rows, &n, e)
-			    : mpps_list(r->store, max, &a, &rows, &n, e);
+	ok = r->unscheduled
+		 ? mpps_unscheduled(r->store, (size_t)max, &a, &rows, &n, e)
+		 : mpps_list(r->store, (size_t)max, &a, &rows, &n, e);
 	table_init(&t, &a, heads, ARRAY_LEN(heads));
 	t.most[5] = NAME_WIDE;
 	for (i = 0; ok && i < n; i++)
@@ -100,13 +92,16 @@ worklist_reports(struct worklist_request *r, struct err *e)
 	struct report *rows;
 	struct table t;
 	struct arena a;
-	size_t max, n = 0, i;
+	uint64_t max = LIST_MAX;
+	size_t n = 0, i;
 	bool ok;
 
-	if (!take_max(r, &max, e) || !worklist_open(r, false, e))
+	if (!worklist_max(r->max, LIST_MOST, &max, e) ||
+	    !worklist_open(r, false, e))
 		return false;
 	arena_init(&a, ARENA);
-	ok = report_list(r->store, str_from(study), max, &a, &rows, &n, e);
+	ok = report_list(
+	    r->store, str_from(study), (size_t)max, &a, &rows, &n, e);
 	table_init(&t, &a, heads, ARRAY_LEN(heads));
 	t.most[6] = NAME_WIDE;
 	for (i = 0; ok && i < n; i++)

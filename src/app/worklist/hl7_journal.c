@@ -9,8 +9,9 @@
 
 #include <inttypes.h>
 
-#define LIST_MAX 50
-#define ARENA    (64 * MIB)
+#define LIST_MAX  50
+#define LIST_MOST 10000
+#define ARENA     (64 * MIB)
 /* Of failed ones at once. */
 #define REPLAY_MAX 10000
 
@@ -27,10 +28,7 @@ list(struct hl7_request *r, struct err *e)
 	size_t n = 0, i;
 	bool ok;
 
-	if (r->max != NULL &&
-	    (!str_u64(str_from(r->max), &max) || max == 0 || max > 10000))
-		return fail(e, ERR_USAGE, "--max: allowed are 1 to 10000");
-	if (!hl7_need_store(r, e))
+	if (!worklist_max(r->max, LIST_MOST, &max, e) || !hl7_need_store(r, e))
 		return false;
 	arena_init(&a, ARENA);
 	ok =

@@ -112,12 +112,8 @@ take_search(struct listing *l, struct err *e)
 	l->search.accession = str_from(r->accession);
 	l->search.station_ae = str_from(r->station);
 	l->max = r->json ? MAX_MAX : TABLE_MAX;
-	if (r->max != NULL && (!str_u64(str_from(r->max), &l->max) ||
-				  l->max == 0 || l->max > MAX_MAX))
-		return fail(
-		    e, ERR_USAGE, "--max: allowed are 1 to %d", MAX_MAX);
-	return take_dates(l, e) && take_statuses(l, e) && take_name(l, e) &&
-	       take_modality(l, e);
+	return worklist_max(r->max, MAX_MAX, &l->max, e) && take_dates(l, e) &&
+	       take_statuses(l, e) && take_name(l, e) && take_modality(l, e);
 }
 
 static void
