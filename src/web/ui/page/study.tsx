@@ -2,8 +2,8 @@
 import { useEffect, useState } from 'preact/hooks';
 import { ask, part, zip, type Series, type Study } from '../api';
 import { Alert, Back, Data, words } from '../part/parts';
-import { Basket, Cell, Check, CheckAll, fetchFile, Head, named,
-	patientAddress, Text, useChosen, walk } from '../part/rows';
+import { Cell, Check, CheckAll, Head, named, patientAddress, SeriesActs,
+	SeriesBasket, Text, useChosen, walk } from '../part/rows';
 import { Reports } from '../part/reports';
 import { Share } from '../part/share';
 import { may } from '../state';
@@ -44,16 +44,11 @@ function SeriesRows({ rows }: { rows: Series[] }) {
 					<Text label="body_part" value={s.body_part} />
 					<Text label="station" value={s.station} />
 					<Cell label="images" kind="count">{number(s.instances)}</Cell>
-					<td role="cell" class="act"><div class="acts">
-						{zips && <a class="button" href={zip.series(s.uid)} download=""
-							aria-label={t('zip_of', { name })}>{t('zip')}</a>}
-					</div></td>
+					<SeriesActs uid={s.uid} name={name} />
 				</tr>;
 			})}</tbody>
 		</table></div>
-		<Basket n={chosen.size} clear={() => every(false)} download={() =>
-			fetchFile(zip.many([], rows.filter(s => chosen.has(s.uid))
-				.map(s => s.uid)))} />
+		<SeriesBasket rows={rows} chosen={chosen} clear={() => every(false)} />
 	</>;
 }
 

@@ -284,6 +284,24 @@ export function StudyRows({ rows, sort, patient = true }: {
 	</>;
 }
 
+// What can be done with a series, and with those chosen.
+export function SeriesActs({ uid, name }: { uid: string; name: string }) {
+	return <td role="cell" class="act"><div class="acts">
+		{may('download') && <a class="button" href={zip.series(uid)} download=""
+			aria-label={t('zip_of', { name })}>{t('zip')}</a>}
+	</div></td>;
+}
+
+export function SeriesBasket({ rows, chosen, clear }: {
+	rows: { uid: string }[];
+	chosen: ReadonlySet<string>;
+	clear: () => void;
+}) {
+	return <Basket n={chosen.size} clear={clear} download={() =>
+		fetchFile(zip.many([], rows.filter(s => chosen.has(s.uid))
+			.map(s => s.uid)))} />;
+}
+
 // Series of any study (F108).
 export function SeriesRows({ rows, sort }: { rows: FoundSeries[]; sort?: Sort }) {
 	const zips = may('download');
@@ -325,15 +343,10 @@ export function SeriesRows({ rows, sort }: { rows: FoundSeries[]; sort?: Sort })
 					<Text label="study_description" kind="long"
 						value={s.study.description} />
 					<Cell label="images" kind="count">{number(s.instances)}</Cell>
-					<td role="cell" class="act"><div class="acts">
-						{zips && <a class="button" href={zip.series(s.uid)} download=""
-							aria-label={t('zip_of', { name })}>{t('zip')}</a>}
-					</div></td>
+					<SeriesActs uid={s.uid} name={name} />
 				</tr>;
 			})}</tbody>
 		</table></div>
-		<Basket n={chosen.size} clear={() => every(false)} download={() =>
-			fetchFile(zip.many([], rows.filter(s => chosen.has(s.uid))
-				.map(s => s.uid)))} />
+		<SeriesBasket rows={rows} chosen={chosen} clear={() => every(false)} />
 	</>;
 }
