@@ -84,7 +84,6 @@ struct place {
 
 /* What the statement of a page is to give, and what came. */
 struct page {
-	const struct search *search;
 	const struct plan *plan;
 	const struct listing *listing; /* NULL: in the order of ids */
 	/* The columns of a row, in their order. */
@@ -104,19 +103,16 @@ page_init(struct page *g, const struct plan *plan,
 {
 	size_t i;
 
-	*g = (struct page){.search = plan->search,
-	    .plan = plan,
-	    .listing = listing,
-	    .arena = a};
+	*g = (struct page){.plan = plan, .listing = listing, .arena = a};
 	for (i = 0; i < COLUMN_COUNT; i++)
-		if (plan_gives(g->search, (enum column)i))
+		if (plan_gives(plan->search, (enum column)i))
 			g->columns[g->column_count++] = (enum column)i;
 }
 
 static void
 read_row(struct page *g, struct db_stmt *q, struct index_row *row)
 {
-	const struct search *s = g->search;
+	const struct search *s = g->plan->search;
 	int at = g->listing != NULL ? 3 : 1;
 	size_t i;
 
