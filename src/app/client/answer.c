@@ -392,6 +392,7 @@ answers_put(struct answers *a, const struct dataset *ds)
 		put_dump(a, ds);
 		break;
 	}
+	fflush(stdout); /* a slow peer's answers are seen as they come */
 }
 
 void
