@@ -33,18 +33,30 @@ def load():
     return module
 
 
-def outcome(*programs, seconds=60, memory=False):
+# Fails in the first try: in the second, --only says which.
+CROWDED = """
+import sys
+if "--only" in sys.argv:
+    print("1 passed, 0 failed")
+    sys.exit(0 if sys.argv[-1] == "t_b" else 1)
+print("ok t_a\\nFAILED t_b\\n1 passed, 1 failed")
+sys.exit(1)
+"""
+
+
+def outcome(*programs, seconds=60, memory=False, suite="suite"):
     """(status, lines, folders that are left) of Python programs, by text."""
     module = load()
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         run = module.Run([], 2)
         try:
-            run.add("suite", [
+            run.add(suite, [
                 module.Job(f"p{i}", [sys.executable, "-c", text], {}, seconds,
                            memory=memory)
                 for i, text in enumerate(programs)])
             run.wait()
+            run.try_again()
             status = run.end()
         finally:
             run.close()
@@ -82,6 +94,31 @@ def t_what_hangs_is_ended():
     equal((status, left), (1, []))
     equal(lines[-2:], ["failed: suite/p0 t_a t_c", "0 passed, 1 failed"])
     assert any("none after 3 s" in x for x in lines), lines
+
+
+def t_second_try():
+    status, lines, left = outcome(CROWDED, suite="proto")
+    equal((status, left), (0, []))
+    equal(lines[-2:], ["unsteady: proto/p0 t_b", "2 passed, 0 failed"])
+
+
+def t_no_second_try():
+    """For what crashed, for what must hold at once, and for many."""
+    for suite, *programs in (
+            ("crash", CROWDED),
+            ("proto", CROWDED.replace("ok t_a", "AddressSanitizer")),
+            ("proto", CROWDED, CROWDED, CROWDED, CROWDED)):
+        n = len(programs)
+        status, lines, _ = outcome(*programs, suite=suite)
+        equal((status, lines[-1]), (1, f"{n} passed, {n} failed"))
+        assert not any(x.startswith("unsteady") for x in lines), lines
+
+
+def t_second_failure():
+    status, lines, _ = outcome(
+        CROWDED.replace('== "t_b"', '== "t_c"'), suite="proto")
+    equal((status, lines[-2:]), (
+        1, ["failed: proto/p0 t_b", "1 passed, 1 failed"]))
 
 
 if __name__ == "__main__":
