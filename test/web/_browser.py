@@ -168,13 +168,16 @@ class Browser:
             ".map(e => e.innerText)")
 
     def settle(self):
-        """All is drawn and fetched."""
+        """All is drawn and fetched, and colours have stopped to change."""
         wait_for(lambda: not self.all("[aria-busy=true]")
                  and self.driver.execute_script(
                      "return document.readyState") == "complete", 60, "page")
         self.driver.execute_async_script(
             "const done = arguments[0];"
-            "requestAnimationFrame(() => requestAnimationFrame(done))")
+            "requestAnimationFrame(() => requestAnimationFrame(() =>"
+            " Promise.allSettled(document.getAnimations()"
+            ".filter(a => a.effect.getComputedTiming().endTime < Infinity)"
+            ".map(a => a.finished)).then(done)))")
 
     def download(self, pattern, seconds=60):
         """The path of the file that came."""
