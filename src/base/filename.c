@@ -30,13 +30,16 @@ to_lower(uint8_t c)
 	return is_upper(c) ? (uint8_t)(c + ('a' - 'A')) : c;
 }
 
-/* Folding makes letters small: one at the beginning of a word or before a
- * capital becomes a capital again. */
+/* Folding makes letters small: one at the beginning of a word or among capitals
+ * becomes a capital again (of two that are made of one, both among capitals).
+ */
 static void
-add_folded(struct buf *part, struct str c, struct str rest)
+add_folded(struct buf *part, uint32_t character, struct str c, struct str rest)
 {
 	bool begins = part->n == 0 || !is_portable(part->p[part->n - 1]);
-	bool capital = begins || (rest.n > 0 && is_upper(rest.p[0]));
+	bool after = part->n > 0 && is_upper(part->p[part->n - 1]);
+	bool among = (rest.n > 0 && is_upper(rest.p[0])) ||
+		     (after && utf8_is_upper(character));
 	struct arena arena;
 	struct str folded;
 	size_t i;
@@ -45,8 +48,9 @@ add_folded(struct buf *part, struct str c, struct str rest)
 	folded = utf8_fold(&arena, c);
 	for (i = 0; i < folded.n; i++)
 		if (is_portable(folded.p[i]))
-			buf_u8(part,
-			    capital ? to_upper(folded.p[i]) : folded.p[i]);
+			buf_u8(part, among || (begins && i == 0)
+					 ? to_upper(folded.p[i])
+					 : folded.p[i]);
 	arena_fini(&arena);
 }
 
@@ -75,7 +79,7 @@ filename_add(struct buf *path, size_t from, struct str text, size_t max)
 		if (n == 1 && (is_portable(text.p[0]) || text.p[0] == '-'))
 			buf_u8(&part, text.p[0]);
 		else if (n > 1)
-			add_folded(&part, str_of(text.p, n),
+			add_folded(&part, c, str_of(text.p, n),
 			    str_of(text.p + n, text.n - n));
 		if (part.n == before)
 			add_gap(&part);

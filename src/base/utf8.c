@@ -4,11 +4,22 @@
  *
  * Folding keeps the marks of scripts in which they spell (the voicing marks
  * of kana, the vowels of Indic scripts): only accents, and the optional
- * points of Hebrew and Arabic, are stripped.
+ * points of Hebrew and Arabic, are stripped. Letters that Unicode does not
+ * take apart follow by a table of ours (letters.def), last, so that it can be
+ * applied to what was folded without it.
  */
 #include "base/utf8.h"
 
 #include <utf8proc.h>
+
+static const struct {
+	uint32_t character;
+	const char *text;
+} letters[] = {
+#define LETTER(character, text) {character, text},
+#include "base/letters.def"
+#undef LETTER
+};
 
 /* The length a first byte asks for, and the range of the second. */
 static size_t
@@ -207,7 +218,7 @@ fold_valid(struct arena *a, struct str s)
 }
 
 struct str
-utf8_fold(struct arena *a, struct str s)
+utf8_fold_accents(struct arena *a, struct str s)
 {
 	struct buf repaired;
 	struct str folded;
@@ -227,6 +238,66 @@ utf8_fold(struct arena *a, struct str s)
 	folded = fold_valid(a, buf_str(&repaired));
 	buf_fini(&repaired);
 	return folded;
+}
+
+const char *
+utf8_letter(uint32_t small)
+{
+	size_t low = 0, high = ARRAY_LEN(letters), middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (letters[middle].character == small)
+			return letters[middle].text;
+		if (letters[middle].character < small)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+static bool
+is_ascii(struct str s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (s.p[i] >= 0x80)
+			return false;
+	return true;
+}
+
+struct str
+utf8_fold_letters(struct arena *a, struct str folded)
+{
+	const char *text;
+	uint8_t *out;
+	size_t n, at = 0;
+	struct str part;
+	uint32_t c;
+
+	if (is_ascii(folded))
+		return folded;
+	out = arena_alloc(a, folded.n);
+	if (out == NULL)
+		return str_of(NULL, 0);
+	for (; folded.n > 0; folded = str_of(folded.p + n, folded.n - n)) {
+		n = utf8_next(folded, &c);
+		text = n > 1 ? utf8_letter(c) : NULL;
+		n = n > 0 ? n : 1;
+		part = text != NULL ? str_from(text) : str_of(folded.p, n);
+		must(part.n <= n);
+		memcpy(out + at, part.p, part.n);
+		at += part.n;
+	}
+	return str_of(out, at);
+}
+
+struct str
+utf8_fold(struct arena *a, struct str s)
+{
+	return utf8_fold_letters(a, utf8_fold_accents(a, s));
 }
 
 size_t
@@ -279,6 +350,12 @@ utf8_is_upper(uint32_t code_point)
 {
 	return utf8proc_category((utf8proc_int32_t)code_point) ==
 	       UTF8PROC_CATEGORY_LU;
+}
+
+uint32_t
+utf8_small(uint32_t code_point)
+{
+	return (uint32_t)utf8proc_tolower((utf8proc_int32_t)code_point);
 }
 
 void

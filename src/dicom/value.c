@@ -367,7 +367,7 @@ drop_trailing(struct buf *b, size_t from, uint8_t separator)
 }
 
 struct str
-pn_key(struct arena *a, struct str utf8_pn)
+pn_accents_key(struct arena *a, struct str utf8_pn)
 {
 	struct str groups = utf8_pn, group, component, key;
 	struct buf out;
@@ -380,7 +380,7 @@ pn_key(struct arena *a, struct str utf8_pn)
 		from = out.n;
 		while (str_split(&group, '^', &component)) {
 			if (component.n > 0)
-				buf_add(&out, utf8_fold(a, component));
+				buf_add(&out, utf8_fold_accents(a, component));
 			buf_u8(&out, '^');
 		}
 		drop_trailing(&out, from, '^');
@@ -391,4 +391,10 @@ pn_key(struct arena *a, struct str utf8_pn)
 	key = a->over ? str_of(NULL, 0) : arena_dup(a, buf_str(&out));
 	buf_fini(&out);
 	return key;
+}
+
+struct str
+pn_key(struct arena *a, struct str utf8_pn)
+{
+	return utf8_fold_letters(a, pn_accents_key(a, utf8_pn));
 }

@@ -49,5 +49,7 @@ struct str pn_alphabetic(struct str pn);
 /* Folded key of a whole PN value for comparing: components joined with '^',
  * trailing empty ones dropped, groups joined with '='. */
 struct str pn_key(struct arena *a, struct str utf8_pn);
+/* The same by utf8_fold_accents(). */
+struct str pn_accents_key(struct arena *a, struct str utf8_pn);
 
 #endif

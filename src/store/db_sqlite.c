@@ -219,6 +219,24 @@ sql_word_whole(sqlite3_context *ctx, int n, sqlite3_value **args)
 	sqlite3_result_int(ctx, word_whole(s) ? 1 : 0);
 }
 
+/* fold_letters(key): utf8_fold_letters(), for keys that were folded. */
+static void
+sql_fold_letters(sqlite3_context *ctx, int n, sqlite3_value **args)
+{
+	struct str s;
+	struct arena a;
+
+	must(n == 1);
+	s.p = sqlite3_value_text(args[0]);
+	s.n = (size_t)sqlite3_value_bytes(args[0]);
+	/* As much as arrived: a key is at most a few KiB. */
+	arena_init(&a, s.n + 4 * KIB);
+	s = utf8_fold_letters(&a, s);
+	must(!a.over);
+	sqlite3_result_text(ctx, (const char *)s.p, (int)s.n, SQLITE_TRANSIENT);
+	arena_fini(&a);
+}
+
 static bool
 add_functions(struct db *db, struct err *e)
 {
@@ -232,6 +250,7 @@ add_functions(struct db *db, struct err *e)
 	    {"wild_folded", 2, sql_wild_folded},
 	    {"part_begins", 2, sql_part_begins},
 	    {"word_whole", 1, sql_word_whole},
+	    {"fold_letters", 1, sql_fold_letters},
 	};
 	size_t i;
 

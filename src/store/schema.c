@@ -481,6 +481,31 @@ static const char *const version_19[] = {
     NULL,
 };
 
+/* Names are found regardless of strokes of letters: base/letters.def. Of rows
+ * that are the same now one remains. */
+static const char *const version_20[] = {
+    "UPDATE OR REPLACE name_key SET value = fold_letters(value)"
+    " WHERE fold_letters(value) <> value",
+    "UPDATE item SET name_key = fold_letters(name_key)"
+    " WHERE fold_letters(name_key) <> name_key",
+    "CREATE TEMP TABLE folded AS SELECT id, kind, fold_letters(value) AS value"
+    " FROM word WHERE kind < 2 AND fold_letters(value) <> value",
+    "INSERT INTO word_text (word_text, rowid, patient, referring,"
+    " description, patient_id, accession)"
+    " SELECT 'delete', p.* FROM temp.folded f JOIN word_part p ON p.id = f.id",
+    "DELETE FROM word WHERE id IN (SELECT id FROM temp.folded)",
+    "DELETE FROM temp.folded WHERE EXISTS (SELECT 1 FROM word w"
+    " WHERE w.kind = folded.kind AND w.value = folded.value)",
+    "INSERT INTO word (id, kind, value, whole)"
+    " SELECT min(id), kind, value, word_whole(value) FROM temp.folded"
+    " GROUP BY kind, value",
+    "INSERT INTO word_text (rowid, patient, referring, description,"
+    " patient_id, accession)"
+    " SELECT p.* FROM temp.folded f JOIN word_part p ON p.id = f.id",
+    "DROP TABLE temp.folded",
+    NULL,
+};
+
 static const struct schema_step steps[] = {
     {version_1},
     {version_2},
@@ -501,6 +526,7 @@ static const struct schema_step steps[] = {
     {version_17},
     {version_18},
     {version_19},
+    {version_20},
 };
 
 const struct schema schema_current = {

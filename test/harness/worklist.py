@@ -1,6 +1,7 @@
 """Worklist items put straight into the archive, many at once, whatever their
 values; and the values of a query's answers."""
 
+import functools
 import os
 import re
 import sqlite3
@@ -22,9 +23,19 @@ def fields():
         return re.findall(r'^FIELD\((\w+),\s*"', f.read(), re.M)
 
 
+@functools.cache
+def letters():
+    """Letters that Unicode does not take apart."""
+    with open(os.path.join(ROOT, "src/base/letters.def"),
+              encoding="utf-8") as f:
+        return {int(c, 16): text for c, text in
+                re.findall(r'^LETTER\((0x\w+), "(.*)"\)', f.read(), re.M)}
+
+
 def name_key(name):
     """As src/dicom/value.c makes it, for the names of tests."""
     folded = unicodedata.normalize("NFKD", name).casefold()
+    folded = folded.translate(letters())
     folded = "".join(c for c in folded
                      if unicodedata.category(c) != "Mn" or ord(c) > 0x3000)
     groups = [g.rstrip("^ ") for g in folded.split("=")]

@@ -37,7 +37,8 @@ VRS = {LEVEL: "CS", CHARSET: "CS", PATIENT_ID: "LO", NAME: "PN", BIRTH: "DA",
        NUMBER: "IS", RETRIEVE_AE: "AE", AVAILABLE: "CS", N_SERIES: "IS",
        N_INSTANCES: "IS", 0x00201200: "IS", 0x00201202: "IS",
        0x00201204: "IS", 0x00104000: "LT", 0x00081140: "SQ",
-       0x00080201: "SH", 0x00081030: "LO", 0x00080016: "UI"}
+       0x00080201: "SH", 0x00081030: "LO", 0x00080016: "UI",
+       0x00080090: "PN"}
 
 CONTEXTS = [(dicom.CT, [dicom.EXPLICIT_LITTLE]),
             (dicom.FIND_STUDY, [dicom.EXPLICIT_LITTLE]),
@@ -155,6 +156,64 @@ def t_names():
             equal(f.values("PATIENT", PATIENT_ID,
                            {NAME: key, CHARSET: "ISO_IR 192"},
                            model=dicom.FIND_PATIENT), found, key)
+
+
+def t_letters_with_strokes():
+    """Letters that Unicode does not take apart: as people type them."""
+    people = [("L1", "Łoś^Łukasz"), ("L2", "Sørensen^Bjørn"),
+              ("L3", "Işık^Iraz"), ("L4", "Đoković^Đorđe"),
+              ("L5", "Þórðarson^Ægir"), ("L6", "O’Neill^Ann"),
+              ("L7", "が"), ("L8", "か")]
+
+    def stored(port):
+        with dicom.Association(port, CONTEXTS) as a:
+            for n, (pid, name) in enumerate(people):
+                uid = "7.%d" % n
+                equal(a.store(dicom.CT, uid, dicom.dataset([
+                    (CHARSET, "CS", "ISO_IR 192"),
+                    (0x00080016, "UI", dicom.CT), (INSTANCE, "UI", uid),
+                    (0x00080090, "PN", name), (NAME, "PN", name),
+                    (PATIENT_ID, "LO", pid), (STUDY, "UI", uid + ".1"),
+                    (SERIES, "UI", uid + ".1.1")])), 0)
+
+            # Without ID, two who were two stay two.
+            for n, name in enumerate(("Łoś^Ida", "Los^Ida", "łoś^ida")):
+                uid = "8.%d" % n
+                equal(a.store(dicom.CT, uid, dicom.dataset([
+                    (CHARSET, "CS", "ISO_IR 192"),
+                    (0x00080016, "UI", dicom.CT), (INSTANCE, "UI", uid),
+                    (NAME, "PN", name), (BIRTH, "DA", "19800101"),
+                    (STUDY, "UI", uid + ".1"),
+                    (SERIES, "UI", uid + ".1.1")])), 0)
+
+    def asked(f):
+        equal(f.values("PATIENT", PATIENT_ID, {NAME: "los^ida"},
+                       model=dicom.FIND_PATIENT), ["", ""])
+        for key, want in (
+                ("Los^Lukasz", ["L1"]), ("łoś^ŁUKASZ", ["L1"]),
+                ("*lukasz*", ["L1"]), ("sorensen*", ["L2"]),
+                ("SØRENSEN^BJØRN", ["L2"]), ("isik^iraz", ["L3"]),
+                ("IŞIK*", ["L3"]), ("ışık^ıraz", ["L3"]),
+                ("dokovic*", ["L4"]), ("*đorđe", ["L4"]),
+                ("thordarson^aegir", ["L5"]), ("?órdarson*", []),
+                ("o'neill*", ["L6"]), ("O’NEILL^ANN", ["L6"]),
+                ("が", ["L7"]), ("か", ["L8"])):
+            for tag in (NAME, 0x00080090):
+                equal(f.values("STUDY", PATIENT_ID,
+                               {tag: key, CHARSET: "ISO_IR 192"}),
+                      want, (hex(tag), key))
+
+    with Archive() as f:
+        stored(f.server.dicom_port)
+        asked(f)
+        f.a.release()
+        f.a.close()
+        f.server.stop()
+        f.server.verb("reindex")
+        f.server.verb("check")
+        f.server.start()
+        f.a = dicom.Association(f.server.dicom_port, CONTEXTS)
+        asked(f)
 
 
 def t_name_in_latin_1():

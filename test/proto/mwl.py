@@ -146,6 +146,8 @@ def t_matching():
              ScheduledStationAETitle="US1", ScheduledStationName="SONO"),
         item(4, PatientName="Yamada^Tarou=山田^太郎", Modality="CT",
              PatientBirthDate="19700102"),
+        item(5, PatientName="Łoś^Sørine", Modality="DX",
+             ScheduledStationAETitle="DX1"),
     ]
     with Worklist(people) as w:
         for top, step, want in (
@@ -161,9 +163,12 @@ def t_matching():
                 ({NAME: "Smit^John"}, {}, []),
                 ({NAME: "yamada*"}, {}, ["P4"]),
                 ({NAME: "山田^*"}, {}, ["P4"]),
+                ({NAME: "los^sorine"}, {}, ["P5"]),
+                ({NAME: "Los"}, {}, ["P5"]), ({NAME: "*RINE"}, {}, ["P5"]),
+                ({NAME: "ŁOŚ*"}, {}, ["P5"]),
                 ({PATIENT_ID: "P3"}, {}, ["P3"]),
                 ({PATIENT_ID: "p3"}, {}, []),
-                ({PATIENT_ID: "P*"}, {}, ["P1", "P2", "P3", "P4"]),
+                ({PATIENT_ID: "P*"}, {}, ["P1", "P2", "P3", "P4", "P5"]),
                 ({ACCESSION: "A?"}, {MODALITY: "MR"}, ["P2"]),
                 ({SEX: "f"}, {}, ["P1"]),
                 ({BIRTH: "19700102"}, {}, ["P4"]),
@@ -183,7 +188,7 @@ def t_matching():
                 ({}, {PHYSICIAN: "ross"}, ["P1"]),
                 ({}, {STEP_ID: "S4"}, ["P4"]),
                 ({PROCEDURE: "RP2"}, {}, ["P2"]),
-                ({}, {STATUS: "SCHEDULED"}, ["P1", "P2", "P3", "P4"]),
+                ({}, {STATUS: "SCHEDULED"}, ["P1", "P2", "P3", "P4", "P5"]),
                 ({}, {STATUS: "STARTED"}, [])):
             top = {CHARSET: "ISO_IR 192", **top}
             equal(w.ids(top, step), want, (top, step))
@@ -194,7 +199,7 @@ def t_matching():
         equal(text(answers[0], AE), "US1")
         # What the worklist does not know is no condition, and said to be.
         equal(w.ids({0x00081030: "CHEST"}, {}, pending=0xFF01),
-              ["P1", "P2", "P3", "P4"])
+              ["P1", "P2", "P3", "P4", "P5"])
 
 
 def t_dates():

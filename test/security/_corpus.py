@@ -6,6 +6,8 @@ import random
 import re
 import unicodedata
 
+from harness.worklist import letters
+
 # Also as values of studies; at most 16 characters, no backslash (it divides
 # values), nothing blank at an end.
 STORED = (
@@ -59,6 +61,7 @@ def fold(text):
         "NFKD", text).casefold())
     text = "".join(c for c in text if not any(
         a <= ord(c) <= b for a, b in MARKS))
+    text = text.translate(letters())
     return re.sub("[\t-\r \x85\xa0\u2000-\u200a\u2028\u2029]+", " ",
                   text).strip(" ")
 

@@ -9,6 +9,9 @@
 #include "store/schema.h"
 #include "store/seal.h"
 
+/* The version that folds stored names again. */
+#define FOLDED 20
+
 TEST(opening)
 {
 	struct store_config config = {.folder = "/nonexistent/a"};
@@ -159,6 +162,80 @@ TEST(words_of_an_older_index)
 	CHECK(word_check(db, true, &good, &t.e) && good);
 	CHECK_EQ(count_rows(db, "SELECT count(*) FROM word_text("
 				"'patient : (\"^ja\")')"),
+	    1);
+	db_close(&db);
+	archive_end(&t);
+}
+
+static int64_t
+matches(struct db *db, const char *text)
+{
+	int64_t n = -1;
+	bool found;
+	struct err e;
+
+	CHECK(db_get_int(db, "SELECT count(*) FROM word_text(?)",
+	    DB_ARGS(db_text(text)), &n, &found, &e));
+	return n;
+}
+
+/* What was folded while letters with strokes stayed. */
+TEST(names_of_an_older_index)
+{
+	static const char *const sql[] = {
+	    "INSERT INTO patient VALUES"
+	    " (1, 'P1', '', '', 'Łoś^Łukasz', '', ''),"
+	    " (2, 'P2', '', '', 'Los^Lukasz', '', ''),"
+	    " (3, '', '', 'born 1980\nøre', 'Øre\\Ore', '1980', ''),"
+	    " (4, 'P4', '', '', 'Doe', '', '')",
+	    "INSERT INTO name_key VALUES (0, 'łos^łukasz', 1),"
+	    " (0, 'los^lukasz', 2), (0, 'øre', 3), (0, 'ore', 3),"
+	    " (0, 'doe', 4), (1, 'þorđur', 1), (1, 'æble', 1)",
+	    "INSERT INTO word (kind, value, whole) VALUES"
+	    " (0, 'łos^łukasz', 1), (0, 'los^lukasz', 1), (0, 'øre', 1),"
+	    " (0, 'ore', 1), (0, 'doe', 1), (1, 'þorđur', 1),"
+	    " (1, 'æble', 1), (2, 'Łokieć', 1), (3, 'P1', 1), (3, 'P2', 1),"
+	    " (3, 'P4', 1)",
+	    "INSERT INTO study VALUES (1, 1, '1.2', '', '', '', '', '',"
+	    " 'Łokieć', '', '', '', '', 1, 1, 1, 1, 0)",
+	    "INSERT INTO word_text (word_text) VALUES ('rebuild')",
+	};
+	static const char old_word[] = "patient : (\"łuk\")";
+	struct schema before = schema_current;
+	struct archive t;
+	char path[128];
+	bool good = false;
+	struct db *db;
+	size_t i;
+
+	if (!archive_begin(&t))
+		return;
+	before.version = FOLDED - 1;
+	snprintf(path, sizeof(path), "%s/older.db", t.folder);
+	CHECK(db_open(&db, path, DB_WRITE, &t.e));
+	CHECK(schema_migrate(db, path, &before, &t.e));
+	for (i = 0; i < ARRAY_LEN(sql); i++)
+		if (!CHECK(db_exec(db, sql[i], DB_NO_ARGS, &t.e)))
+			printf("%s\n", t.e.text);
+	CHECK_EQ(matches(db, old_word), 1);
+	if (!CHECK(schema_migrate(db, path, &schema_current, &t.e)))
+		printf("%s\n", t.e.text);
+	CHECK_EQ(matches(db, old_word), 0);
+	CHECK_EQ(matches(db, "patient : (\"luk\")"), 1);
+	CHECK_EQ(matches(db, "patient : (\"ore\")"), 1);
+	CHECK_EQ(matches(db, "referring : (\"ord\")"), 1);
+	CHECK_EQ(matches(db, "referring : (\"aeb\")"), 1);
+	CHECK_EQ(matches(db, "description : (\"Łok\")"), 1);
+	CHECK(word_check(db, true, &good, &t.e) && good);
+	/* As a rebuild makes them. */
+	CHECK_EQ(count_rows(db, "SELECT count(*) FROM name_key"), 6);
+	CHECK_EQ(count_rows(db, "SELECT count(*) FROM name_key WHERE kind = 0"
+				" AND value = 'los^lukasz'"),
+	    2);
+	CHECK_EQ(count_rows(db, "SELECT count(*) FROM word"), 9);
+	/* Two without ID who were two before stay two. */
+	CHECK_EQ(count_rows(db, "SELECT count(*) FROM patient WHERE identity"
+				" = 'born 1980\nøre'"),
 	    1);
 	db_close(&db);
 	archive_end(&t);

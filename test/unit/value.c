@@ -206,6 +206,8 @@ TEST(names)
 	CHECK_STR(key("DOE^JOHN^^^"), "doe^john");
 	CHECK_STR(key(" Doe ^ John  Paul ^^Dr."), "doe^john paul^^dr.");
 	CHECK_STR(key("M\xc3\xbcller^J\xc3\xbcrgen"), "muller^jurgen");
+	CHECK_STR(key("Łukasz^Øyvind=Đoković"), "lukasz^oyvind=dokovic");
+	CHECK_STR(pn_accents_key(&arena, STR("Łukasz^Żó=Đ")), "łukasz^zo=đ");
 	CHECK_STR(key("A^=B^==="), "a=b");
 	CHECK_STR(key("=B"), "=b");
 	CHECK_STR(key("^^="), "");

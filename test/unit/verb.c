@@ -163,6 +163,7 @@ TEST(names_are_portable)
 	    {"a\xff\xff"
 	     "b",
 		"a_b"},
+	    {"Łoś ŁOŚ", "Los_LOS"}, {"Æble ÆBLE", "Aeble_AEBL"},
 	    {"a\\b:c*d?e", "a_b_c_d_e"}, {"12345678901234", "1234567890"},
 	    {"123456789_1", "123456789"}};
 	size_t i;

@@ -120,6 +120,26 @@ def t_criteria():
             equal("".join(sorted(numbers(web, query))), want, query)
 
 
+def t_letters_with_strokes():
+    """Names with letters that a clerk's keyboard lacks."""
+    with users() as server, tempfile.TemporaryDirectory() as folder:
+        for n, name in enumerate(("Łoś^Łukasz", "Sørensen^Bjørn", "Işık^Iraz",
+                                  "Đoković^Đorđe", "O’Neill^Ann")):
+            sample.study(folder + f"/{n}", count=1, study=str(n), rows=8,
+                         patient=f"P{n}", name=name, charset="ISO_IR 192",
+                         ReferringPhysicianName=name)
+        server.verb("import", folder)
+        web = login(server, "eva")
+        for typed, want in (
+                ("lukasz", ["P0"]), ("Łukasz", ["P0"]), ("Los, Luk", ["P0"]),
+                ("*ukas*", ["P0"]), ("SORENSEN", ["P1"]), ("sør", ["P1"]),
+                ("isik", ["P2"]), ("IŞIK", ["P2"]), ("dokovic", ["P3"]),
+                ("đok*", ["P3"]), ("o'neill", ["P4"]), ("neill", ["P4"])):
+            for field in ("patient_name", "referring"):
+                rows = found(web, f"{field}={quoted(typed)}")
+                equal([r["patient_id"] for r in rows], want, (field, typed))
+
+
 def t_wrong_criteria():
     with archive() as server:
         web = login(server, "eva")

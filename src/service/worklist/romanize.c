@@ -1,7 +1,7 @@
 /*
- * The table romanize.def, and Hangul syllables, which are computed: 19 initial,
- * 21 middle and 28 final sounds (Unicode Standard 3.12), written by the Revised
- * Romanization.
+ * The tables romanize.def and base/letters.def, and Hangul syllables, which are
+ * computed: 19 initial, 21 middle and 28 final sounds (Unicode Standard 3.12),
+ * written by the Revised Romanization.
  */
 #include "service/worklist/romanize.h"
 
@@ -73,10 +73,27 @@ put_hangul(struct buf *out, uint32_t c, bool upper)
 	put(out, finals[n % HANGUL_FINALS], upper);
 }
 
+/* Of a word in capitals, or of a capital, which is the first of its letters. */
+static bool
+put_letter(struct buf *out, uint32_t c, bool upper)
+{
+	uint32_t small = utf8_small(c);
+	const char *text = utf8_letter(small);
+	char first[2] = "";
+
+	if (text == NULL)
+		return false;
+	first[0] = text[0];
+	put(out, first, upper || small != c);
+	put(out, text + 1, upper);
+	return true;
+}
+
 bool
 romanize_knows(uint32_t character)
 {
-	return is_hangul(character) || find(character) != NULL;
+	return is_hangul(character) || find(character) != NULL ||
+	       utf8_letter(utf8_small(character)) != NULL;
 }
 
 static void
@@ -93,7 +110,7 @@ put_part(struct buf *out, uint32_t c, bool upper)
 		put(out, text, upper);
 	else if (is_hangul(c))
 		put_hangul(out, c, upper);
-	else if (!utf8_is_mark(c))
+	else if (!put_letter(out, c, upper) && !utf8_is_mark(c))
 		buf_printf(out, "U+%04X", (unsigned)c);
 }
 

@@ -228,8 +228,8 @@ complete_series(struct arena *a, struct str *v)
 		    derived_from(a, "series", what, ARRAY_LEN(what));
 }
 
-struct str
-name_keys(struct arena *a, struct str name)
+static struct str
+accents_keys(struct arena *a, struct str name)
 {
 	struct str part, key;
 	struct buf out;
@@ -238,7 +238,7 @@ name_keys(struct arena *a, struct str name)
 		return STR("");
 	buf_init(&out, ROW_ARENA);
 	while (str_split(&name, '\\', &part)) {
-		key = pn_key(a, part);
+		key = pn_accents_key(a, part);
 		if (key.n == 0)
 			continue;
 		buf_add(&out, key);
@@ -249,18 +249,25 @@ name_keys(struct arena *a, struct str name)
 	return key;
 }
 
+struct str
+name_keys(struct arena *a, struct str name)
+{
+	return utf8_fold_letters(a, accents_keys(a, name));
+}
+
+/* Who is told apart by name: strokes of letters count. */
 static void
 complete_patient(struct arena *a, struct row *row)
 {
 	const struct str *v = row->value;
+	struct str name = accents_keys(a, v[COLUMN_PatientName]);
 
 	row->identity = STR("");
 	if (v[COLUMN_PatientID].n > 0)
 		return;
-	if (row->patient_key.n > 0 && v[COLUMN_PatientBirthDate].n > 0)
+	if (name.n > 0 && v[COLUMN_PatientBirthDate].n > 0)
 		row->identity = str_from(arena_printf(a, "born %.*s\n%.*s",
-		    STR_ARG(v[COLUMN_PatientBirthDate]),
-		    STR_ARG(row->patient_key)));
+		    STR_ARG(v[COLUMN_PatientBirthDate]), STR_ARG(name)));
 	else
 		row->identity = str_from(arena_printf(
 		    a, "study %.*s", STR_ARG(v[COLUMN_StudyInstanceUID])));

@@ -85,7 +85,7 @@ check_name(struct str name, struct err *e)
 static struct str
 fold_name(struct arena *a, struct str name)
 {
-	return utf8_fold(a, name);
+	return utf8_fold_accents(a, name);
 }
 
 static bool

@@ -27,10 +27,12 @@ second_fits(
 	}
 	step = totp_step(u->secret, code, clock_utc_ms());
 	if (step >= 0 && guard_step(g, u->id, step)) {
-		guard_succeeded(g, utf8_fold(&c->arena, str_from(u->name)));
+		guard_succeeded(
+		    g, utf8_fold_accents(&c->arena, str_from(u->name)));
 		return true;
 	}
-	guard_failed(g, utf8_fold(&c->arena, str_from(u->name)), c->client);
+	guard_failed(
+	    g, utf8_fold_accents(&c->arena, str_from(u->name)), c->client);
 	access_failed(c, u->name, "wrong second factor");
 	reply_refuse(r, 401, "wrong_credentials",
 	    "the six digits are wrong, or were used already");

@@ -97,7 +97,7 @@ access_password(struct call *c, struct reply *r, struct str name,
     struct str password, struct user *out)
 {
 	struct guard *g = c->web->guard;
-	struct str account = utf8_fold(&c->arena, name);
+	struct str account = utf8_fold_accents(&c->arena, name);
 	struct err e;
 	char wait[16];
 	int wait_s;
