@@ -34,6 +34,11 @@
 /* And jobs after them: they have been asked to end by then. */
 #define WAIT_STOP_JOBS_MS 2000
 
+#define TROUBLE_ROOM sizeof(((struct err *)0)->text)
+
+/* Of the server, in the order in which they take their settings. */
+enum { PART_CERTIFICATE, PART_DICOM, PART_HL7, PART_WEB, PARTS };
+
 struct server {
 	struct store *store;
 	struct scp *scp;
@@ -44,7 +49,8 @@ struct server {
 	struct settings settings;
 	struct dicom_tls tls;
 	int64_t version; /* of the stored settings in effect */
-	char trouble[sizeof(((struct err *)0)->text)]; /* logged already */
+	/* Logged already: with all settings, and with those of a part. */
+	char trouble[TROUBLE_ROOM], part_trouble[PARTS][TROUBLE_ROOM];
 	bool json; /* each line on stderr is an object */
 };
 
@@ -211,16 +217,6 @@ set_up_log(const char *format, struct err *e)
 	return true;
 }
 
-/* An error not seen in the last round is logged; the same one again is not,
- * since the change is tried again every round. */
-static void
-trouble(struct server *s, const struct err *e)
-{
-	if (strcmp(s->trouble, e->text) != 0)
-		log_error("settings", "%s", e->text);
-	memcpy(s->trouble, e->text, sizeof(s->trouble));
-}
-
 static void
 note_changes(const struct settings *before, const struct settings *now)
 {
@@ -234,38 +230,131 @@ note_changes(const struct settings *before, const struct settings *now)
 }
 
 static bool
-take_settings(struct server *s, struct err *e)
+take_dicom(struct server *s, const struct settings *next, struct err *e)
 {
-	struct settings next = s->settings;
 	struct runner_config jobs;
 	struct scp_config config;
-	struct hl7_config hl7;
-	struct web_config web;
 	bool ok;
+
+	if (!scp_config_of(next, s->store, s->tls.tls, &config, e))
+		return false;
+	ok = scp_configure(s->scp, &config, e);
+	jobs = runner_config_of(&config);
+	if (ok)
+		runner_configure(s->runner, &jobs);
+	client_fini(&config.client);
+	return ok;
+}
+
+static bool
+take_certificate(struct server *s, const struct settings *next, struct err *e)
+{
+	return dicom_tls_take(&s->tls, next, store_folder(s->store), e);
+}
+
+static bool
+take_hl7(struct server *s, const struct settings *next, struct err *e)
+{
+	struct hl7_config config = hl7_config_of(next, s->tls.tls);
+
+	return hl7_port_configure(s->hl7, &config, e);
+}
+
+static bool
+take_web(struct server *s, const struct settings *next, struct err *e)
+{
+	struct web_config config;
+
+	web_settings(next, &config);
+	worklist_config_of(next, &config.arrival);
+	return web_configure(s->web, &config, e);
+}
+
+/* What is taken one after the other, and which of its settings may be of no
+ * use here (a port that is taken, a file that is not there): first those
+ * without which the rest mostly can be taken, then all. */
+struct server_part {
+	bool (*take)(struct server *, const struct settings *, struct err *);
+	enum setting_id doubtful[9];
+	size_t first, n;
+};
+
+static const struct server_part parts[PARTS] = {
+    [PART_CERTIFICATE] = {take_certificate,
+	{SETTING_DICOM_TLS_CERT, SETTING_DICOM_TLS_KEY, SETTING_DICOM_TLS_CA,
+	    SETTING_DICOM_TLS_PORT, SETTING_HL7_TLS,
+	    SETTING_DICOM_TLS_CLIENT_CERT},
+	5, 6},
+    [PART_DICOM] = {take_dicom,
+	{SETTING_DICOM_TLS_PORT, SETTING_DICOM_PORT, SETTING_DICOM_BIND}, 1, 3},
+    [PART_HL7] = {take_hl7, {SETTING_HL7_PORT, SETTING_HL7_BIND}, 2, 2},
+    [PART_WEB] = {take_web,
+	{SETTING_HTTP_TLS_CERT, SETTING_HTTP_TLS_KEY, SETTING_HTTP_TLS,
+	    SETTING_HTTP_PORT, SETTING_HTTP_BIND, SETTING_HTTP_SERVER_NAME,
+	    SETTING_HTTP_OUTSIDE_ADDRESS, SETTING_HTTP_TRUSTED_PROXIES},
+	5, 8},
+};
+
+static void
+hold(struct settings *next, const struct settings *before,
+    const enum setting_id *ids, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		next->at[ids[i]] = before->at[ids[i]];
+}
+
+/* One part with what can be taken of its settings: the others stay as they
+ * were, and *e says why (ERR_NONE: all were taken). */
+static void
+take_part(struct server *s, const struct server_part *part,
+    struct settings *next, struct err *e)
+{
+	struct err again;
+
+	if (part->take(s, next, e)) {
+		e->code = ERR_NONE;
+		return;
+	}
+	hold(next, &s->settings, part->doubtful, part->first);
+	if (part->take(s, next, &again))
+		return;
+	hold(next, &s->settings, part->doubtful, part->n);
+	(void)part->take(s, next, &again);
+}
+
+/* What a setting that cannot be taken stands for stays as it was, and holds up
+ * nothing else: least of all who is let in. False: nothing was taken. */
+static bool
+take_settings(struct server *s, struct err why[PARTS], struct err *e)
+{
+	struct settings next = s->settings;
+	size_t i;
 
 	if (!settings_load_stored(&next, s->store, e))
 		return false;
 	apply_log(&next);
 	settings_apply_store(&next, s->store);
-	if (!dicom_tls_take(&s->tls, &next, store_folder(s->store), e) ||
-	    !scp_config_of(&next, s->store, s->tls.tls, &config, e))
-		return false;
-	hl7 = hl7_config_of(&next, s->tls.tls);
-	web_settings(&next, &web);
-	worklist_config_of(&next, &web.arrival);
-	ok = scp_configure(s->scp, &config, e) &&
-	     hl7_port_configure(s->hl7, &hl7, e) &&
-	     web_configure(s->web, &web, e);
-	jobs = runner_config_of(&config);
-	if (ok)
-		runner_configure(s->runner, &jobs);
-	client_fini(&config.client);
-	if (!ok)
-		return false;
+	for (i = 0; i < PARTS; i++)
+		take_part(s, &parts[i], &next, &why[i]);
 	worklist_keeper_configure(&s->worklist, s->store, &next);
 	note_changes(&s->settings, &next);
 	s->settings = next;
 	return true;
+}
+
+/* The same error again is not news: the change is tried every round. */
+static void
+trouble(char told[TROUBLE_ROOM], const struct err *e)
+{
+	if (e->code == ERR_NONE) {
+		told[0] = '\0';
+		return;
+	}
+	if (strcmp(told, e->text) != 0)
+		log_error("settings", "%s", e->text);
+	memcpy(told, e->text, TROUBLE_ROOM);
 }
 
 static void
@@ -281,11 +370,13 @@ follow_settings(struct server *s)
 {
 	char before[300], before_tls[300], before_hl7[300];
 	char before_http[300];
+	struct err why[PARTS], e;
+	bool all = true;
 	int64_t version;
-	struct err e;
+	size_t i;
 
 	if (!setting_version(s->store, &version, &e)) {
-		trouble(s, &e);
+		trouble(s->trouble, &e);
 		return;
 	}
 	if (version == s->version)
@@ -295,16 +386,32 @@ follow_settings(struct server *s)
 	snprintf(
 	    before_hl7, sizeof(before_hl7), "%s", hl7_port_address(s->hl7));
 	snprintf(before_http, sizeof(before_http), "%s", web_address(s->web));
-	if (!take_settings(s, &e)) {
-		trouble(s, &e);
+	if (!take_settings(s, why, &e)) {
+		trouble(s->trouble, &e);
 		return;
 	}
-	s->version = version;
 	s->trouble[0] = '\0';
+	for (i = 0; i < PARTS; i++) {
+		trouble(s->part_trouble[i], &why[i]);
+		all = all && why[i].code == ERR_NONE;
+	}
+	if (all)
+		s->version = version;
 	say_moved("DICOM", before, scp_address(s->scp));
 	say_moved("DICOM over TLS", before_tls, scp_tls_address(s->scp));
 	say_moved("HL7", before_hl7, hl7_port_address(s->hl7));
 	say_moved("HTTP", before_http, web_address(s->web));
+}
+
+static void
+say_certificate(const char *what, const struct err *e)
+{
+	if (e->code == ERR_NONE)
+		log_info("tls", "the certificate %s is in use now", what);
+	else
+		log_error("tls",
+		    "%s; connections go on with what was there before",
+		    e->text);
 }
 
 /* New connections get what the files hold now; if that is no use, what they
@@ -312,19 +419,20 @@ follow_settings(struct server *s)
 static void
 follow_certificates(struct server *s)
 {
-	struct err e;
-
 	bool dicom = dicom_tls_changed(&s->tls);
 	bool web = web_certificate_changed(s->web);
+	struct err why[PARTS], e;
 
 	if (!dicom && !web)
 		return;
-	if (take_settings(s, &e))
-		log_info("tls", "the certificate %s is in use now",
-		    dicom ? s->tls.files.cert : "of the portal");
-	else
-		log_error("tls",
-		    "%s; connections go on with what was there before", e.text);
+	if (!take_settings(s, why, &e)) {
+		trouble(s->trouble, &e);
+		return;
+	}
+	if (dicom)
+		say_certificate(s->tls.files.cert, &why[PART_CERTIFICATE]);
+	if (web)
+		say_certificate("of the portal", &why[PART_WEB]);
 }
 
 static void

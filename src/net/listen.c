@@ -166,7 +166,7 @@ bind_failed(const char *bind_to, uint16_t port, int code, struct err *e)
 	const char *where = bind_to[0] != '\0' ? bind_to : "any address";
 
 	if (code == EADDRINUSE)
-		return fail(e, ERR_IO,
+		return fail(e, ERR_CONFLICT,
 		    "cannot listen on %.200s: port %u is in use by another "
 		    "program",
 		    where, (unsigned)port);

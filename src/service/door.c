@@ -1,11 +1,17 @@
 /*
- * A listener and its place. The same port at another address cannot be had
- * while the old one is open: then the old one is closed first, and opened
+ * A listener and its place. The same port at another address mostly cannot be
+ * had while the old one is open: then the old one is closed first, and opened
  * again should the new one fail.
  */
 #include "service/door.h"
 
 #include "base/log.h"
+
+static bool
+is_closed(struct door_place at)
+{
+	return at.port == 0 && !at.automatic;
+}
 
 static bool
 same_place(struct door_place a, struct door_place b)
@@ -19,7 +25,7 @@ listen_at(
     struct door *d, struct door_place at, struct listener **out, struct err *e)
 {
 	*out = NULL;
-	if (at.port == 0 && !at.automatic)
+	if (is_closed(at))
 		return true;
 	return listener_open(out, d->lot, at.bind,
 	    at.automatic ? (uint16_t)0 : at.port, d->accepted, d->ctx, e);
@@ -50,27 +56,29 @@ bool
 door_move(
     struct door *d, struct door_place from, struct door_place to, struct err *e)
 {
-	bool first_close = d->listener != NULL && !to.automatic &&
-			   to.port == listener_port(d->listener);
+	bool in_the_way = d->listener != NULL && !to.automatic &&
+			  to.port == listener_port(d->listener);
 	struct listener *next;
 	struct err again;
+	bool ok;
 
-	if (same_place(from, to))
+	/* What was lost is opened again. */
+	if (same_place(from, to) && (d->listener != NULL || is_closed(to)))
 		return true;
-	if (first_close)
+	ok = listen_at(d, to, &next, e);
+	if (!ok && in_the_way && e->code == ERR_CONFLICT) {
 		listener_close(&d->listener);
-	if (listen_at(d, to, &next, e)) {
-		listener_close(&d->listener);
-		take_listener(d, next);
-		return true;
-	}
-	if (first_close) {
-		if (!listen_at(d, from, &next, &again))
+		ok = listen_at(d, to, &next, e);
+		if (!ok && !listen_at(d, from, &next, &again))
 			log_error(d->name, "the old place is lost too: %s",
 			    again.text);
-		take_listener(d, next);
+	} else if (ok) {
+		listener_close(&d->listener);
+	} else {
+		return false;
 	}
-	return false;
+	take_listener(d, next);
+	return ok;
 }
 
 void

@@ -784,9 +784,10 @@ move_doors(struct scp *s, const struct scp_config *c, struct err *e)
 	struct err again;
 
 	if (!door_move(&s->plain, old_plain, place_of(c, false), e))
-		return false;
+		return fail_in(e, "dicom.port");
 	if (door_move(&s->secure, old_secure, place_of(c, true), e))
 		return true;
+	(void)fail_in(e, "dicom.tls_port");
 	if (!door_move(&s->plain, place_of(c, false), old_plain, &again))
 		log_error("dicom", "the old place is lost: %s", again.text);
 	return false;
@@ -859,9 +860,10 @@ open_doors(struct scp *s, const struct scp_config *c, struct err *e)
 	s->secure = s->plain;
 	s->secure.accepted = accepted_secure;
 	if (!door_open(&s->plain, place_of(c, false), e))
-		return false;
+		return fail_in(e, "dicom.port");
 	if (door_open(&s->secure, place_of(c, true), e))
 		return true;
+	(void)fail_in(e, "dicom.tls_port");
 	door_close(&s->plain);
 	return false;
 }

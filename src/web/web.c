@@ -43,34 +43,24 @@ make_origin(const struct web_config *c, struct origin *o, struct err *e)
 	return origin_set_proxies(o, str_from(c->proxies), e);
 }
 
-static bool
-same_place(const struct web_config *a, const struct web_config *b)
+static struct door_place
+place_of(const struct web_config *c)
 {
-	return strcmp(a->bind, b->bind) == 0 && a->port == b->port &&
-	       a->port_auto == b->port_auto;
+	return (struct door_place){
+	    .bind = c->bind, .port = c->port, .automatic = c->port_auto};
 }
 
-/* The old one goes on when the new one cannot be opened. */
 static bool
 listen_there(struct web *w, const struct web_config *c, struct err *e)
 {
-	struct listener *next = NULL;
+	struct listener *l;
+	bool ok = door_move(&w->door, place_of(&w->config), place_of(c), e);
 
-	if (c->port != 0 || c->port_auto) {
-		if (!listener_open(
-			&next, w->lot, c->bind, c->port, door_arrived, w, e))
-			return fail_in(e, "http.port");
-	}
-	listener_close(&w->listener);
-	w->listener = next;
+	l = w->door.listener;
 	mutex_lock(&w->lock);
-	w->port = next != NULL ? listener_port(next) : 0;
+	w->port = l != NULL ? listener_port(l) : 0;
 	mutex_unlock(&w->lock);
-	w->address[0] = '\0';
-	if (next != NULL)
-		(void)str_copy(w->address, sizeof(w->address),
-		    str_from(listener_address(next)));
-	return true;
+	return ok || fail_in(e, "http.port");
 }
 
 bool
@@ -88,8 +78,7 @@ web_configure(struct web *w, const struct web_config *c, struct err *e)
 		return false;
 	if (open && !door_start(w, false, e))
 		return false;
-	if ((w->listener == NULL ? open : !same_place(&w->config, c)) &&
-	    !listen_there(w, c, e))
+	if (!listen_there(w, c, e))
 		return false;
 	mutex_lock(&w->lock);
 	w->config = *c;
@@ -128,6 +117,10 @@ web_open(struct web **out, struct store *store, const struct web_config *c,
 	    .gone = tick_gone};
 	*out = w;
 	if (open_parts(w, e)) {
+		w->door = (struct door){.name = "http",
+		    .lot = w->lot,
+		    .accepted = door_arrived,
+		    .ctx = w};
 		lot_park(w->lot, &w->tick, clock_mono_ms() + 1000);
 		if (web_configure(w, c, e))
 			return true;
@@ -154,7 +147,7 @@ wait_calm(struct web *w, int64_t deadline_ms)
 void
 web_stop(struct web *w)
 {
-	listener_close(&w->listener);
+	door_close(&w->door);
 }
 
 void
@@ -198,7 +191,7 @@ web_certificate_changed(struct web *w)
 const char *
 web_address(struct web *w)
 {
-	return w->address;
+	return w->door.address;
 }
 
 const char *
@@ -350,7 +343,7 @@ web_outside(struct call *c)
 bool
 web_setup(struct web *w, char *out, size_t room, struct err *e)
 {
-	const char *at = w->address;
+	const char *at = w->door.address;
 	int64_t users;
 
 	out[0] = '\0';
@@ -367,7 +360,7 @@ web_setup(struct web *w, char *out, size_t room, struct err *e)
 	secret_text(w->setup, sizeof(w->setup) - 1);
 	snprintf(out, room, "%s://%s%s/setup?%s",
 	    w->config.tls ? "https" : "http",
-	    at != w->address ? "127.0.0.1" : "", at, w->setup);
+	    at != w->door.address ? "127.0.0.1" : "", at, w->setup);
 	mutex_unlock(&w->lock);
 	return true;
 }

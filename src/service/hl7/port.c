@@ -537,7 +537,7 @@ hl7_port_configure(
     struct hl7_port *p, const struct hl7_config *c, struct err *e)
 {
 	if (!door_move(&p->door, place_of(&p->config), place_of(c), e))
-		return false;
+		return fail_in(e, "hl7.port");
 	take_config(p, c);
 	return true;
 }

@@ -200,6 +200,7 @@ certificate_take(struct certificate *c, const char *data, const char *cert,
 {
 	bool own = cert[0] == '\0' && key[0] == '\0', same;
 	char cert_path[CERTIFICATE_PATH], key_path[CERTIFICATE_PATH];
+	char cert_before[CERTIFICATE_PATH], key_before[CERTIFICATE_PATH];
 
 	if (!beneath(cert_path, data,
 		cert[0] != '\0' ? cert : FOLDER "/http-cert.pem", e) ||
@@ -209,10 +210,16 @@ certificate_take(struct certificate *c, const char *data, const char *cert,
 	same = strcmp(cert_path, c->cert) == 0 && strcmp(key_path, c->key) == 0;
 	if (c->pair != NULL && same && !c->stale)
 		return true;
+	memcpy(cert_before, c->cert, sizeof(c->cert));
+	memcpy(key_before, c->key, sizeof(c->key));
 	memcpy(c->cert, cert_path, sizeof(c->cert));
 	memcpy(c->key, key_path, sizeof(c->key));
-	return ((!own || make_own(data, c->cert, c->key, e)) && load(c, e)) ||
-	       fail_in(e, "http.tls_cert, http.tls_key");
+	if ((!own || make_own(data, c->cert, c->key, e)) && load(c, e))
+		return true;
+	/* What is served still comes from there. */
+	memcpy(c->cert, cert_before, sizeof(c->cert));
+	memcpy(c->key, key_before, sizeof(c->key));
+	return fail_in(e, "http.tls_cert, http.tls_key");
 }
 
 bool

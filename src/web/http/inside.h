@@ -6,8 +6,8 @@
 
 #include "base/map.h"
 #include "base/thread.h"
-#include "net/listen.h"
 #include "net/pool.h"
+#include "service/door.h"
 #include "web/http/call.h"
 #include "web/http/certificate.h"
 #include "web/http/origin.h"
@@ -54,8 +54,7 @@ struct counts {
 struct web {
 	struct store *store;
 	struct lot *lot;
-	struct listener *listener;
-	char address[320];
+	struct door door;
 	uint16_t port; /* under the lock; 0: closed */
 	/* Two servers: which one a connection gets, its first byte decides. */
 	struct MHD_Daemon *plain, *secure;
