@@ -86,3 +86,14 @@ clock_date_utc(int64_t utc_ms)
 	return (struct clock_date){
 	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday};
 }
+
+struct clock_date
+clock_date_local(int64_t utc_ms)
+{
+	time_t at = second_of(utc_ms);
+	struct tm tm;
+
+	must(localtime_r(&at, &tm) != NULL);
+	return (struct clock_date){
+	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday};
+}

@@ -19,5 +19,7 @@ struct clock_date {
 	int year, month, day;
 };
 struct clock_date clock_date_utc(int64_t utc_ms);
+/* The day it is or was where we are: what DICOM and people mean. */
+struct clock_date clock_date_local(int64_t utc_ms);
 
 #endif

@@ -2,8 +2,10 @@
 
 import os
 import re
+import sqlite3
 import struct
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
@@ -47,9 +49,9 @@ def item(n, **more):
 
 class Worklist:
     def __init__(self, items=(), settings=None, calling="CT1",
-                 syntax=dicom.EXPLICIT_LITTLE):
+                 syntax=dicom.EXPLICIT_LITTLE, env=None):
         self.items, self.calling, self.syntax = items, calling, syntax
-        self.server = Server(settings)
+        self.server = Server(settings, env=env)
 
     def __enter__(self):
         self.server.__enter__()
@@ -354,6 +356,19 @@ def t_limits_on_the_wire():
         assert re.fullmatch(r"20\d{6}", text(one, DATE)), one[DATE]
         equal(text(one, TIME), "000000")
         equal(text(one, DESCRIPTION), "Chest")
+
+
+def t_day_of_the_order_is_ours():
+    """What has no start is for the day it came, where the server stands."""
+    for zone, hours in (("ZZZ-14", 14), ("ZZZ12", -12)):
+        with Worklist([item(1, ScheduledProcedureStepStartDate="")],
+                      env={"TZ": zone}) as w:
+            (one,) = w.find({}, {DATE: ""})
+            db = sqlite3.connect(os.path.join(w.server.data, "fileroom.db"))
+            ((ms,),) = db.execute("SELECT created FROM item").fetchall()
+            db.close()
+            equal(text(one, DATE), time.strftime(
+                "%Y%m%d", time.gmtime(ms / 1000 + hours * 3600)), zone)
 
 
 def t_sequences():

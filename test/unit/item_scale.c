@@ -283,4 +283,54 @@ TEST(many_cost_what_few_do)
 	(void)sqlite3_cancel_auto_extension((void (*)(void))watch);
 }
 
+/* Steps of going through all that the search finds, a batch at a time. */
+static uint64_t
+steps_of_all(const struct item_search *search, size_t *found)
+{
+	struct item last, *items;
+	const struct item *after = NULL;
+	struct arena pages[2]; /* the last item lies in the other one */
+	size_t n = 1, i;
+
+	for (i = 0; i < 2; i++)
+		arena_init(&pages[i], 16 * MIB);
+	steps = 0;
+	*found = 0;
+	for (i = 0; n > 0; i = 1 - i) {
+		arena_reset(&pages[i]);
+		if (!CHECK(item_list(t.store, search, after, 200, &pages[i],
+			&items, &n, &t.e)))
+			break;
+		*found += n;
+		if (n > 0)
+			last = items[n - 1];
+		after = &last;
+	}
+	for (i = 0; i < 2; i++)
+		arena_fini(&pages[i]);
+	return steps;
+}
+
+TEST(a_batch_of_many_costs_no_more_for_those_before)
+{
+	struct item_search all = {0}, name = {.name = STR("n*")},
+			   procedure = {.procedure_id = STR("R1")};
+	uint64_t plain;
+	size_t n;
+
+	must(sqlite3_auto_extension((void (*)(void))watch) == SQLITE_OK);
+	if (!archive_begin(&t))
+		return;
+	fill_items(1, MANY);
+	archive_exec(&t, "UPDATE item SET RequestedProcedureID = 'R1'");
+	plain = steps_of_all(&all, &n);
+	CHECK_EQ(n, MANY);
+	CHECK(steps_of_all(&name, &n) <= 6 * plain);
+	CHECK_EQ(n, MANY);
+	CHECK(steps_of_all(&procedure, &n) <= 6 * plain);
+	CHECK_EQ(n, MANY);
+	archive_end(&t);
+	(void)sqlite3_cancel_auto_extension((void (*)(void))watch);
+}
+
 TEST_MAIN

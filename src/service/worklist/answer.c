@@ -209,7 +209,7 @@ fill_gaps(const struct ask *q, const struct building *b, struct dataset *top,
 {
 	struct arena *a = top->arena;
 	const char *id = arena_printf(a, "%lld", (long long)b->item->id);
-	struct clock_date made = clock_date_utc(b->item->created_ms);
+	struct clock_date made = clock_date_local(b->item->created_ms);
 	char day[CLOCK_ISO_ROOM];
 	const char *caller =
 	    asked_or(q, a, VR_AE, str_from(q->rules->caller), "UNKNOWN");

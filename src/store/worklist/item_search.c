@@ -13,6 +13,9 @@
 
 #define SQL_ROOM 8192
 #define ARGS     64
+/* Rows that are put in order anew for every batch; where there are more, the
+ * index of the dates leads, which has them in order. */
+#define SORTED_MOST 5000
 /* Items removed in one transaction. */
 #define EXPIRE_AT_ONCE 1000
 
@@ -54,21 +57,22 @@ arg(struct query *q, struct db_value v)
 	q->args[q->n++] = v;
 }
 
+/* Behind all that begin so. */
+static struct str
+end_of(struct query *q, struct str from)
+{
+	return str_from(arena_printf(&q->scratch, "%.*s\xff", STR_ARG(from)));
+}
+
 /* All that begin with the value. */
 static void
 begins_with(struct query *q, const char *and, const char *plus,
     const char *column, struct str value)
 {
-	struct buf end;
-
-	buf_init(&end, SQL_ROOM);
-	buf_add(&end, value);
-	buf_u8(&end, 0xff);
 	buf_printf(&q->sql, "%s (%s%s >= ? AND %s%s < ?)", and, plus, column,
 	    plus, column);
 	arg(q, db_str(value));
-	arg(q, db_str(arena_dup(&q->scratch, buf_str(&end))));
-	buf_fini(&end);
+	arg(q, db_str(end_of(q, value)));
 }
 
 /* A column that holds what f holds. */
@@ -103,8 +107,29 @@ name_prefix(struct query *q, struct str pattern)
 	return pattern;
 }
 
+#define COUNT(column)                                                          \
+	"SELECT count(*) FROM (SELECT 1 FROM item WHERE " column               \
+	" >= ? AND " column " <= ? LIMIT ?)"
+
+/* Does the index of a column give few enough? An empty value gives none to
+ * lead by. */
+static bool
+leads(struct db *db, const char *count, struct str from, struct str to)
+{
+	struct err e;
+	int64_t n;
+	bool found;
+
+	if (from.n == 0)
+		return false;
+	return !db_get_int(db, count,
+		   DB_ARGS(db_str(from), db_str(to), db_int(SORTED_MOST + 1)),
+		   &n, &found, &e) ||
+	       n <= SORTED_MOST;
+}
+
 static void
-choose_lead(struct query *q)
+choose_lead(struct query *q, struct db *db)
 {
 	const struct item_search *s = q->s;
 
@@ -115,15 +140,18 @@ choose_lead(struct query *q)
 		q->lead = LEAD_ACCESSION;
 	else if (s->patient_id.n > 0)
 		q->lead = LEAD_PATIENT;
-	else if (q->name_from.n > 0)
+	else if (leads(db, COUNT("name_key"), q->name_from,
+		     end_of(q, q->name_from)))
 		q->lead = LEAD_NAME;
 	else if (s->station_ae.n > 0)
 		q->lead = LEAD_STATION;
 	else if (s->date_from.n + s->date_to.n > 0)
 		q->lead = LEAD_DATE;
-	else if (s->step_id.n > 0)
+	else if (leads(db, COUNT("ScheduledProcedureStepID"), s->step_id,
+		     s->step_id))
 		q->lead = LEAD_STEP;
-	else if (s->procedure_id.n > 0)
+	else if (leads(db, COUNT("RequestedProcedureID"), s->procedure_id,
+		     s->procedure_id))
 		q->lead = LEAD_PROCEDURE;
 	else
 		q->lead = LEAD_DATE;
@@ -218,20 +246,15 @@ static void
 add_name(struct query *q)
 {
 	const char *plus = q->lead == LEAD_NAME ? "" : "+";
-	struct buf end;
 
 	if (q->name_from.n == 0)
 		return;
-	buf_init(&end, SQL_ROOM);
-	buf_add(&end, q->name_from);
-	buf_u8(&end, 0xff);
 	buf_printf(&q->sql,
 	    " AND ((%sname_key >= ? AND %sname_key < ?)"
 	    " OR (%sname_key >= '=' AND %sname_key < '>'))",
 	    plus, plus, plus, plus);
 	arg(q, db_str(q->name_from));
-	arg(q, db_str(arena_dup(&q->scratch, buf_str(&end))));
-	buf_fini(&end);
+	arg(q, db_str(end_of(q, q->name_from)));
 }
 
 /* Only what the partial indexes hold. */
@@ -365,13 +388,13 @@ add_branches(struct query *q, const struct item *after, size_t max)
 }
 
 static void
-assemble(struct query *q, const struct item_search *s, const struct item *after,
-    size_t max)
+assemble(struct query *q, struct db *db, const struct item_search *s,
+    const struct item *after, size_t max)
 {
 	*q = (struct query){.s = s, .branch = BRANCH_COUNT};
 	arena_init(&q->scratch, 1 * MIB);
 	buf_init(&q->sql, SQL_ROOM);
-	choose_lead(q);
+	choose_lead(q, db);
 	if (q->lead == LEAD_STATION)
 		add_branches(q, after, max);
 	else
@@ -430,7 +453,7 @@ item_list(struct store *s, const struct item_search *search,
 	*n = 0;
 	if (db == NULL)
 		return false;
-	assemble(&q, search, after, max);
+	assemble(&q, db, search, after, max);
 	ok = fetch(db, &q, max, a, out, n, e);
 	query_fini(&q);
 	store_reader_done(s, db);
@@ -471,7 +494,7 @@ item_explain(struct store *s, const struct item_search *search, struct buf *out,
 
 	if (db == NULL)
 		return false;
-	assemble(&q, search, NULL, 1);
+	assemble(&q, db, search, NULL, 1);
 	buf_init(&sql, SQL_ROOM + 64);
 	buf_text(&sql, "EXPLAIN QUERY PLAN ");
 	buf_add(&sql, buf_str(&q.sql));
