@@ -55,7 +55,8 @@ class Folder:
         return done.stderr
 
     def query(self, sql):
-        with sqlite3.connect(os.path.join(self.data, "fileroom.db")) as db:
+        with sqlite3.connect(os.path.join(self.data, "fileroom.db"),
+                             timeout=120) as db:
             return db.execute(sql).fetchall()
 
 

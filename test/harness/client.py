@@ -1,6 +1,7 @@
-"""What the tests of our client verbs share: a verb run without an archive, and
-nodes that answer as they are told to."""
+"""What the tests of our client verbs share: a verb run without an archive, to
+its end or beside the test, and the study that most nodes answer with."""
 
+import contextlib
 import os
 import subprocess
 
@@ -33,6 +34,19 @@ def run(*args, expect=0, seconds=300, env=None):
 def refused_with(text, *args, expect=1, **more):
     err = run(*args, expect=expect, **more).err
     assert text in err, err
+
+
+@contextlib.contextmanager
+def started(*args):
+    """The Popen of a verb that runs beside the test, and not longer."""
+    with subprocess.Popen(
+            [binary(), *args], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            encoding="utf-8", errors="replace") as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def nothing(_):

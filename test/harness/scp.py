@@ -86,8 +86,11 @@ class Accepted(Association):
         self.pending, self.released, self.contexts = [], False, {}
         self.request = None
 
-    def accept(self, choose=lambda abstract, syntaxes: syntaxes[0], **more):
+    def accept(self, choose=lambda abstract, syntaxes: syntaxes[0],
+               asked=lambda request: None, **more):
+        """asked is told of the request before that is answered."""
         self.request = parse_request(self.expect(1))
+        asked(self.request)
         for number, abstract, syntaxes in self.request["contexts"]:
             syntax = choose(abstract, syntaxes)
             if syntax:
@@ -211,8 +214,7 @@ class Scp:
                 connection = self.wrap(connection)
             a = Accepted(connection)
             if not self.raw:
-                a.accept(**self.how)
-                self.requests.append(a.request)
+                a.accept(asked=self.requests.append, **self.how)
             self.script(a)
             if not self.raw:
                 a.until_released()
@@ -227,6 +229,9 @@ class Scp:
         return self
 
     def __exit__(self, kind, *_):
+        # Ends the accept() under way, too: then all threads are known.
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join(60)
         self.socket.close()
         for t in self.threads:
             t.join(60)

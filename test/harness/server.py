@@ -62,9 +62,27 @@ def wait_for(condition, seconds=PATIENCE, what="condition"):
         time.sleep(0.02)
 
 
+# Names held until this process ends, one for each port that it was given.
+PORTS = []
+
+
+def take_port(port):
+    """Whether no other test was given this port: a name in the abstract space
+    of Unix sockets has one holder, and touches no port and no file."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind("\0fileroom-test-port-%d" % port)
+    except OSError:
+        name.close()
+        return False
+    PORTS.append(name)
+    return True
+
+
 def free_port():
     """A port where nobody listens, and that nobody gets by chance either: not
-    one of those that the system gives to connections and automatic ports."""
+    one of those that the system gives to connections and automatic ports, and
+    not one that another test has been given."""
     with open("/proc/sys/net/ipv4/ip_local_port_range",
               encoding="ascii") as f:
         first = int(f.read().split()[0])
@@ -73,9 +91,11 @@ def free_port():
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
-                return s.getsockname()[1]
             except OSError:
                 continue
+            port = s.getsockname()[1]
+        if take_port(port):
+            return port
 
 
 def known_settings():

@@ -21,8 +21,10 @@ RUNNING = 16
 
 
 def outside(settings=None):
+    """Who stalls here is not given up while the others are still to come."""
     enter_namespace()
-    return Server(settings={"dicom.bind": ADDRESS, **(settings or {})})
+    return Server(settings={"dicom.bind": ADDRESS, "dicom.timeout_s": "600",
+                            **(settings or {})})
 
 
 def associate(server, contexts=None, **more):

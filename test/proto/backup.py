@@ -15,6 +15,7 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import dicom, sample  # noqa: E402
+from harness.client import started  # noqa: E402
 from harness.runner import equal, main  # noqa: E402
 from harness.server import Server, binary, wait_for  # noqa: E402
 
@@ -43,7 +44,7 @@ class Elsewhere:
     def exported(self, data, name):
         """Path to hash of all that is in an archive."""
         out = self(name)
-        with sqlite3.connect(data + "/fileroom.db") as db:
+        with sqlite3.connect(data + "/fileroom.db", timeout=120) as db:
             studies = [row[0] for row in db.execute(
                 "SELECT StudyInstanceUID FROM study")]
         self.run("export", *studies, "-o", out, "--data", data)
@@ -123,7 +124,8 @@ def t_while_it_stores():
                 before = list(told)
                 server.verb("backup", e("b"))
                 e.run("restore", e("b"), "--data", e(f"new{n}"))
-                with sqlite3.connect(e(f"new{n}") + "/fileroom.db") as db:
+                with sqlite3.connect(e(f"new{n}") + "/fileroom.db",
+                                     timeout=120) as db:
                     got = {row[0] for row in db.execute(
                         "SELECT SOPInstanceUID FROM instance")}
                 assert got >= set(before), sorted(set(before) - got)[:3]
@@ -143,13 +145,11 @@ def t_killed_in_the_middle():
         fill(server, e, studies=5, count=80)
         for stop in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
             before = len(copies(e("b")))
-            process = subprocess.Popen(
-                [binary(), "backup", e("b"), "--data", server.data],
-                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            wait_for(lambda: process.poll() is not None
-                     or len(copies(e("b"))) > before, 60, "copies")
-            process.send_signal(stop)
-            _, err = process.communicate(timeout=120)
+            with started("backup", e("b"), "--data", server.data) as process:
+                wait_for(lambda: process.poll() is not None
+                         or len(copies(e("b"))) > before, 60, "copies")
+                process.send_signal(stop)
+                _, err = process.communicate(timeout=120)
             if process.returncode == 1:
                 assert "run it again to go on" in err, err
             # The last finished one stands, or already this one.
@@ -163,13 +163,9 @@ def t_killed_in_the_middle():
         assert "in the backup: 400 objects" in text, text
         equal(os.listdir(e("b", "tmp")), [])
         # A restore, killed: no archive until it went on.
-        process = subprocess.Popen(
-            [binary(), "restore", e("b"), "--data", e("new")],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(lambda: process.poll() is not None or copies(e("new")), 60,
-                 "restored files")
-        process.kill()
-        process.wait()
+        with started("restore", e("b"), "--data", e("new")) as process:
+            wait_for(lambda: process.poll() is not None or copies(e("new")),
+                     60, "restored files")
         if not os.path.exists(e("new", "fileroom.db")):
             done = e.run("check", "--data", e("new"), expect=1)
             assert "no archive" in done.stderr, done.stderr
@@ -235,4 +231,4 @@ def t_refused():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import dicom
 from harness.client import (LEVEL, PATIENT, SERIES, STUDY, nothing, refused_with,
-                            run, study)
+                            run, started, study)
 from harness.dicom import EXPLICIT_LITTLE
 from harness.runner import equal, main
 from harness.scp import Scp
@@ -145,7 +145,9 @@ def t_get_needs_somewhere():
                      "-o", os.path.join(f.path, "deep", "deeper"))
 
 
-EVIL = ("../../../../tmp/evil", "/tmp/evil", "1.2/../../evil", "..",
+# A name of this process's own: the folder is everybody's.
+AWAY = "/tmp/evil%d" % os.getpid()
+EVIL = ("../../../.." + AWAY, AWAY, "1.2/../../evil", "..",
         "1.2.3\0/evil", "CON", "1.2.3\r\nevil")
 
 
@@ -174,7 +176,7 @@ def t_get_names_never_leave():
                     c.isascii() and (c.isalnum() or c in "-_")
                     for c in bare), name
     assert set(script.statuses) <= {0xB007, 0xC000, 0}, script.statuses
-    assert not os.path.exists("/tmp/evil")
+    assert not os.path.exists(AWAY)
 
 
 def t_get_names_never_leave_archive():
@@ -184,7 +186,7 @@ def t_get_names_never_leave_archive():
         for name in files_below(os.path.join(server.data, "objects")):
             assert all(c in "0123456789abcdef/.dcm" for c in name), name
         server.verb("check")
-    assert not os.path.exists("/tmp/evil")
+    assert not os.path.exists(AWAY)
 
 
 def t_get_foreign_study():
@@ -319,13 +321,11 @@ def t_get_interrupted():
         raise AssertionError("never cancelled")
     with Folder() as f:
         with Scp(giving(before=before)) as scp:
-            p = subprocess.Popen(
-                [binary(), "get", scp.node(), "-o", f.path, "--study",
-                 "1.2.3"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                encoding="utf-8")
-            assert going.wait(60)
-            p.send_signal(signal.SIGINT)
-            _, err = p.communicate(timeout=120)
+            with started("get", scp.node(), "-o", f.path, "--study",
+                         "1.2.3") as p:
+                assert going.wait(60)
+                p.send_signal(signal.SIGINT)
+                _, err = p.communicate(timeout=120)
             equal(p.returncode, 1)
             assert "run it again" in err, err
         assert not [n for n in files_below(f.path) if ".part" in n]

@@ -3,7 +3,6 @@ take them and nodes that do not."""
 
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -12,11 +11,11 @@ import zipfile
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import dicom
-from harness.client import refused_with, run
+from harness.client import refused_with, run, started
 from harness.dicom import EXPLICIT_LITTLE
 from harness.runner import equal, main
 from harness.scp import Scp
-from harness.server import Server, binary, free_port, wait_for
+from harness.server import Server, free_port, wait_for
 
 
 def part10(uid, data, sop_class=dicom.CT, syntax=EXPLICIT_LITTLE):
@@ -197,12 +196,10 @@ def t_store_interrupted():
     with tempfile.TemporaryDirectory() as d:
         path = write(d, "x.dcm", part10("1.2.9", dicom.instance("1.2.9")))
         with Scp(script) as scp:
-            p = subprocess.Popen(
-                [binary(), "store", scp.node(), path], stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, encoding="utf-8")
-            assert going.wait(60)
-            p.send_signal(signal.SIGINT)
-            _, err = p.communicate(timeout=120)
+            with started("store", scp.node(), path) as p:
+                assert going.wait(60)
+                p.send_signal(signal.SIGINT)
+                _, err = p.communicate(timeout=120)
             equal(p.returncode, 1)
             assert "stopped" in err, err
 
