@@ -66,7 +66,7 @@ dicom_tls_make(const struct dicom_tls_files *f, const char *data, struct err *e)
 		return true;
 	if (!beneath(folder, data, FOLDER, e))
 		return false;
-	if (os->mkdirat(AT_FDCWD, folder, 0700) != 0 && errno != EEXIST)
+	if (!os_make_folder(AT_FDCWD, folder))
 		return fail_errno(e, "cannot make the folder '%.200s'", folder);
 	host_name(name);
 	if (!tls_make(f->cert, f->key, name, e))

@@ -213,6 +213,54 @@ os_pwrite_all(int fd, struct str s, off_t at)
 	return true;
 }
 
+/* The owner of what lies around a path. */
+static bool
+parent_of(int dir, const char *path, struct stat *out)
+{
+	const char *end = strrchr(path, '/');
+	bool ok;
+	char *folder;
+
+	if (end == NULL)
+		return dir == AT_FDCWD ? stat(".", out) == 0
+				       : fstat(dir, out) == 0;
+	folder = must_strdup(path);
+	folder[end == path ? 1 : end - path] = '\0';
+	ok = fstatat(dir, folder, out, 0) == 0;
+	free(folder);
+	return ok;
+}
+
+void
+os_inherit(int dir, const char *path, int fd)
+{
+	struct stat parent, own;
+	bool given = false;
+	int folder = -1;
+
+	if (geteuid() != 0 || !parent_of(dir, path, &parent))
+		return;
+	if (fd < 0)
+		fd = folder = openat(
+		    dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* Where it is not allowed (a network's disk) all stays as it is. */
+	if (fd >= 0 && parent.st_uid != 0 && fstat(fd, &own) == 0 &&
+	    own.st_uid != parent.st_uid)
+		given = fchown(fd, parent.st_uid, parent.st_gid) == 0;
+	(void)given;
+	if (folder >= 0)
+		os_close(&folder);
+}
+
+bool
+os_make_folder(int dir, const char *path)
+{
+	if (os->mkdirat(dir, path, 0700) != 0)
+		return errno == EEXIST;
+	os_inherit(dir, path, -1);
+	return true;
+}
+
 ssize_t
 os_read_full(int fd, void *p, size_t n)
 {

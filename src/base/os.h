@@ -42,6 +42,14 @@ ssize_t os_read_full(int fd, void *p, size_t n);
 ssize_t os_pread_full(int fd, void *p, size_t n, off_t at);
 /* Close and set to -1; never retried (Linux frees the descriptor at once). */
 void os_close(int *fd);
+/* Called for a new file or folder: root gives it to the owner of the folder it
+ * lies in, so that what root does in an archive of another user is of use to
+ * that one. fd: the file; -1: path is a folder. For others than root nothing
+ * happens. */
+void os_inherit(int dir, const char *path, int fd);
+/* A folder for its owner alone, who is that of the folder around it; true when
+ * it is there already, too. Else errno says why. */
+bool os_make_folder(int dir, const char *path) MUST_USE;
 /* n bytes from the system's random source. */
 void os_random(void *p, size_t n);
 

@@ -69,6 +69,7 @@ write_file(const char *path, const gnutls_datum_t *pem, struct err *e)
 	    AT_FDCWD, part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fail_errno(e, "cannot make '%.200s'", part);
+	os_inherit(AT_FDCWD, part, fd);
 	ok = os_write_all(fd, str_of(pem->data, pem->size)) &&
 	     os->fsync(fd) == 0;
 	if (!ok)

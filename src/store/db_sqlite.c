@@ -321,6 +321,8 @@ db_open(struct db **out, const char *path, enum db_mode mode, struct err *e)
 			free(db);
 			return fail_errno(e, "cannot open '%s'", path);
 		}
+		/* SQLite gives its other files to the owner of this one. */
+		os_inherit(AT_FDCWD, path, fd);
 		os_close(&fd);
 	}
 	if (sqlite3_open_v2(path, &db->lite, flags, NULL) != SQLITE_OK ||

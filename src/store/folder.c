@@ -218,7 +218,7 @@ descend(struct store *s, int dir, const char *name)
 {
 	int next = -1, saved;
 
-	if (os->mkdirat(dir, name, 0700) == 0 || errno == EEXIST)
+	if (os_make_folder(dir, name))
 		next = folder_open(dir, name, O_PATH | O_DIRECTORY);
 	saved = errno;
 	if (dir != s->objects_fd)

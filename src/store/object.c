@@ -151,6 +151,7 @@ make_file(struct object *o, struct err *e)
 		if (o->fd < 0)
 			return fail_errno(
 			    e, "cannot make a file in '%s'", FOLDER_TMP);
+		os_inherit(o->store->tmp_fd, o->name, o->fd);
 		/* A recovery may have seen it before the lock. */
 		if (flock(o->fd, LOCK_EX | LOCK_NB) == 0 &&
 		    fstat(o->fd, &st) == 0 && st.st_nlink > 0)

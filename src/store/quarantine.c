@@ -261,6 +261,7 @@ copy_aside(
 	    s->tmp_fd, tmp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return fail_errno(e, "cannot make a file in '%s'", FOLDER_TMP);
+	os_inherit(s->tmp_fd, tmp, fd);
 	/* Nobody takes it for a leftover, there or here. */
 	(void)flock(fd, LOCK_EX | LOCK_NB);
 	ok = copy_bytes(from, fd, e);

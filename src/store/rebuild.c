@@ -136,6 +136,7 @@ be_alone(struct store *s, int *lock, struct err *e)
 		    s->dir_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 		if (*lock < 0)
 			return fail_errno(e, "cannot lock '%s'", s->folder);
+		os_inherit(s->dir_fd, "lock", *lock);
 		if (flock(*lock, LOCK_EX | LOCK_NB) != 0)
 			return fail(e, ERR_DENIED,
 			    "a server uses '%s': stop it first", s->folder);

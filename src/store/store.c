@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <pwd.h>
 #include <sys/file.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -36,7 +37,7 @@ open_folder(
 	struct stat st;
 	int number;
 
-	if (create && os->mkdirat(s->dir_fd, name, 0700) < 0 && errno != EEXIST)
+	if (create && !os_make_folder(s->dir_fd, name))
 		return fail_errno(e, "cannot make '%s/%s'", s->folder, name);
 	*fd =
 	    os->openat(s->dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
@@ -59,7 +60,32 @@ open_file(struct store *s, const char *name, int *fd, struct err *e)
 	*fd = os->openat(s->dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 	if (*fd < 0)
 		return fail_errno(e, "cannot open '%s/%s'", s->folder, name);
+	os_inherit(s->dir_fd, name, *fd);
 	return true;
+}
+
+/* Somebody else's archive is no place to leave files in that he cannot read;
+ * root gives them away (os_inherit). */
+static bool
+is_ours(const struct store *s, struct err *e)
+{
+	struct passwd *who;
+	struct stat st;
+
+	if (geteuid() == 0 || stat(s->folder, &st) != 0 ||
+	    st.st_uid == geteuid() ||
+	    access(s->folder, R_OK | W_OK | X_OK) == 0)
+		return true;
+	who = getpwuid(st.st_uid);
+	if (who == NULL)
+		return fail(e, ERR_DENIED,
+		    "the archive in '%s' belongs to user %u: run this as that "
+		    "user",
+		    s->folder, (unsigned)st.st_uid);
+	return fail(e, ERR_DENIED,
+	    "the archive in '%s' belongs to user '%s': run this as that user "
+	    "('sudo -u %s fileroom ...')",
+	    s->folder, who->pw_name, who->pw_name);
 }
 
 /* Is a flush of a file enough to keep its name (see object.c, 3)? */
@@ -79,6 +105,8 @@ open_folders(struct store *s, bool create, struct err *e)
 {
 	if (create && mkdir(s->folder, 0700) < 0 && errno != EEXIST)
 		return fail_errno(e, "cannot make '%s'", s->folder);
+	if (!is_ours(s, e))
+		return false;
 	s->dir_fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->dir_fd < 0 && errno == ENOENT)
 		return fail(

@@ -134,6 +134,62 @@ def t_data_from_the_environment():
         assert "B " in f.verb("node", "list", env=env)
 
 
+def t_what_root_does_is_the_owners():
+    """The packaged server is no root, but its operators are."""
+    if os.geteuid() != 0:
+        raise Skip("only root can give files away")
+    nobody = 65534
+    with Folder() as f:
+        def as_nobody(*args):
+            return subprocess.run(
+                [binary(), *args, "--data", f.data], user=nobody,
+                group=nobody, extra_groups=[], stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                encoding="utf-8", timeout=300, check=False)
+
+        os.chmod(f.path, 0o755)
+        f.verb("settings", "set", "dicom.tls_port", "0")
+        try:
+            done = as_nobody("settings", "list")
+        except (OSError, subprocess.SubprocessError) as e:
+            raise Skip(f"nobody may not run the program: {e}") from None
+        equal(done.returncode, 1)
+        assert "belongs to user 'root'" in done.stderr, done.stderr
+        shutil.rmtree(f.data)
+        os.mkdir(f.data, 0o700)
+        os.chown(f.data, nobody, nobody)
+        equal(as_nobody("settings", "get", "dicom.port").returncode, 1)
+        # A server as root made it; then one as nobody goes on.
+        with Server(data=f.data, settings={"dicom.tls_port": "auto",
+                                           "http.port": "auto",
+                                           "http.tls": "true"}):
+            pass
+        files = sample.study(f("in"), count=2)
+        assert "stored: 2" in f.verb("import", *files)
+        study = sample.uid("study", "a")
+        f.verb("token", study)
+        changed = sample.image(number=1)
+        changed.PatientName = "Other^Name"
+        f.verb("import", sample.write(changed, f("in", "other.dcm")))
+        f.verb("backup", f("backup"))
+        f.verb("quarantine", "accept", "1")
+        f.verb("reindex")
+        for folder, _, names in os.walk(f.data):
+            for name in [folder, *(os.path.join(folder, n) for n in names)]:
+                equal(os.lstat(name).st_uid, nobody, name)
+        equal(as_nobody("check").returncode, 0)
+        assert "stored: 1" in as_nobody(
+            "import", sample.write(sample.image(study="b"),
+                                   f("in", "b.dcm"))).stdout
+        empty = f("restored")
+        os.mkdir(empty)
+        os.chown(empty, nobody, nobody)
+        f.verb("restore", f("backup"), "--data", empty, data=False)
+        for folder, _, names in os.walk(empty):
+            for name in [folder, *(os.path.join(folder, n) for n in names)]:
+                equal(os.lstat(name).st_uid, nobody, name)
+
+
 def t_full_stdout_is_a_failure():
     if not os.path.exists("/dev/full"):
         raise Skip("no /dev/full")

@@ -102,6 +102,7 @@ take_target(struct backup *b, struct err *e)
 	if (b->lock < 0)
 		return fail_errno(
 		    e, "cannot make '%s/" LOCK_NAME "'", b->folder);
+	os_inherit(b->dir, LOCK_NAME, b->lock);
 	if (flock(b->lock, LOCK_EX | LOCK_NB) != 0)
 		return fail(e, ERR_DENIED, "another process is at work in '%s'",
 		    b->folder);
@@ -313,6 +314,7 @@ write_manifest(struct backup *b, struct err *e)
 	fd = os->openat(b->tmp, MANIFEST_NAME,
 	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
 	if (fd >= 0) {
+		os_inherit(b->tmp, MANIFEST_NAME, fd);
 		ok = os_write_all(fd, buf_str(&text)) && os->fsync(fd) == 0;
 		os_close(&fd);
 	}

@@ -42,7 +42,7 @@ make_folders(struct carry *c, const char *path, struct err *e)
 			continue;
 		memcpy(folder, path, i);
 		folder[i] = '\0';
-		if (os->mkdirat(c->to, folder, 0700) != 0 && errno != EEXIST)
+		if (!os_make_folder(c->to, folder))
 			return fail_errno(e, "cannot make '%s'", folder);
 	}
 	return true;
@@ -156,10 +156,12 @@ begin(struct carry *c, const char *path, struct err *e)
 	(void)str_copy(c->waiting[c->n].path, CARRY_PATH, str_from(path));
 	fd = os->openat(c->tmp, c->waiting[c->n].name,
 	    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
+	if (fd < 0) {
 		(void)fail_errno(e, "cannot copy '%s'", path);
-	else
-		c->n++;
+		return -1;
+	}
+	os_inherit(c->tmp, c->waiting[c->n].name, fd);
+	c->n++;
 	return fd;
 }
 
@@ -311,7 +313,7 @@ carry_folder(int dir, const char *path, bool make, struct err *e)
 {
 	int fd;
 
-	if (make && os->mkdirat(dir, path, 0700) != 0 && errno != EEXIST) {
+	if (make && !os_make_folder(dir, path)) {
 		(void)fail_errno(e, "cannot make '%s'", path);
 		return -1;
 	}

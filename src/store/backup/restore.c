@@ -151,6 +151,7 @@ open_data(struct restore *r, struct err *e)
 	    os->openat(r->to, "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 	if (r->lock < 0)
 		return fail_errno(e, "cannot lock '%s'", r->data);
+	os_inherit(r->to, "lock", r->lock);
 	if (flock(r->lock, LOCK_EX | LOCK_NB) != 0)
 		return fail(
 		    e, ERR_DENIED, "another process uses '%s'", r->data);

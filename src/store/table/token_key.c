@@ -122,6 +122,7 @@ write_part(struct store *s, const struct token_key *k, struct err *e)
 	if (fd < 0)
 		return fail_errno(
 		    e, "cannot make '%s/" FILE_NAME "'", s->folder);
+	os_inherit(s->dir_fd, PART_NAME, fd);
 	ok = os_write_all(fd, str_of(text, sizeof(text))) ||
 	     fail_errno(e, "cannot write '%s/" FILE_NAME "'", s->folder);
 	ok = ok && store_flush(s, fd, PART_NAME, e);

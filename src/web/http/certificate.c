@@ -79,7 +79,7 @@ make_own(const char *data, const char *cert, const char *key, struct err *e)
 
 	if (!beneath(folder, data, FOLDER, e))
 		return false;
-	if (os->mkdirat(AT_FDCWD, folder, 0700) != 0 && errno != EEXIST)
+	if (!os_make_folder(AT_FDCWD, folder))
 		return fail_errno(e, "cannot make the folder '%.200s'", folder);
 	if (gethostname(name, sizeof(name)) != 0 || name[0] == '\0')
 		(void)str_copy(name, sizeof(name), STR("fileroom"));
