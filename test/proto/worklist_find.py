@@ -18,8 +18,9 @@ STEPS = 0x00400100
 
 def entry(name="Doe^Jane", patient="P1", accession="A1", step_id="S1",
           procedure="R1", modality="CT", date="20260102", status=None,
-          charset=None, more=(), more_step=(), steps=1, study="1.2.3"):
-    step = [(0x00080060, "CS", modality), (0x00400001, "AE", "CT1"),
+          charset=None, more=(), more_step=(), steps=1, study="1.2.3",
+          station="CT1"):
+    step = [(0x00080060, "CS", modality), (0x00400001, "AE", station),
             (0x00400002, "DA", date), (0x00400003, "TM", "101112"),
             (0x00400009, "SH", step_id), *more_step]
     if status:
@@ -229,6 +230,33 @@ def t_many():
         equal(lines[449]["PatientID"], "P449")
         equal(lines[449]["ScheduledProcedureStepSequence"][0]["Modality"],
               "CT")
+
+
+def t_more_than_memory_holds():
+    """Of what is not taken over nothing is kept."""
+    large = [(tag, "LO", "x" * 60000) for tag in (
+        0x00080080, 0x00100021, 0x00101040, 0x00102000, 0x00102110,
+        0x00104000, 0x00321033, 0x00380010, 0x00380050, 0x00380300,
+        0x00380500, 0x00401002, 0x00401004, 0x00401400)]
+    with Server() as server:
+        found = [entry(patient="", more=large)] * 90
+        done = ask(server, *found, entry(), args=["--import"], expect=1)
+        assert "1 imported, 0 here already, 90 not imported" in done.stderr, \
+            done.stderr[-2000:]
+        equal(items(server), [("Doe^Jane", "A1")])
+
+
+def t_our_own_title_is_no_station():
+    """What is for every station bears the title of who asks."""
+    station = "ScheduledStationAETitle"
+    with Server() as server:
+        for name in ("FILEROOM", "FILEROOM "):
+            ask(server, entry(station=name), args=["--import"])
+            equal(items(server, station), [("",)])
+        # Who asks as a modality gets that one's items.
+        ask(server, entry(accession="A2", patient="P2", station="CT7"),
+            args=["--import", "--aet", "CT7"])
+        equal(items(server, station), [("",), ("CT7",)])
 
 
 def t_several_steps_and_none():

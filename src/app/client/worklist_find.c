@@ -46,6 +46,7 @@ struct finding {
 	struct answers answers;
 	uint64_t max, got;
 	bool import, unsupported, failed;
+	bool as_ourselves; /* under the title of this server */
 	struct err why;
 	struct worklist_rules rules;
 	struct item *batch;
@@ -265,6 +266,15 @@ count(struct finding *f, const struct item_message *messages, size_t n)
 	}
 }
 
+/* Nothing in the arena is needed any more: of what is here already, and of
+ * what was left out, nothing is kept. */
+static void
+begin_batch(struct finding *f)
+{
+	arena_reset(&f->batch_arena);
+	f->batch = NULL;
+}
+
 static bool
 take_batch(struct finding *f, struct err *e)
 {
@@ -288,8 +298,7 @@ take_batch(struct finding *f, struct err *e)
 		return fail_in(e, "cannot import");
 	count(f, messages, f->batched);
 	f->batched = 0;
-	arena_reset(&f->batch_arena);
-	f->batch = NULL;
+	begin_batch(f);
 	return true;
 }
 
@@ -307,13 +316,25 @@ lacks(const struct item *item)
 	return (enum field)i;
 }
 
+/* A station must not be empty in an answer: for what is for every station
+ * some servers put the title of who asks. No modality has ours. */
+static void
+forget_own_station(const struct finding *f, struct item *item)
+{
+	struct str *station = &item->value[FIELD_ScheduledStationAETitle];
+
+	if (f->as_ourselves && str_eq_text(*station, f->t.client.ae_title))
+		*station = STR("");
+}
+
 static bool
-take_step(struct finding *f, const struct item *item, struct err *e)
+take_step(struct finding *f, struct item *item, struct err *e)
 {
 	enum field lacking = lacks(item);
 	char reason[80];
 	bool here = false;
 
+	forget_own_station(f, item);
 	if (lacking != FIELD_COUNT) {
 		snprintf(reason, sizeof(reason), "it has no %s",
 		    field_info(lacking)->name);
@@ -336,6 +357,8 @@ import(struct finding *f, const struct dataset *ds, struct err *e)
 {
 	size_t i;
 
+	if (f->batched == 0)
+		begin_batch(f);
 	for (i = 0; i < STEPS_MOST; i++) {
 		if (f->batch == NULL)
 			f->batch = arena_array(
@@ -473,6 +496,7 @@ static bool
 prepare(struct finding *f, const struct request *r, struct err *e)
 {
 	f->import = r->import;
+	f->as_ourselves = r->target.aet == NULL;
 	if (!options_words(&r->words, 1, SIZE_MAX, e) ||
 	    !answer_format_parse(r->format, &f->format, e))
 		return false;
