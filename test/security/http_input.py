@@ -153,7 +153,7 @@ def t_row_c1_credentials():
                 equal(got.status, 401, (text, got))
         for headers in ({"Authorization": "Bearer " + text},
                         {"Cookie": "__Host-fileroom=" + text},
-                        {"Cookie": "__Host-fileroom-link=" + text}):
+                        {"Cookie": "__Host-fileroom-link-0=" + text}):
             equal(web.get("/api/v1/session", headers=headers).status, 401)
         for path in ("/token?", "/token/archive?", "/reset?", "/setup?"):
             equal(web.get(path + urllib.parse.quote(text)).status, 404)

@@ -93,8 +93,7 @@ def t_failures_and_links():
             ("", "wrong user name or password"),
             ("eva", "wrong user name or password")])
         web = Http(server)
-        web.get("/token?" + token)
-        web.get("/token/study")
+        web.get(web.get("/token?" + token).header("Location"))
         row, = wait_for(lambda: of(root, "", "link"))
         equal(row["detail"], "study " + uid)
         web.get(f"/token/archive?{token}")

@@ -264,7 +264,7 @@ def t_link():
         for scripts in (True, False):
             with Browser(archive(), scripts=scripts) as p:
                 p.go("/token" + link.split("/token")[1])
-                equal(p.at(), "/token/study")
+                assert re.fullmatch("/token/study/[0-9a-f]{16}", p.at())
                 p.click("Zip file of the study")
                 equal(len(names_in(p.download("*.zip"))), 4)
                 for text in ("Müller, Eva Maria", "CT thorax", "S1",
@@ -288,6 +288,52 @@ def t_link():
             p.go("/token" + link.split("/token")[1])
             p.wait_text("404")
             p.check_console(but=("404",))
+
+
+def t_links_in_two_tabs():
+    """Each page goes on showing and giving its own study."""
+    def study(n):
+        return sample.uid("study", n)
+
+    def zip_of(n):
+        with zipfile.ZipFile(b.download("*.zip")) as z:
+            inside = b"".join(map(z.read, z.namelist()))
+        os.remove(b.download("*.zip"))
+        return study(n).encode() in inside
+
+    needed()
+    with users() as server, Browser(server) as b, \
+            tempfile.TemporaryDirectory() as folder:
+        for n in "13":
+            sample.study(os.path.join(folder, n), count=1, study=n, date=TODAY)
+        server.verb("import", folder)
+        root = login(server, "root")
+        tabs = {}
+        for n in "13":
+            if tabs:
+                b.driver.switch_to.new_window("tab")
+            b.go("/token?" + root.get(
+                f"/api/v1/studies/{study(n)}/token").json["token"])
+            b.wait_text("S" + n)
+            tabs[n] = b.driver.current_window_handle, b.at()
+        assert tabs["1"][1] != tabs["3"][1], tabs
+        for n in "1331":
+            b.driver.switch_to.window(tabs[n][0])
+            b.click("Zip file of the study")
+            assert zip_of(n), n
+            b.driver.refresh()
+            b.wait_text("S" + n)
+            equal(b.at(), tabs[n][1])
+        equal(root.delete(f"/api/v1/studies/{study('3')}/token").status, 204)
+        b.driver.switch_to.window(tabs["3"][0])
+        b.driver.refresh()
+        b.wait_text("Open your link again")
+        b.driver.switch_to.window(tabs["1"][0])
+        b.driver.refresh()
+        b.wait_text("S1")
+        b.click("Zip file of the study")
+        assert zip_of("1")
+        b.check_console(but=("401",))
 
 
 def totp(secret):
@@ -600,10 +646,11 @@ def t_https():
             b.click("Log out")
             b.one("[name=username]")
             b.driver.get(link)
-            equal(b.at(), "/token/study")
+            page = b.at()
+            assert page.startswith("/token/study/"), page
             b.one("dl")
             equal([(c["name"], c["secure"]) for c in b.driver.get_cookies()],
-                  [("__Host-fileroom-link", True)])
+                  [("__Host-fileroom-link-" + page[-16:], True)])
             plain(b)
 
 

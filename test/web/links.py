@@ -2,6 +2,7 @@
 reached with them."""
 
 import datetime
+import hashlib
 import io
 import os
 import re
@@ -51,6 +52,16 @@ def opened(server, text, web=None):
     return web, web.get("/token?" + text)
 
 
+def page_of(study):
+    """The address of a link's page: neither its token nor its study."""
+    return "/token/study/" + hashlib.sha256(
+        uid(study).encode()).hexdigest()[:16]
+
+
+def cookie_of(study):
+    return "fileroom-link-" + page_of(study).rpartition("/")[2]
+
+
 def t_open():
     with archive(institution="St. <Mary>", department="Radiology") as server:
         eva = login(server, "eva")
@@ -62,11 +73,11 @@ def t_open():
         looked = Http(server).ask("HEAD", "/token?" + row["token"])
         equal((looked.status, looked.all("Set-Cookie")), (303, []))
         web, got = opened(server, row["token"])
-        equal((got.status, got.header("Location")), (303, "/token/study"))
+        equal((got.status, got.header("Location")), (303, page_of("1")))
         assert "SameSite=Lax" in got.header("Set-Cookie"), got.headers
         equal(got.header("Referrer-Policy"), "no-referrer")
         equal(got.header("Cache-Control"), "no-store")
-        page = web.get("/token/study")
+        page = web.get(page_of("1"))
         equal(page.status, 200)
         for text in ("Müller, Eva", "S1", "Head &lt;img", "CT",
                      f">{TODAY}<", ">10:11:12<", "St. &lt;Mary&gt; - Radiology",
@@ -101,7 +112,7 @@ def t_row_d6_one_study_and_nothing_else():
         # A doctor who opens one stays who he is.
         doctor = login(server, "eva")
         opened(server, token(eva, "1")["token"], doctor)
-        equal(doctor.get("/token/study").status, 200)
+        equal(doctor.get(page_of("1")).status, 200)
         equal(doctor.get(f"/api/v1/studies/{other}").status, 200)
         # Without the right to see the study it is the link that counts.
         add_user(server, "blind", "--only-institution", "Nowhere")
@@ -110,6 +121,100 @@ def t_row_d6_one_study_and_nothing_else():
         opened(server, token(eva, "1")["token"], blind)
         equal(blind.get(f"/api/v1/studies/{mine}").status, 200)
         equal(blind.get(f"/api/v1/studies/{other}").status, 404)
+
+
+def t_side_by_side():
+    """Links of one browser: each has a cookie of its own, for its own study."""
+    with archive(token_days="-1") as server:
+        eva = login(server, "eva")
+        texts = {n: token(eva, n)["token"] for n in "123"}
+        web = Http(server)
+        for n in "123":
+            got = opened(server, texts[n], web)[1]
+            equal(got.header("Location"), page_of(n))
+            equal(len(got.all("Set-Cookie")), 1)
+        equal(sorted(web.cookies), sorted(map(cookie_of, "123")))
+
+        def works(n, who):
+            page = who.get(page_of(n))
+            return page.status == 200 and f"<bdi>S{n}<" in page.text and \
+                who.get(f"/api/v1/studies/{uid(n)}/archive").status == 200
+
+        def closed(n, who):
+            for path in (page_of(n), f"/api/v1/studies/{uid(n)}",
+                         f"/api/v1/studies/{uid(n)}/series",
+                         f"/api/v1/studies/{uid(n)}/reports",
+                         f"/api/v1/studies/{uid(n)}/archive"):
+                got = who.get(path)
+                equal(got.status, 401, path)
+                assert "Open your link again" in got.text, (path, got)
+
+        for _ in range(2):
+            for n in "123":
+                assert works(n, web), n
+        # The cookie of one opens no other, whatever it is called.
+        for n, other in ("12", "21", "13"):
+            thief = Http(server)
+            thief.cookies[cookie_of(n)] = web.cookies[cookie_of(n)]
+            assert works(n, thief)
+            closed(other, thief)
+            thief.cookies[cookie_of(other)] = web.cookies[cookie_of(n)]
+            closed(other, thief)
+            assert works(n, thief)
+        # Opened again, it is another visit; the others go on.
+        was = dict(web.cookies)
+        opened(server, texts["2"], web)
+        equal([n for n in "123" if web.cookies[cookie_of(n)] !=
+               was[cookie_of(n)]], ["2"])
+        assert works("1", web) and works("2", web)
+        old = Http(server)
+        old.cookies = was
+        closed("2", old)
+        # One that is revoked ends alone.
+        equal(eva.delete(f"/api/v1/studies/{uid('1')}/token").status, 204)
+        closed("1", web)
+        assert works("2", web) and works("3", web)
+        # Who is logged in keeps his session beside them.
+        doctor = login(server, "eva")
+        for n in "23":
+            opened(server, texts[n], doctor)
+        assert works("2", doctor) and works("3", doctor)
+        equal(doctor.get("/api/v1/session").status, 200)
+
+
+def t_many_links_of_one_browser():
+    """A referring doctor's: so many cookies as a browser and a request can
+    bear; those opened last stay."""
+    with users(token_days="-1") as server:
+        names = [str(n) for n in range(1, 51)]
+        with tempfile.TemporaryDirectory() as folder:
+            for n in names:
+                sample.study(os.path.join(folder, n), count=1, study=n, rows=8)
+            server.verb("import", folder)
+        eva = login(server, "eva")
+        web = Http(server)
+        # Left from a server that stopped, and what is no cookie of ours.
+        web.cookies = {cookie_of(str(n)): "x" * 43 for n in range(90, 95)}
+        web.cookies["fileroom-link-zzz"] = web.cookies["other"] = "y"
+        for n in names:
+            equal(opened(server, token(eva, n)["token"], web)[1].status, 303)
+        kept = [n for n in names if cookie_of(n) in web.cookies]
+        equal(kept, names[-24:])
+        equal(len(web.cookies), 26)
+        for n in (names[-24], names[-1]):
+            equal(web.get(page_of(n)).status, 200)
+        got = web.get(page_of(names[0]))
+        assert got.status == 401 and "Open your link again" in got.text
+        # The one used longest ago goes, not the one opened longest ago.
+        equal(opened(server, token(eva, names[0])["token"], web)[1].status,
+              303)
+        equal([n for n in names if cookie_of(n) in web.cookies],
+              [names[0], names[-24], *names[-22:]])
+        # More than a browser sends at once.
+        web.cookies.update({cookie_of(str(n)): "x" * 43
+                            for n in range(100, 200)})
+        equal(opened(server, token(eva, "1")["token"], web)[1].status, 303)
+        equal(web.get(page_of("1")).status, 200)
 
 
 def t_wrong_tokens():
@@ -121,7 +226,10 @@ def t_wrong_tokens():
             _, got = opened(server, text)
             assert got.status == 404, (text, got)
             equal(got.all("Set-Cookie"), [])
-        equal(Http(server).get("/token/study").status, 303)
+        for path in (page_of("1"), page_of("1")[:-1], page_of("1") + "0",
+                     "/token/study/x"):
+            equal(Http(server).get(path).status, 401)
+        equal(Http(server).get("/token/study").status, 404)
 
 
 def t_revoked():
@@ -129,10 +237,10 @@ def t_revoked():
         eva = login(server, "eva")
         first = token(eva, "1")["token"]
         web, _ = opened(server, first)
-        equal(web.get("/token/study").status, 200)
+        equal(web.get(page_of("1")).status, 200)
         equal(eva.delete(f"/api/v1/studies/{uid('1')}/token").status, 204)
         # Who has no account is not sent to log in.
-        for path in ("/token/study", f"/api/v1/studies/{uid('1')}/archive"):
+        for path in (page_of("1"), f"/api/v1/studies/{uid('1')}/archive"):
             got = web.get(path)
             assert got.status == 401 and "Open your link again" in got.text
         equal(opened(server, first)[1].status, 404)
@@ -141,7 +249,7 @@ def t_revoked():
         web, _ = opened(server, second)
         # By another process, too.
         server.verb("token", "revoke", uid("1"))
-        assert web.get("/token/study").status in (401, 404)
+        assert web.get(page_of("1")).status in (401, 404)
 
 
 def t_window():
@@ -176,7 +284,7 @@ def t_window():
         web, _ = opened(server, texts["1"])
         set_to("token_days", "0")
         wait_for(lambda: statuses() == [410] * 5)
-        assert web.get("/token/study").status in (401, 410)
+        assert web.get(page_of("1")).status in (401, 410)
         set_to("token_days", "-1")
         wait_for(lambda: statuses() == [303] * 5)
         equal(token(eva, "2")["until"], "")
@@ -203,7 +311,7 @@ def t_viewer_and_sante_link():
         assert row["url"].startswith("http://pacs.example.org:%d/token?"
                                      % eva.address[1]), row
         web, _ = opened(server, row["token"])
-        text = web.get("/token/study").text
+        text = web.get(page_of("1")).text
         assert "Good &amp; Free Viewer" in text
         equal(steps(text), ["step_zip", "step_viewer", "step_ask"])
         assert 'href="https://viewer.example/?a=1&amp;b=2"' in text
@@ -215,7 +323,7 @@ def t_viewer_and_sante_link():
             assert "https://" in done.stderr, done.stderr
     with archive() as server:
         web, _ = opened(server, token(login(server, "eva"), "1")["token"])
-        equal(steps(web.get("/token/study").text),
+        equal(steps(web.get(page_of("1")).text),
               ["step_zip", "step_unpack", "step_ask"])
 
 
@@ -294,7 +402,7 @@ def t_archive_for_programs():
 
 
 def answer(web, text):
-    return web.ask("POST", "/token/study", ("birth_date=" + text).encode(), {
+    return web.ask("POST", page_of("1"), ("birth_date=" + text).encode(), {
         "Content-Type": "application/x-www-form-urlencoded"})
 
 
@@ -305,25 +413,25 @@ def t_question():
         right = token(eva, "1")["token"]
         web, got = opened(server, right)
         equal(got.status, 303)
-        page = web.get("/token/study").text
+        page = web.get(page_of("1")).text
         assert 'name="birth_date"' in page and "Müller" not in page, page
         for path in ("", "/series", "/archive"):
             got = web.get(f"/api/v1/studies/{uid('1')}{path}")
             equal((got.status, got.code), (403, "question"), path)
         for text in ("", "1970-01-30", "19700131x1", "01/31/1970"):
             equal(answer(web, text).status, 403, text)
-        got = web.ask("POST", "/token/study", b"birth_date=1970-01-31", {
+        got = web.ask("POST", page_of("1"), b"birth_date=1970-01-31", {
             "Content-Type": "application/x-www-form-urlencoded",
             "Origin": "http://evil.example"})
         equal(got.status, 403)
-        assert "Müller" not in web.get("/token/study").text
+        assert "Müller" not in web.get(page_of("1")).text
         equal(answer(web, "1970-01-31").status, 303)
-        assert "Müller" in web.get("/token/study").text
+        assert "Müller" in web.get(page_of("1")).text
         equal(web.get(f"/api/v1/studies/{uid('1')}/archive").status, 200)
-        equal(web.get(f"/api/v1/studies/{uid('3')}/archive").status, 404)
+        equal(web.get(f"/api/v1/studies/{uid('3')}/archive").status, 401)
         # Programs give it along; another visit is asked anew.
         other, _ = opened(server, right)
-        assert "Müller" not in other.get("/token/study").text
+        assert "Müller" not in other.get(page_of("1")).text
         equal(other.get("/token/archive?" + right).status, 403)
         equal(other.get(f"/token/archive?{right}&birth_date=19700131").status,
               200)
@@ -333,7 +441,7 @@ def t_question():
         got = other.get(f"/token/archive?{right}&birth_date=19700131")
         equal(got.status, 429)
         # Who was in before goes on.
-        equal(web.get("/token/study").status, 200)
+        equal(web.get(page_of("1")).status, 200)
 
 
 def t_question_without_birth_date():

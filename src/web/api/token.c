@@ -70,11 +70,13 @@ token_enter(struct call *c, struct reply *r, struct err *e)
 	if (!link_open(c, r, c->query, &t))
 		return true;
 	/* What only looks whether the link is there opens nothing. */
+	(void)str_copy(c->viewer.visit.study, sizeof(c->viewer.visit.study),
+	    str_from(t.study));
 	if (!c->head) {
 		link_use_count(c->store, str_from(t.study));
 		access_enter_link(c, r, t.study, c->query);
 	}
-	reply_redirect(r, "/token/study");
+	reply_redirect(r, access_link_page(c));
 	return true;
 }
 
@@ -228,8 +230,9 @@ static void
 ask(struct call *c, struct reply *r)
 {
 	page_begin(r, "Your images", "sheet_title");
+	buf_printf(&r->body, "<form method=\"post\" action=\"%s\"><label>",
+	    access_link_page(c));
 	buf_text(&r->body,
-	    "<form method=\"post\" action=\"/token/study\"><label>"
 	    "<span data-text=\"your_birth_date\">Date of birth of the patient"
 	    "</span><input type=\"date\" name=\"birth_date\" required "
 	    "autofocus autocomplete=\"bday\"></label><button "
@@ -248,7 +251,7 @@ token_answer(struct call *c, struct reply *r, struct err *e)
 	if (!link_answer(c, r, &study, call_field(c, "birth_date")))
 		return true;
 	access_answered(c, r);
-	reply_redirect(r, "/token/study");
+	reply_redirect(r, access_link_page(c));
 	return true;
 }
 

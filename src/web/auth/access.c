@@ -229,18 +229,66 @@ take_key(struct call *c, struct reply *r, struct str key, struct err *e)
 	return use_user(c, r, u.id, u.generation, e);
 }
 
+#define COOKIE_ROOM 40
+
 static const char *
-cookie_name(const struct call *c, bool link)
+cookie_name(const struct call *c)
 {
-	if (link)
-		return c->secure ? "__Host-fileroom-link" : "fileroom-link";
 	return c->secure ? "__Host-fileroom" : "fileroom";
+}
+
+/* Of the link with this name; "" for what begins all of them. */
+static void
+link_cookie_name(const struct call *c, const char *link, char out[COOKIE_ROOM])
+{
+	snprintf(out, COOKIE_ROOM, "%s-link-%s", cookie_name(c), link);
+}
+
+/* The name of the link that the request is about. */
+static bool
+link_asked(const struct call *c, char out[LINK_NAME])
+{
+	struct str s;
+
+	if (!(c->route->flags & ROUTE_LINK))
+		return false;
+	if (route_param(c->route, "study") >= 0) {
+		link_name(call_param(c, "study"), out);
+		return true;
+	}
+	s = call_param(c, "link");
+	return s.n == LINK_NAME - 1 && str_copy(out, LINK_NAME, s);
+}
+
+static struct str
+link_cookie(const struct call *c)
+{
+	char link[LINK_NAME], name[COOKIE_ROOM];
+
+	if (!link_asked(c, link))
+		return str_of(NULL, 0);
+	link_cookie_name(c, link, name);
+	return call_cookie(c, name);
+}
+
+/* Has the browser the cookie of some link? */
+static bool
+has_link_cookie(const struct call *c)
+{
+	struct str rest = call_header(c, "Cookie"), name, value;
+	char begins[COOKIE_ROOM];
+
+	link_cookie_name(c, "", begins);
+	while (call_next_cookie(&rest, &name, &value))
+		if (str_starts(name, str_from(begins)))
+			return true;
+	return false;
 }
 
 static bool
 take_cookie(struct call *c, struct reply *r, struct err *e)
 {
-	struct str cookie = call_cookie(c, cookie_name(c, false));
+	struct str cookie = call_cookie(c, cookie_name(c));
 	struct viewer *v = &c->viewer;
 
 	if (cookie.p == NULL || !visit_find(c->web->guard, cookie, &v->visit) ||
@@ -342,14 +390,16 @@ access_may(const struct call *c, unsigned right)
 static bool
 refuse_nobody(struct call *c, struct reply *r)
 {
-	if (c->viewer.kind != VIEWER_NOBODY) {
+	bool link = c->route->demand & DEMAND_LINK;
+
+	if (!link && c->viewer.kind != VIEWER_NOBODY) {
 		reply_refuse(r, 403, "denied", "this is not allowed to you");
 		return false;
 	}
 	/* A patient has no account to log in with. */
-	if (c->route->flags & ROUTE_LINK &&
-	    call_cookie(c, cookie_name(c, true)).p != NULL) {
-		reply_refuse(r, 401, "link_ended",
+	if (link || (c->route->flags & ROUTE_LINK && has_link_cookie(c))) {
+		reply_refuse(r, c->viewer.kind == VIEWER_NOBODY ? 401 : 403,
+		    "link_ended",
 		    "Your visit has ended. Open your link again.");
 		return false;
 	}
@@ -405,23 +455,41 @@ access_asks(struct call *c)
 static void
 refuse_unanswered(struct call *c, struct reply *r)
 {
+	const char *page = access_link_page(c);
+
 	if (c->route->flags & ROUTE_PAGE && c->method == METHOD_GET)
-		reply_redirect(r, "/token/study");
+		reply_redirect(r, page);
 	else
 		reply_refuse(r, 403, "question",
-		    "first answer what the link asks, at /token/study");
+		    "first answer what the link asks, at %s", page);
 }
 
-/* As who came by a link, if he did; it must be open still. */
+const char *
+access_link_page(struct call *c)
+{
+	char link[LINK_NAME];
+	const char *page;
+
+	link_name(str_from(c->viewer.visit.study), link);
+	page = arena_printf(&c->arena, "/token/study/%s", link);
+	return page != NULL ? page : "/";
+}
+
+/* As who came by the link that the request is about, if he did; it must be open
+ * still. The cookie of another link opens nothing, also under this name. */
 static bool
 take_link(struct call *c, struct reply *r, struct err *e)
 {
-	struct str cookie = call_cookie(c, cookie_name(c, true));
+	char asked[LINK_NAME], is[LINK_NAME];
+	struct str cookie = link_cookie(c);
 	struct visit v;
 	struct token_study t;
 
-	if (!(c->route->flags & ROUTE_LINK) || cookie.p == NULL ||
+	if (!link_asked(c, asked) || cookie.p == NULL ||
 	    !visit_find(c->web->guard, cookie, &v) || v.user != 0)
+		return false;
+	link_name(str_from(v.study), is);
+	if (strcmp(is, asked) != 0)
 		return false;
 	reply_clear(r);
 	if (!link_open(c, r, str_from(v.link), &t)) {
@@ -451,24 +519,79 @@ access_admit(struct call *c, struct reply *r, struct err *e)
 	       take_link(c, r, e);
 }
 
+/* A link is followed from a mail: a strict cookie would not come with the page
+ * it leads to. */
 static void
-set_cookie(struct call *c, struct reply *r, const char *value, bool link)
+set_cookie(struct call *c, struct reply *r, const char *name, const char *value)
 {
+	bool link = strcmp(name, cookie_name(c)) != 0;
 	char text[256];
 
-	/* A link is followed from a mail: a strict cookie would not come with
-	 * the page it leads to. */
 	snprintf(text, sizeof(text), "%s=%s; Path=/; HttpOnly; SameSite=%s%s%s",
-	    cookie_name(c, link), value, link ? "Lax" : "Strict",
-	    c->secure ? "; Secure" : "", value[0] == '\0' ? "; Max-Age=0" : "");
+	    name, value, link ? "Lax" : "Strict", c->secure ? "; Secure" : "",
+	    value[0] == '\0' ? "; Max-Age=0" : "");
 	reply_header(r, "Set-Cookie", text);
 }
 
-static void
-enter(struct call *c, struct reply *r, struct visit *v)
+struct kept_link {
+	struct str value;
+	char name[COOKIE_ROOM];
+	int64_t seen_ms;
+};
+
+/* What a request may carry of them, and how many go with one answer. */
+#define LINKS_MET  64
+#define LINKS_GONE 8
+
+/* The cookies of other links than own. */
+static size_t
+other_links(struct call *c, const char *own, struct kept_link *out)
 {
-	bool link = v->user == 0;
-	struct str before = call_cookie(c, cookie_name(c, link));
+	struct str rest = call_header(c, "Cookie"), name, value;
+	char begins[COOKIE_ROOM];
+	size_t n = 0;
+
+	link_cookie_name(c, "", begins);
+	while (n < LINKS_MET && call_next_cookie(&rest, &name, &value)) {
+		if (!str_starts(name, str_from(begins)) ||
+		    str_eq_text(name, own) ||
+		    name.n != strlen(begins) + LINK_NAME - 1)
+			continue;
+		(void)str_copy(out[n].name, COOKIE_ROOM, name);
+		out[n].value = value;
+		out[n++].seen_ms = visit_seen_ms(c->web->guard, value);
+	}
+	return n;
+}
+
+/* Room for another: takes back the cookies of visits that are over, and, as far
+ * as there are too many, of those that were here longest ago. */
+static void
+tidy_links(struct call *c, struct reply *r, const char *own)
+{
+	struct kept_link *links =
+	    arena_array(&c->arena, LINKS_MET, sizeof(*links));
+	size_t n, i, oldest;
+	int gone;
+
+	n = links != NULL ? other_links(c, own, links) : 0;
+	for (gone = 0; n > 0 && gone < LINKS_GONE; gone++) {
+		for (oldest = 0, i = 1; i < n; i++)
+			if (links[i].seen_ms < links[oldest].seen_ms)
+				oldest = i;
+		if (links[oldest].seen_ms > 0 && n < LINKS)
+			return;
+		visit_end(c->web->guard, links[oldest].value);
+		set_cookie(c, r, links[oldest].name, "");
+		links[oldest] = links[--n];
+	}
+}
+
+/* name: of the cookie. */
+static void
+enter(struct call *c, struct reply *r, struct visit *v, const char *name)
+{
+	struct str before = call_cookie(c, name);
 	char cookie[VISIT_TOKEN];
 
 	if (before.p != NULL)
@@ -477,10 +600,21 @@ enter(struct call *c, struct reply *r, struct visit *v)
 	str_printable(
 	    v->browser, sizeof(v->browser), call_header(c, "User-Agent"));
 	visit_begin(c->web->guard, v, cookie);
-	set_cookie(c, r, cookie, link);
+	set_cookie(c, r, name, cookie);
 	explicit_bzero(cookie, sizeof(cookie));
 	c->viewer.visit = *v;
 	c->viewer.by = BY_COOKIE;
+}
+
+static void
+enter_link(struct call *c, struct reply *r, struct visit *v)
+{
+	char link[LINK_NAME], name[COOKIE_ROOM];
+
+	link_name(str_from(v->study), link);
+	link_cookie_name(c, link, name);
+	tidy_links(c, r, name);
+	enter(c, r, v, name);
 }
 
 void
@@ -494,7 +628,7 @@ access_enter(struct call *c, struct reply *r, const struct user *u)
 	/* Those in memory may be older. */
 	guard_forget(c->web->guard);
 	user_came(c->store, u->id, clock_utc_ms());
-	enter(c, r, &v);
+	enter(c, r, &v, cookie_name(c));
 	c->viewer.kind = VIEWER_USER;
 	c->viewer.user = *u;
 }
@@ -507,7 +641,7 @@ access_enter_link(
 
 	(void)str_copy(v.study, sizeof(v.study), str_from(study));
 	(void)str_copy(v.link, sizeof(v.link), token);
-	enter(c, r, &v);
+	enter_link(c, r, &v);
 	c->viewer.kind = VIEWER_LINK;
 }
 
@@ -520,15 +654,15 @@ access_answered(struct call *c, struct reply *r)
 
 	(void)str_copy(v.study, sizeof(v.study), str_from(was->study));
 	(void)str_copy(v.link, sizeof(v.link), str_from(was->link));
-	enter(c, r, &v);
+	enter_link(c, r, &v);
 }
 
 void
 access_leave(struct call *c, struct reply *r)
 {
-	struct str cookie = call_cookie(c, cookie_name(c, false));
+	struct str cookie = call_cookie(c, cookie_name(c));
 
 	if (cookie.p != NULL)
 		visit_end(c->web->guard, cookie);
-	set_cookie(c, r, "", false);
+	set_cookie(c, r, cookie_name(c), "");
 }

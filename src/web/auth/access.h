@@ -43,9 +43,14 @@ bool access_password(struct call *c, struct reply *r, struct str name,
 void access_failed(struct call *c, const char *who, const char *why);
 /* Begin a visit and give the browser its cookie. */
 void access_enter(struct call *c, struct reply *r, const struct user *u);
-/* The same by a patient's link, which has a cookie of its own. */
+/* The same by a patient's link. Each has a cookie of its own, for what is asked
+ * of its study; of more than LINKS in one browser those are left that were used
+ * last. */
+#define LINKS 24
 void access_enter_link(
     struct call *c, struct reply *r, const char *study, struct str token);
+/* The page of the link that the viewer came by. */
+const char *access_link_page(struct call *c);
 /* Is the link's question still to be answered? */
 bool access_asks(struct call *c);
 /* It was answered: the visit goes on under another cookie. */

@@ -471,6 +471,20 @@ visit_find(struct guard *g, struct str cookie, struct visit *out)
 	return found;
 }
 
+int64_t
+visit_seen_ms(struct guard *g, struct str cookie)
+{
+	int64_t now = clock_utc_ms(), seen = 0;
+	struct kept_visit *at;
+
+	mutex_lock(&g->lock);
+	at = visit_at(g, cookie);
+	if (at != NULL && !over(&at->visit, now))
+		seen = at->visit.seen_ms;
+	mutex_unlock(&g->lock);
+	return seen;
+}
+
 void
 visit_end(struct guard *g, struct str cookie)
 {

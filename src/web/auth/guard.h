@@ -67,6 +67,9 @@ void visit_failed(struct guard *, const char *who, const char *why,
     const char *address, struct str browser);
 /* Counts as a request. False: unknown, or too long ago. */
 bool visit_find(struct guard *, struct str cookie, struct visit *out);
+/* When it last was here, UTC, which does not count as a request; 0: unknown, or
+ * too long ago. */
+int64_t visit_seen_ms(struct guard *, struct str cookie);
 void visit_end(struct guard *, struct str cookie);
 /* All of a user but the one with this name (or NULL). */
 void visit_end_all(struct guard *, int64_t user, const char *but);

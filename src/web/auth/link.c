@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "dicom/value.h"
 #include "web/auth/access.h"
+#include "web/auth/secret.h"
 #include "web/http/inside.h"
 
 #define DAY_ROOM 9
@@ -101,6 +102,17 @@ link_until(struct call *c, const struct token_study *t, int64_t *until_ms,
 	if (*until_ms < 1)
 		*until_ms = 1;
 	return true;
+}
+
+void
+link_name(struct str study, char out[LINK_NAME])
+{
+	uint8_t hash[32];
+	int i;
+
+	secret_hash(study, hash);
+	for (i = 0; i < (LINK_NAME - 1) / 2; i++)
+		snprintf(out + 2 * i, 3, "%02x", hash[i]);
 }
 
 bool

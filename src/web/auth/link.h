@@ -9,6 +9,11 @@
 #include "store/table/token.h"
 #include "web/http/call.h"
 
+/* What names a link in its cookie's name and its page's address, where neither
+ * token nor study is to stand: so that several are open side by side. */
+#define LINK_NAME 17
+void link_name(struct str study, char out[LINK_NAME]);
+
 /* The study of a token that is open now, and until when (0: for ever). False:
  * the reply says why not; unknown tokens count as failures of the address. */
 bool link_open(

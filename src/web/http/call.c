@@ -17,18 +17,31 @@ call_header(const struct call *c, const char *name)
 }
 
 /* RFC 6265: "a=1; b=2". Ours are of plain characters, without quotes. */
+bool
+call_next_cookie(struct str *rest, struct str *name, struct str *value)
+{
+	struct str part;
+
+	while (rest->p != NULL && str_split(rest, ';', &part)) {
+		part = str_trim(part);
+		name->p = part.p;
+		name->n = str_find(part, '=');
+		if (name->n == part.n)
+			continue;
+		*value = str_of(part.p + name->n + 1, part.n - name->n - 1);
+		return true;
+	}
+	return false;
+}
+
 struct str
 call_cookie(const struct call *c, const char *name)
 {
-	struct str rest = call_header(c, "Cookie"), part;
-	size_t n = strlen(name);
+	struct str rest = call_header(c, "Cookie"), is, value;
 
-	while (rest.p != NULL && str_split(&rest, ';', &part)) {
-		part = str_trim(part);
-		if (part.n > n && part.p[n] == '=' &&
-		    memcmp(part.p, name, n) == 0)
-			return str_of(part.p + n + 1, part.n - n - 1);
-	}
+	while (call_next_cookie(&rest, &is, &value))
+		if (str_eq_text(is, name))
+			return value;
 	return str_of(NULL, 0);
 }
 

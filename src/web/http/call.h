@@ -68,6 +68,8 @@ struct call {
 /* Empty with a NULL p when it is not there. */
 struct str call_header(const struct call *c, const char *name);
 struct str call_cookie(const struct call *c, const char *name);
+/* One after the other of what the header Cookie says. */
+bool call_next_cookie(struct str *rest, struct str *name, struct str *value);
 /* Does a header that lists entity tags have this one, or "*"? Weak ones count
  * where they may (RFC 9110 8.8.3.2). */
 bool call_lists_tag(
