@@ -9,6 +9,7 @@ Nothing here is checked on the way out: a test that wants an odd length or a
 wrong order builds it with the functions below.
 """
 
+import contextlib
 import socket
 import struct
 
@@ -303,6 +304,17 @@ class Wire:
 
     def send(self, *parts):
         self.socket.sendall(b"".join(parts))
+
+    @contextlib.contextmanager
+    def in_one_write(self):
+        """What is sent within is with the peer at once, or not at all."""
+        parts = []
+        self.send = lambda *more: parts.extend(more)
+        try:
+            yield
+        finally:
+            del self.send
+        self.send(*parts)
 
     def read(self, n):
         out = b""

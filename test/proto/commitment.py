@@ -2,16 +2,19 @@
 asked is told, on the same association, a later one or a new one."""
 
 import os
+import select
 import socket
 import sqlite3
 import struct
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import dicom
 from harness.runner import equal, main, raises
 from harness.server import Server, free_port, wait_for
+from harness.sink import Sink
 
 TSAN = True
 
@@ -196,7 +199,20 @@ class Node:
         self.socket.close()
 
     def accept(self, accept_role=True, classes=None):
-        return Accepted(self.socket.accept()[0], accept_role, classes)
+        while True:
+            connection, _ = self.socket.accept()
+            poll = select.poll()
+            poll.register(connection, select.POLLRDHUP)
+            # Of a server that was killed since.
+            if not poll.poll(0):
+                return Accepted(connection, accept_role, classes)
+            connection.close()
+
+
+def archive(settings=None):
+    """A server that gives a node, which is this program, all the time it
+    needs."""
+    return Server({"dicom.timeout_s": "600", **(settings or {})})
 
 
 def job_of(server, kind, state):
@@ -208,9 +224,22 @@ def job_of(server, kind, state):
     return wait_for(look, 60, "a job %s in state %d" % (kind, state))
 
 
+def resting(server, kind, why):
+    """Waits until the job of this kind waits for its next attempt, with these
+    words as the reason, and lets it wait until it is hurried; its number."""
+    later = int(time.time() * 1000) + 50 * 60000
+    wait_for(lambda: change(
+        server, "update job set next = ? where kind = ? and state = ? and "
+        "error like ?", later, kind, WAITING, "%" + why + "%"),
+        60, "a job %s that waits: %s" % (kind, why))
+    return job_of(server, kind, WAITING)[0]
+
+
 def hurry(server, job):
     """As if the pause before the next attempt were over."""
-    server.verb("jobs", "retry", str(job))
+    change(server, "update job set next = 0 where id = ? and state = ?", job,
+           WAITING)
+    change(server, "update state set value = value + 1 where name = 'jobs'")
 
 
 def store(a, *uids):
@@ -229,9 +258,20 @@ def object_path(server, uid):
 
 
 def rows(server, sql, *args):
-    db = sqlite3.connect(os.path.join(server.data, "fileroom.db"), timeout=60)
+    db = sqlite3.connect(os.path.join(server.data, "fileroom.db"), timeout=120)
     try:
         return db.execute(sql, args).fetchall()
+    finally:
+        db.close()
+
+
+def change(server, sql, *args):
+    """How many rows it changed."""
+    db = sqlite3.connect(os.path.join(server.data, "fileroom.db"),
+                         timeout=120)
+    try:
+        with db:
+            return db.execute(sql, args).rowcount
     finally:
         db.close()
 
@@ -245,7 +285,7 @@ WAITING, RUNNING, DONE, FAILED = range(4)
 
 
 def t_on_the_same_association():
-    with Server() as server, associate(server) as a:
+    with archive() as server, associate(server) as a:
         store(a, "1.2.7.1", "1.2.7.2")
         equal(ask(a, "1.2.9.1", ["1.2.7.1", "1.2.7.2"]), 0)
         got = event(a)
@@ -256,7 +296,7 @@ def t_on_the_same_association():
 
 
 def t_failures_of_each_kind():
-    with Server() as server, associate(server) as a:
+    with archive() as server, associate(server) as a:
         store(a, "1.2.7.1", "1.2.7.2", "1.2.7.3", "1.2.7.4")
         path = object_path(server, "1.2.7.3")
         with open(path, "r+b") as f:
@@ -276,7 +316,7 @@ def t_failures_of_each_kind():
 
 def t_every_syntax():
     for syntax in (dicom.EXPLICIT_LITTLE, dicom.EXPLICIT_BIG):
-        with Server() as server:
+        with archive() as server:
             with associate(server, [(COMMITMENT, [syntax])]) as a:
                 def one(uid):
                     body = dicom.dataset([(0x00081150, "UI", dicom.CT),
@@ -298,7 +338,7 @@ def t_every_syntax():
 
 def t_what_is_refused():
     good = information("1.2.9.1", ["1.2.7.1"])
-    with Server() as server, associate(server) as a:
+    with archive() as server, associate(server) as a:
         equal(ask(a, "1.2.9.1", ["1.2.7.1"], instance="1.2.3"), 0x0112)
         equal(ask(a, "1.2.9.1", ["1.2.7.1"], action=2), 0x0123)
         equal(ask(a, None, None, data=b""), 0x0115)
@@ -326,7 +366,7 @@ def t_what_is_refused():
 
 def t_ten_thousand():
     uids = ["1.2.7.%d" % n for n in range(10000)]
-    with Server() as server, associate(server, timeout=120) as a:
+    with archive() as server, associate(server, timeout=120) as a:
         store(a, "1.2.7.77")
         equal(ask(a, "1.2.9.1", uids), 0)
         got = event(a)
@@ -336,14 +376,14 @@ def t_ten_thousand():
 
 
 def t_twice_in_the_list():
-    with Server() as server, associate(server) as a:
+    with archive() as server, associate(server) as a:
         store(a, "1.2.7.1")
         equal(ask(a, "1.2.9.1", ["1.2.7.1", "1.2.7.1", "1.2.7.1"]), 0)
         equal(event(a).good, ["1.2.7.1"])
 
 
 def t_asked_again_answered_again():
-    with Server() as server, associate(server) as a:
+    with archive() as server, associate(server) as a:
         for missing in ({"1.2.7.1": 0x0112}, {}):
             equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
             equal(event(a).failed, missing)
@@ -352,7 +392,7 @@ def t_asked_again_answered_again():
 
 def t_one_after_the_other():
     """One report is under way at a time, the next follows its answer."""
-    with Server() as server, associate(server) as a:
+    with archive() as server, associate(server) as a:
         store(a, "1.2.7.1")
         equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
         first = event(a, answer=False)
@@ -365,7 +405,7 @@ def t_one_after_the_other():
 
 def t_while_requests_wait():
     """A peer that sends two requests at once gets both answers first."""
-    with Server() as server, associate(server) as a:
+    with archive() as server, associate(server) as a:
         store(a, "1.2.7.1")
         context = a.context_for(COMMITMENT)
         a.send(*[dicom.p_data(dicom.pdv(
@@ -381,7 +421,7 @@ def t_while_requests_wait():
 
 
 def t_on_a_later_association():
-    with Server() as server:
+    with archive() as server:
         with associate(server) as a:
             store(a, "1.2.7.1")
             equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
@@ -412,7 +452,7 @@ def t_not_answered_told_again():
         equal(a.echo(), 0)
 
     for how in (release, abort, refuse):
-        with Server() as server:
+        with archive() as server:
             with associate(server) as a:
                 equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
                 how(a, event(a, answer=False))
@@ -423,13 +463,13 @@ def t_not_answered_told_again():
 def t_roles():
     """Only who may be SCU can ask; an SCP is not told anything."""
     user = dicom.user_information(more=dicom.role(COMMITMENT, False, True))
-    with Server() as server, associate(server, user=user) as a:
+    with archive() as server, associate(server, user=user) as a:
         equal(a.accepted["items"][0x54],
               [struct.pack(">H", len(COMMITMENT)) + COMMITMENT.encode()
                + b"\0\1"])
         equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0x0211)
     user = dicom.user_information(more=dicom.role(COMMITMENT, True, True))
-    with Server() as server, associate(server, user=user) as a:
+    with archive() as server, associate(server, user=user) as a:
         assert a.accepted["items"][0x54][0].endswith(b"\1\1")
         equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
         event(a)
@@ -437,7 +477,7 @@ def t_roles():
 
 def t_stray_answers():
     """An answer to nothing is no reason to believe anything."""
-    with Server() as server, associate(server) as a:
+    with archive() as server, associate(server) as a:
         equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
         got = event(a, answer=False)
         got.message += 1
@@ -446,8 +486,9 @@ def t_stray_answers():
         equal(told(server, "1.2.9.1"), [(0,)])
 
 
-def report(a, transaction, good=(), failed=(), kind=1, instance=WELL_KNOWN):
-    """We as another archive: the status of the answer to our report."""
+def send_report(a, transaction, good=(), failed=(), kind=1,
+                instance=WELL_KNOWN):
+    """We as another archive."""
     data = dicom.element(0x00081195, "UI", transaction, SYNTAX)
     if failed:
         data += sequence(0x00081198, [reference(u, reason=r)
@@ -458,12 +499,17 @@ def report(a, transaction, good=(), failed=(), kind=1, instance=WELL_KNOWN):
         (0x0002, COMMITMENT), (0x0100, N_EVENT_REPORT),
         (0x0110, a.next_message()), (0x0800, 0), (0x1000, instance),
         (0x1002, kind)]), data)
+
+
+def report(a, *args, **more):
+    """The status of the answer to our report."""
+    send_report(a, *args, **more)
     return a.response()[0]
 
 
 def t_reports_nobody_asked_for():
     user = dicom.user_information(more=dicom.role(COMMITMENT, False, True))
-    with Server() as server, associate(server, user=user) as a:
+    with archive() as server, associate(server, user=user) as a:
         equal(report(a, "1.2.9.1", ["1.2.7.1"]), 0x0115)
         equal(report(a, "1.2.9.1", ["1.2.7.1"], kind=3), 0x0113)
         equal(report(a, "1.2.9.1", ["1.2.7.1"], instance="1.2"), 0x0112)
@@ -473,7 +519,7 @@ def t_reports_nobody_asked_for():
 
 def t_released_at_once():
     """The node is called, under the title that it used, with our role."""
-    with Server() as server, Node(server) as node:
+    with archive() as server, Node(server) as node:
         with associate(server, called="FILEROOM_TE") as a:
             store(a, "1.2.7.1")
             equal(ask(a, "1.2.9.1", ["1.2.7.1", "1.2.7.2"]), 0)
@@ -488,16 +534,26 @@ def t_released_at_once():
 
 
 def t_no_second_call_when_told():
-    with Server() as server, Node(server) as node, associate(server) as a:
+    """The job's turn comes after that, for another has the only place."""
+    with archive({"dicom.max_outgoing": "1"}) as server, \
+            Node(server) as node, \
+            Sink(lambda number, uid: "stall") as sink, \
+            associate(server) as a:
+        store(a, "1.2.7.1")
+        server.verb("node", "add", "BUSY", "127.0.0.1", str(sink.port))
+        server.verb("send", "BUSY", "1.2.3")
+        assert sink.begun.wait(60)
         equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
         event(a)
+        wait_for(lambda: told(server, "1.2.9.1") == [(1,)])
+        sink.close()
         job_of(server, "report", DONE)
         node.socket.settimeout(0)
         raises(BlockingIOError, node.socket.accept)
 
 
 def t_a_node_that_ignores_roles():
-    with Server() as server, Node(server) as node:
+    with archive() as server, Node(server) as node:
         with associate(server) as a:
             equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
         with node.accept(accept_role=False) as a:
@@ -507,7 +563,7 @@ def t_a_node_that_ignores_roles():
 
 
 def t_killed_before_the_report():
-    with Server() as server, Node(server) as node:
+    with archive() as server, Node(server) as node:
         with associate(server) as a:
             store(a, "1.2.7.1")
             equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
@@ -521,15 +577,14 @@ def t_killed_before_the_report():
 
 def t_killed_before_the_answer():
     """The report was sent and the answer never noted: it comes again."""
-    with Server() as server, Node(server) as node:
+    with archive() as server, Node(server) as node:
         with associate(server) as a:
             equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
         with node.accept() as a:
             event(a, answer=False)
             server.kill()
         server.start()
-        (job, _), = rows(server, "select id, state from job")
-        wait_for(lambda: rows(server, "select state from job") == [(WAITING,)])
+        job = resting(server, "report", "the answer to the report")
         # It is not told at once, as the answer may still be on its way.
         with associate(server) as a:
             equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
@@ -540,17 +595,16 @@ def t_killed_before_the_answer():
 
 
 def t_unreachable_then_there():
-    with Server() as server:
+    with archive() as server:
         port = free_port()
         with Node(server, port=port):
             pass
         with associate(server) as a:
             equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
-        wait_for(lambda: rows(server, "select error from job where error "
-                              "like '%PARROT%'"), 60, "an attempt")
+        job = resting(server, "report", "PARROT")
         server.verb("node", "delete", "PARROT")
         with Node(server, port=port) as node:
-            hurry(server, job_of(server, "report", WAITING)[0])
+            hurry(server, job)
             with node.accept() as a:
                 event(a)
                 a.until_released()
@@ -559,31 +613,29 @@ def t_unreachable_then_there():
 
 def t_a_node_that_will_not_hear():
     """It is not called in vain for ever, and its other jobs do not wait."""
-    with Server() as server, Node(server) as node:
+    with archive() as server, Node(server) as node:
         with associate(server) as a:
             equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
         with node.accept() as a:
             event(a, status=0x0110)
             a.until_released()
-        wait_for(lambda: rows(server, "select error from job where error "
-                              "like '%0110%'"), 60, "the refusal")
-        hurry(server, job_of(server, "report", WAITING)[0])
+        hurry(server, resting(server, "report", "0110"))
         with node.accept(classes=[]) as a:
             try:
                 a.until_released()
             except dicom.Aborted:
                 pass
-        wait_for(lambda: rows(server, "select error from job where error "
-                              "like '%offers none%'"), 60, "the refusal")
+        job = resting(server, "report", "offers none")
         with associate(server) as a:
             event(a)
-        hurry(server, job_of(server, "report", WAITING)[0])
+        wait_for(lambda: told(server, "1.2.9.1") == [(1,)])
+        hurry(server, job)
         job_of(server, "report", DONE)
 
 
 def t_an_unknown_caller():
     """Nobody can be called: the job says so, the next association hears."""
-    with Server() as server:
+    with archive() as server:
         with associate(server) as a:
             equal(ask(a, "1.2.9.1", ["1.2.7.1"]), 0)
         error = job_of(server, "report", FAILED)[1]
@@ -626,23 +678,27 @@ def answer_action(a, number, message, status=0):
 
 
 def t_asking_another_on_the_same_association():
-    with Server() as server, Node(server) as node:
+    with archive() as server, Node(server) as node:
         a, number, message, transaction, uids = send_committed(server, node)
         equal(sorted(uids), ["1.2.7.1", "1.2.7.2"])
-        answer_action(a, number, message)
-        equal(report(a, transaction, uids), 0)
+        with a.in_one_write():
+            answer_action(a, number, message)
+            send_report(a, transaction, uids)
+        equal(a.response()[0], 0)
         a.until_released()
         job_of(server, "commit", DONE)
 
 
 def t_asking_for_what_has_arrived():
     """One was refused: the others are committed to all the same."""
-    with Server() as server, Node(server) as node:
+    with archive() as server, Node(server) as node:
         a, number, message, transaction, uids = send_committed(
             server, node, but=("1.2.7.1",))
         equal(uids, ["1.2.7.2"])
-        answer_action(a, number, message)
-        equal(report(a, transaction, uids), 0)
+        with a.in_one_write():
+            answer_action(a, number, message)
+            send_report(a, transaction, uids)
+        equal(a.response()[0], 0)
         a.until_released()
         job_of(server, "commit", DONE)
         assert "1 of 2 were not sent" in job_of(server, "send", FAILED)[1]
@@ -650,7 +706,7 @@ def t_asking_for_what_has_arrived():
 
 def t_asking_another_that_calls_back():
     user = dicom.user_information(more=dicom.role(COMMITMENT, False, True))
-    with Server() as server, Node(server) as node:
+    with archive() as server, Node(server) as node:
         a, number, message, transaction, uids = send_committed(server, node)
         answer_action(a, number, message)
         with associate(server, user=user, calling="OTHER") as other:
@@ -670,20 +726,20 @@ def t_asking_another_that_calls_back():
 
 
 def t_asking_another_that_refuses():
-    with Server() as server, Node(server) as node:
+    with archive() as server, Node(server) as node:
         a, number, message, _, _ = send_committed(server, node)
         answer_action(a, number, message, 0x0122)
         a.until_released()
         assert "0122" in job_of(server, "commit", FAILED)[1]
-    with Server() as server, Node(server) as node:
+    with archive() as server, Node(server) as node:
         a, _, _, _, _ = send_committed(server, node)
         a.abort()
-        job, error = job_of(server, "commit", WAITING)
-        wait_for(lambda: "PARROT" in job_of(server, "commit", WAITING)[1])
-        hurry(server, job)
+        hurry(server, resting(server, "commit", "PARROT"))
         a, number, message, transaction, uids = read_action(node.accept())
-        answer_action(a, number, message)
-        equal(report(a, transaction, uids), 0)
+        with a.in_one_write():
+            answer_action(a, number, message)
+            send_report(a, transaction, uids)
+        equal(a.response()[0], 0)
         a.until_released()
         job_of(server, "commit", DONE)
 
@@ -691,20 +747,14 @@ def t_asking_another_that_refuses():
 def t_asking_another_that_says_nothing():
     """Its day is over: nothing is committed. Meanwhile killed and begun
     again, it still waits for the same answer."""
-    with Server() as server, Node(server) as node:
+    with archive() as server, Node(server) as node:
         a, number, message, transaction, uids = send_committed(server, node)
         answer_action(a, number, message)
         server.kill()
         a.close()
         server.start()
-        job, error = job_of(server, "commit", WAITING)
-        wait_for(lambda: "for the answer" in job_of(
-            server, "commit", WAITING)[1])
-        db = sqlite3.connect(os.path.join(server.data, "fileroom.db"),
-                             timeout=120)
-        with db:
-            db.execute("update commitment set asked = asked - 86400000")
-        db.close()
+        job = resting(server, "commit", "for the answer")
+        change(server, "update commitment set asked = asked - 86400000")
         hurry(server, job)
         error = job_of(server, "commit", FAILED)[1]
         assert "no answer within 24 h" in error, error
