@@ -30,7 +30,7 @@ struct get {
 };
 
 /* After the server has said that it stops: for what is under way. */
-#define STOP_GRACE_MS 1000
+#define STOP_GRACE_MS 2000
 
 static bool
 serves(struct str abstract)

@@ -941,10 +941,14 @@ scp_stop(struct scp *s)
 {
 	struct lot *lot;
 
+	/* Whoever finds the port closed finds that retrievals end. */
+	mutex_lock(&s->lock);
+	s->stopping = true;
+	mutex_unlock(&s->lock);
 	door_close(&s->plain);
 	door_close(&s->secure);
 	mutex_lock(&s->lock);
-	s->stopping = s->closing = true;
+	s->closing = true;
 	lot = s->lot;
 	s->lot = NULL;
 	mutex_unlock(&s->lock);

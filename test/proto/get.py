@@ -3,16 +3,16 @@ cancelling."""
 
 import glob
 import os
-import socket
 import struct
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import dicom
 from harness.runner import equal, main
-from harness.server import Server, wait_for
+from harness.server import Server
 
 TSAN = True
 
@@ -342,40 +342,49 @@ def t_peer_leaves():
             equal(len(get(a, "STUDY", {STUDY: "6.4"})[2]), 30)
 
 
-def closed(port):
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) != 0
-
-
 def t_stop_of_the_server():
     """It does not wait for a peer that says nothing; one that answers is told
     how many it got."""
-    with Server({"dicom.timeout_s": "60"}) as server:
-        put(server, objects("6.5", 30))
+    total, errors = 300, []
+    with Server({"dicom.timeout_s": "600"}) as server:
+        put(server, objects("6.5", total))
         identifier = dicom.dataset(
             [(LEVEL, "CS", "STUDY"), (STUDY, "UI", "6.5")])
+
+        def stop():
+            try:
+                server.stop()
+            except BaseException as e:  # pylint: disable=broad-except
+                errors.append(e)
+
+        stopper = threading.Thread(target=stop, daemon=True)
         silent, good = associate(server), associate(server)
         silent.query(dicom.GET_STUDY, dicom.C_GET, identifier)
         silent.read_message()
         good.query(dicom.GET_STUDY, dicom.C_GET, identifier)
-        number, values, _ = good.read_message()
-        stopper = threading.Thread(target=server.stop)
-        stopper.start()
-        wait_for(lambda: closed(server.dicom_port))
-        while struct.unpack("<H", values[0x0100])[0] == dicom.C_STORE:
+        served = 0
+        while True:
+            number, values, _ = good.read_message()
+            if 0x0900 in values:
+                status = struct.unpack("<H", values[0x0900])[0]
+                if status != 0xFF00:
+                    break
+                continue
+            served += 1
+            if served == 2:
+                stopper.start()
+            # The last one would come after half a minute, and each answer
+            # is there in good time.
+            time.sleep(0.1 if served > 2 else 0)
             good.send_message(number, dicom.command(
                 [(0x0100, dicom.C_STORE | dicom.RSP),
                  (0x0120, struct.unpack("<H", values[0x0110])[0]),
                  (0x0800, dicom.NO_DATA), (0x0900, 0)]))
-            number, values, _ = good.read_message()
-            while struct.unpack("<H", values[0x0900])[0] == 0xFF00 if \
-                    0x0900 in values else False:
-                number, values, _ = good.read_message()
-        equal(struct.unpack("<H", values[0x0900])[0], 0xB000)
-        done, failed, _ = counts(values)
-        equal(done + failed, 30)
-        assert done >= 1 and failed >= 1, (done, failed)
+        equal(status, 0xB000)
+        equal(counts(values), (served, total - served, 0))
+        assert served < total, served
         stopper.join()
+        equal(errors, [])
         assert "broken off" not in server.log()
         silent.until_closed()
         silent.close()
