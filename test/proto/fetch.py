@@ -19,6 +19,8 @@ TSAN = True
 STUDY, DATE, TIME = 0x0020000D, 0x00080020, 0x00080030
 COUNT, CLASSES, MODALITIES = 0x00201208, 0x00080062, 0x00080061
 LEVEL = 0x00080052
+# For what is work, and not one answer.
+LONG = 240
 
 
 def put(server, studies, images=3):
@@ -166,10 +168,10 @@ def t_killed_and_started_again():
         put(there, 60, 4)
         pair(there, here)
         here.verb("fetch", "THERE")
-        wait_for(lambda: here.log() and len(have(here)) >= 5, 60, "the first")
+        wait_for(lambda: len(have(here)) >= 5, LONG, "the first")
         here.kill()
         here.start()
-        wait_for(lambda: len(have(here)) >= 20, 60, "some more")
+        wait_for(lambda: len(have(here)) >= 20, LONG, "some more")
         there.kill()
         there.start()
 
@@ -179,7 +181,7 @@ def t_killed_and_started_again():
                 here.run("jobs", "retry", "1")
             return state == "done"
 
-        wait_for(over, 60, "the end of the job")
+        wait_for(over, LONG, "the end of the job")
         equal(have(here), {"1.9.%d" % i: 4 for i in range(60)})
 
 
