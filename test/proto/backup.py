@@ -198,6 +198,28 @@ def t_damage_is_an_exit_status():
             "check", "--data", e("new")).stdout
 
 
+def t_another_archive_keeps_out():
+    """A new archive where a lost one stood, and the backup goes on by the
+    clock."""
+    with Server() as server, Elsewhere() as e:
+        fill(server, e, studies=1, count=2)
+        server.verb("node", "add", "KEPT", "127.0.0.1", "104")
+        server.verb("backup", e("b"))
+        with Server() as new:
+            fill(new, e, studies=1, count=1)
+            for more in ([], ["--prune"]):
+                done = new.run("backup", e("b"), *more)
+                equal(done.returncode, 1)
+                assert "backup of another archive" in done.stderr, done.stderr
+        e.run("restore", e("b"), "--data", e("back"))
+        assert "KEPT" in e.run("node", "list", "--data", e("back")).stdout
+        assert "2 objects checked, all is well" in e.run(
+            "check", "--data", e("back")).stdout
+        # What was restored is the same archive.
+        e.run("backup", e("b"), "--data", e("back"))
+        server.verb("backup", e("b"), "--prune")
+
+
 def t_refused():
     with Server() as server, Elsewhere() as e:
         fill(server, e, studies=1, count=1)

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/os.h"
+#include "store/backup/lineage.h"
 #include "store/backup/manifest.h"
 #include "store/backup/prune.h"
 #include "store/backup/rows.h"
@@ -424,7 +425,7 @@ store_backup(struct store *s, const char *folder,
 	ok = (size_t)snprintf(b.part, sizeof(b.part), "%s/tmp/database",
 		 folder) < sizeof(b.part) - 100 ||
 	     fail(e, ERR_USAGE, "the path of the folder is too long");
-	ok = ok && take_target(&b, e);
+	ok = ok && take_target(&b, e) && lineage_check(s, b.dir, folder, e);
 	if (ok) {
 		begin(&b);
 		ok = carry_rows(&b, e) && finish(&b, &out->pruned, e);

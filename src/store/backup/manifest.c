@@ -5,7 +5,10 @@
 
 #include "base/clock.h"
 #include "base/limit.h"
+#include "base/os.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 
 void
@@ -133,4 +136,34 @@ manifest_parse(struct str text, struct manifest *out, struct err *e)
 	}
 	return fail(e, ERR_CORRUPT,
 	    "'" MANIFEST_NAME "' is damaged: make the backup again");
+}
+
+bool
+manifest_read(int dir, const char *folder, struct manifest *out, struct err *e)
+{
+	struct buf text;
+	uint8_t *p;
+	ssize_t n = -1;
+	bool ok;
+	int fd;
+
+	fd = os->openat(dir, MANIFEST_NAME, O_RDONLY | O_NOFOLLOW, 0);
+	if (fd < 0 && errno == ENOENT)
+		return fail(e, ERR_MISSING,
+		    "there is no finished backup in '%s'", folder);
+	if (fd < 0)
+		return fail_errno(
+		    e, "cannot open '%s/" MANIFEST_NAME "'", folder);
+	buf_init(&text, 4 * MIB);
+	p = buf_space(&text, 4 * MIB);
+	if (p != NULL)
+		n = os_read_full(fd, p, 4 * MIB);
+	if (n < 0)
+		(void)fail_errno(
+		    e, "cannot read '%s/" MANIFEST_NAME "'", folder);
+	os_close(&fd);
+	buf_filled(&text, n < 0 ? 0 : (size_t)n);
+	ok = n >= 0 && manifest_parse(buf_str(&text), out, e);
+	buf_fini(&text);
+	return ok;
 }

@@ -26,5 +26,9 @@ void manifest_build(const struct manifest *m, int64_t made_ms, struct buf *out);
 /* ERR_CORRUPT; ERR_UNSUPPORTED when a newer program wrote it. */
 bool manifest_parse(
     struct str text, struct manifest *out, struct err *e) MUST_USE;
+/* That of a folder (dir, which messages call by its name); ERR_MISSING when no
+ * backup was finished there. */
+bool manifest_read(
+    int dir, const char *folder, struct manifest *out, struct err *e) MUST_USE;
 
 #endif

@@ -32,36 +32,6 @@ struct restore {
 };
 
 static bool
-read_manifest(struct restore *r, struct err *e)
-{
-	struct buf text;
-	uint8_t *p;
-	ssize_t n = -1;
-	bool ok;
-	int fd;
-
-	fd = os->openat(r->from, MANIFEST_NAME, O_RDONLY | O_NOFOLLOW, 0);
-	if (fd < 0 && errno == ENOENT)
-		return fail(e, ERR_MISSING,
-		    "there is no finished backup in '%s'", r->folder);
-	if (fd < 0)
-		return fail_errno(
-		    e, "cannot open '%s/" MANIFEST_NAME "'", r->folder);
-	buf_init(&text, 4 * MIB);
-	p = buf_space(&text, 4 * MIB);
-	if (p != NULL)
-		n = os_read_full(fd, p, 4 * MIB);
-	if (n < 0)
-		(void)fail_errno(
-		    e, "cannot read '%s/" MANIFEST_NAME "'", r->folder);
-	os_close(&fd);
-	buf_filled(&text, n < 0 ? 0 : (size_t)n);
-	ok = n >= 0 && manifest_parse(buf_str(&text), &r->manifest, e);
-	buf_fini(&text);
-	return ok;
-}
-
-static bool
 open_backup(struct restore *r, struct err *e)
 {
 	r->from = open(r->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -74,7 +44,7 @@ open_backup(struct restore *r, struct err *e)
 	    errno == EWOULDBLOCK)
 		return fail(
 		    e, ERR_DENIED, "a backup into '%s' is going on", r->folder);
-	if (!read_manifest(r, e))
+	if (!manifest_read(r->from, r->folder, &r->manifest, e))
 		return false;
 	r->files_dir = carry_folder(r->from, "files", false, e);
 	return r->files_dir >= 0;
