@@ -49,6 +49,7 @@ forget_known(struct store *s)
 {
 	mutex_lock(&s->known->lock);
 	s->known->loaded = false;
+	s->known->loaded_ms = clock_mono_ms();
 	mutex_unlock(&s->known->lock);
 }
 
@@ -221,17 +222,20 @@ node_list(struct store *s, struct arena *a, struct node **out, size_t *n,
 	return ok;
 }
 
-/* Under the lock. */
+/* Under the lock. Rows that were read since_ms, and may have changed since:
+ * what is older than what there is comes too late. */
 static void
-take_nodes(struct known_nodes *k, const struct buf *rows)
+take_nodes(struct known_nodes *k, const struct buf *rows, int64_t since_ms)
 {
+	if (since_ms < k->loaded_ms)
+		return;
 	free(k->v);
 	k->n = rows->n / sizeof(struct node);
 	k->v = must_zalloc((k->n + 1) * sizeof(*k->v));
 	if (k->n > 0)
 		memcpy(k->v, rows->p, k->n * sizeof(*k->v));
 	k->loaded = true;
-	k->loaded_ms = clock_mono_ms();
+	k->loaded_ms = since_ms;
 }
 
 static void
@@ -250,12 +254,13 @@ static bool
 refresh(struct store *s)
 {
 	struct known_nodes *k = s->known;
+	int64_t now = clock_mono_ms();
 	struct buf rows;
 	struct err e;
 	bool due, ok = true;
 
 	mutex_lock(&k->lock);
-	due = !k->loaded || clock_mono_ms() - k->loaded_ms >= REFRESH_MS;
+	due = !k->loaded || now - k->loaded_ms >= REFRESH_MS;
 	mutex_unlock(&k->lock);
 	if (!due)
 		return true;
@@ -263,7 +268,7 @@ refresh(struct store *s)
 	ok = read_nodes(s, &rows, &e);
 	if (ok) {
 		mutex_lock(&k->lock);
-		take_nodes(k, &rows);
+		take_nodes(k, &rows, now);
 		mutex_unlock(&k->lock);
 		want_names(s, &rows);
 	}

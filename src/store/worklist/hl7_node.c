@@ -58,6 +58,7 @@ run(struct store *s, commit_fn *fn, void *ctx, struct err *e)
 
 	mutex_lock(&s->hl7_known->lock);
 	s->hl7_known->loaded = false;
+	s->hl7_known->loaded_ms = clock_mono_ms();
 	mutex_unlock(&s->hl7_known->lock);
 	return ok;
 }
@@ -163,24 +164,29 @@ hl7_node_list(struct store *s, struct arena *a, struct hl7_node **out,
 	return step != DB_STEP_FAILED;
 }
 
-/* Under the lock. */
+/* Under the lock. Nodes that were read since_ms, and may have changed since:
+ * what is older than what there is comes too late. */
 static void
-take_hosts(struct hl7_known *k, const struct hl7_node *nodes, size_t n)
+take_hosts(struct hl7_known *k, const struct hl7_node *nodes, size_t n,
+    int64_t since_ms)
 {
 	size_t i;
 
+	if (since_ms < k->loaded_ms)
+		return;
 	for (i = 0; i < n; i++)
 		(void)str_copy(
 		    k->host[i], sizeof(k->host[i]), str_from(nodes[i].host));
 	k->n = n;
 	k->loaded = true;
-	k->loaded_ms = clock_mono_ms();
+	k->loaded_ms = since_ms;
 }
 
 static bool
 refresh(struct store *s)
 {
 	struct hl7_known *k = s->hl7_known;
+	int64_t now = clock_mono_ms();
 	struct hl7_node *nodes;
 	struct arena a;
 	struct err e;
@@ -188,7 +194,7 @@ refresh(struct store *s)
 	bool due, ok;
 
 	mutex_lock(&k->lock);
-	due = !k->loaded || clock_mono_ms() - k->loaded_ms >= REFRESH_MS;
+	due = !k->loaded || now - k->loaded_ms >= REFRESH_MS;
 	mutex_unlock(&k->lock);
 	if (!due)
 		return true;
@@ -196,7 +202,7 @@ refresh(struct store *s)
 	ok = hl7_node_list(s, &a, &nodes, &n, &e);
 	if (ok) {
 		mutex_lock(&k->lock);
-		take_hosts(k, nodes, n);
+		take_hosts(k, nodes, n, now);
 		mutex_unlock(&k->lock);
 	}
 	arena_fini(&a);
