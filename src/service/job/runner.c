@@ -144,31 +144,48 @@ say(const struct job *j, enum log_level level, const char *what,
 	    (long long)j->id, j->kind, j->node, left, what, more);
 }
 
+/* What is to be told of an attempt, once the queue says so, too: who reads it
+ * may act on it. */
+struct news {
+	enum log_level level;
+	char what[96];
+	const char *more;
+};
+
+static void
+set_news(struct news *n, enum log_level level, const char *what)
+{
+	*n = (struct news){.level = level, .more = ""};
+	(void)str_copy(n->what, sizeof(n->what), str_from(what));
+}
+
 /* An attempt failed: again later, or never. */
 static void
 plan(struct runner *r, const struct job_kind *kind, struct job *j,
-    bool progress, enum job_outcome outcome, const struct err *e)
+    bool progress, enum job_outcome outcome, const struct err *e,
+    struct news *news)
 {
-	char words[32], what[96];
 	size_t last = ARRAY_LEN(pauses_ms) - 1, i;
+	char words[32];
 
 	j->attempts = progress ? 1 : j->attempts + 1;
 	(void)str_copy(j->error, sizeof(j->error), str_from(e->text));
+	news->more = e->text;
 	if (outcome == JOB_OUTCOME_HOPELESS || j->attempts >= kind->attempts) {
 		j->state = JOB_FAILED;
-		snprintf(what, sizeof(what),
+		news->level = LOG_ERROR;
+		snprintf(news->what, sizeof(news->what),
 		    "failed for good after %u %s: ", j->attempts,
 		    j->attempts == 1 ? "attempt" : "attempts");
-		say(j, LOG_ERROR, what, e->text);
 		return;
 	}
 	i = j->attempts - 1 < last ? j->attempts - 1 : last;
 	j->state = JOB_WAITING;
 	j->next_ms = clock_utc_ms() + pauses_ms[i];
-	snprintf(what, sizeof(what),
+	news->level = LOG_WARNING;
+	snprintf(news->what, sizeof(news->what),
 	    "attempt %u failed, the next in %s: ", j->attempts,
 	    pause_words(pauses_ms[i], words));
-	say(j, LOG_WARNING, what, e->text);
 	if (progress)
 		return;
 	mutex_lock(&r->lock);
@@ -178,14 +195,15 @@ plan(struct runner *r, const struct job_kind *kind, struct job *j,
 
 static void
 finish(struct runner *r, struct attempt *a, const struct job_kind *kind,
-    enum job_outcome outcome, struct err *e)
+    enum job_outcome outcome, const struct err *e)
 {
 	struct job j = a->job;
-	struct err ignored;
+	struct news news;
+	struct err why;
 	bool stopped = a->cancelled || atomic_load(&a->stop);
 
 	/* The counts, as the items left them. The detail is not needed. */
-	if (!job_find(r->store, j.id, &a->arena, &j, &ignored))
+	if (!job_find(r->store, j.id, &a->arena, &j, &why))
 		j = a->job;
 	if (j.state == JOB_CANCELLED) {
 		say(&j, LOG_INFO, "cancelled", "");
@@ -195,24 +213,27 @@ finish(struct runner *r, struct attempt *a, const struct job_kind *kind,
 		j.state = JOB_DONE;
 		j.attempts++;
 		j.error[0] = '\0';
-		say(&j, LOG_INFO, "done", "");
+		set_news(&news, LOG_INFO, "done");
 	} else if (outcome == JOB_OUTCOME_LATER) {
 		j.state = JOB_WAITING;
 		j.next_ms = a->job.next_ms;
 		(void)str_copy(j.error, sizeof(j.error), str_from(e->text));
-		say(&j, LOG_INFO, "waits: ", e->text);
+		set_news(&news, LOG_INFO, "waits: ");
+		news.more = e->text;
 	} else if (stopped && outcome == JOB_OUTCOME_AGAIN) {
 		j.state = JOB_WAITING;
 		j.next_ms = clock_utc_ms();
-		say(&j, LOG_INFO, "interrupted, to be continued", "");
+		set_news(&news, LOG_INFO, "interrupted, to be continued");
 	} else {
+		set_news(&news, LOG_INFO, "");
 		plan(r, kind, &j,
-		    j.done + j.failed > a->job.done + a->job.failed, outcome,
-		    e);
+		    j.done + j.failed > a->job.done + a->job.failed, outcome, e,
+		    &news);
 	}
-	if (!job_end(r->store, &j, e))
+	if (!job_end(r->store, &j, &why))
 		log_error("jobs", "job %lld: cannot note how it ended: %s",
-		    (long long)j.id, e->text);
+		    (long long)j.id, why.text);
+	say(&j, news.level, news.what, news.more);
 }
 
 static void
