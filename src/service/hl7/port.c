@@ -465,6 +465,8 @@ run_late(struct link *l)
 	rules_of(l, &rules, uid_for);
 	if (l->talk.frame_ms != 0) {
 		talk_late(&l->talk, l->conn, &rules);
+		/* Who is late may still be sending. */
+		conn_finish(l->conn, WAIT_FINISH_MS);
 		(void)fail(
 		    &why, ERR_TIMEOUT, "a message was not finished in time");
 	} else if (!l->talk.began && !rules.messages && !rules.queries) {
