@@ -375,11 +375,11 @@ class Association(Wire):
                     self.contexts[2 * i + 1] = (abstract, syntax)
 
     def __exit__(self, kind, *_):
-        if kind is None and not self.released:
-            try:
-                self.release()
-            except (OSError, Closed, Aborted):
-                pass
+        try:
+            if kind is None and not self.released:
+                self.end()
+        except (OSError, Closed, Aborted):
+            pass
         self.close()
 
     def expect(self, wanted, passing=None):
@@ -525,6 +525,13 @@ class Association(Wire):
         self.send(RELEASE_RQ)
         self.expect(6, passing=4)
         self.released = True
+
+    def end(self):
+        """Released, and closed by the server: what it tells of the association
+        stands in its log then, and it is not among what goes on."""
+        self.release()
+        self.until_closed()
+        self.close()
 
     def abort(self, source=0, reason=0):
         self.send(abort(source, reason))

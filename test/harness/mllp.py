@@ -64,7 +64,11 @@ class Mllp:
         self.socket.sendall(data)
 
     def _more(self):
-        data = self.socket.recv(1 << 16)
+        """A reset is an end, too: of one who has still been sending."""
+        try:
+            data = self.socket.recv(1 << 16)
+        except ConnectionResetError:
+            return False
         self.left += data
         return bool(data)
 
@@ -86,15 +90,25 @@ class Mllp:
 
     def rest(self):
         """All bytes up to the end of the stream."""
-        while True:
-            try:
-                if not self._more():
-                    return self.left
-            except ConnectionResetError:
-                return self.left
+        while self._more():
+            pass
+        return self.left
 
     def half_close(self):
         self.socket.shutdown(socket.SHUT_WR)
+
+
+def fill(sock, data, seconds):
+    """Sends data over and over, until nothing of it is taken for so long: who
+    is to read waits for us."""
+    sock.settimeout(seconds)
+    view, at = memoryview(data), 0
+    try:
+        while True:
+            at += sock.send(view[at:])
+            at %= len(data)
+    except TimeoutError:
+        pass
 
 
 def rows(server, sql, *args):

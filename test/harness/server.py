@@ -12,6 +12,8 @@ its log.
 import glob
 import os
 import random
+import re
+import resource
 import shutil
 import signal
 import socket
@@ -19,6 +21,8 @@ import subprocess
 import tempfile
 import threading
 import time
+
+from .runner import Skip
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -96,6 +100,15 @@ def free_port():
             port = s.getsockname()[1]
         if take_port(port):
             return port
+
+
+def open_files(count):
+    """Lets this process, and those that it starts, have so many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        raise Skip(f"only {hard} files may be open at once")
+    if soft != resource.RLIM_INFINITY and soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
 def known_settings():
@@ -292,6 +305,14 @@ class Server:
             input=stdin if stdin is not None else "",
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             encoding="utf-8", errors="replace", timeout=seconds, check=False)
+
+    def retry(self, job):
+        """'jobs retry', unless that attempt has begun by itself meanwhile, or
+        is over."""
+        done = self.run("jobs", "retry", str(job))
+        if done.returncode != 0 and not re.search(
+                rf"job {job} is (running|done)\b", done.stderr):
+            raise AssertionError(f"jobs retry {job}: {done.stderr}")
 
     def verb(self, *args, expect=0, **more):
         """As run(), but the status must be as expected; returns stdout."""

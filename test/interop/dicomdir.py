@@ -31,7 +31,7 @@ INVENTED = {"PatientID", "StudyID", "StudyDate", "StudyTime", "SeriesNumber",
 
 def verb(data, *args, fails=False):
     done = subprocess.run([binary(), *args, "--data", data], capture_output=True,
-                          text=True, timeout=300, check=False)
+                          text=True, timeout=800, check=False)
     assert fails or done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -116,7 +116,8 @@ def t_dcmqrscp_interrupted():
         wait_for(lambda: "attempt 1 begins" in server.log(), 60, "the job")
         server.kill()
         server.start()
-        wait_for(lambda: " done " in server.verb("jobs", "list"), 60, "the end")
+        wait_for(lambda: " done " in server.verb("jobs", "list"), 300,
+                 "the end")
         fetch(server, studies=studies)
 
 

@@ -25,11 +25,5 @@ app.use((req, res, next) => {
   res.end();
 });
 
-const net = require("net");
-const probe = net.createServer().listen(0, "127.0.0.1", () => {
-  const port = probe.address().port;
-  probe.close(() => {
-    app.start(port);
-    console.log(port);
-  });
-});
+const { server } = app.start(0);
+server.on("listening", () => console.log(server.address().port));

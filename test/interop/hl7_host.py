@@ -46,18 +46,12 @@ class Host:
         self.process.stdout.close()
 
 
-def connect(server, host):
-    """The process says its port a moment before it listens."""
-    wait_for(lambda: server.run("worklist", "send", "1", host.address)
-             .returncode == 0, 60, "the host to listen")
-
-
 def t_items_messages_and_jobs():
     with Host() as host, Server() as server, \
             tempfile.TemporaryDirectory() as tmp:
         server.verb("worklist", "new", "PATIENT_ID=P1", "MODALITY=CT",
                     "PATIENT_NAME=Doe^Jane", "REQUESTED_PROCEDURE_ID=R")
-        connect(server, host)
+        server.verb("worklist", "send", "1", host.address)
         seen = host.got()
         runner.equal((seen["type"], seen["event"]), ("ORM", "O01"))
         runner.equal((seen["patient"], seen["modality"]), ("P1", "CT"))

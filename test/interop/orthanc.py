@@ -32,6 +32,8 @@ class Orthanc:
                 "HttpPort": self.http, "DicomPort": self.dicom,
                 "RemoteAccessAllowed": False, "AuthenticationEnabled": False,
                 "DicomAet": "ORTHANC", "Plugins": [],
+                # It gives up soon; we may be slow.
+                "DicomScuTimeout": 300, "DicomScpTimeout": 300,
                 "DicomModalities": {
                     "fileroom": ["FILEROOM", "127.0.0.1",
                                  server.dicom_port]},
@@ -43,7 +45,7 @@ class Orthanc:
         self.process = subprocess.Popen(
             [self.program, os.path.join(self.tmp, "orthanc.json")],
             stdout=self.log, stderr=self.log)
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while True:
             try:
                 self.call("GET", "/system")
@@ -64,7 +66,7 @@ class Orthanc:
             body = json.dumps(body).encode()
         request = urllib.request.Request(
             "http://127.0.0.1:%d%s" % (self.http, path), body, method=method)
-        with urllib.request.urlopen(request, timeout=120) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return json.loads(answer.read() or b"null")
 
 

@@ -161,4 +161,4 @@ def t_dcmjs():
 
 
 if __name__ == "__main__":
-    runner.main()
+    sys.exit(runner.main())

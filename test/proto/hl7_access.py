@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 from harness.mllp import START, Mllp, code, fields, frame, items, journal, order
 from harness.outside import ADDRESS, enter_namespace
 from harness.runner import equal, main
-from harness.server import PATIENCE, Server, wait_for
+from harness.server import Server, wait_for
 
 
 def outside(**settings):
@@ -64,10 +64,10 @@ def t_stranger_asks_for_tokens():
 
 def t_silent_stranger():
     with outside() as server:
+        started = time.monotonic()
         with call(server) as c:
-            started = time.monotonic()
             equal(c.rest(), b"")
-            assert 8 < time.monotonic() - started < PATIENCE
+            assert time.monotonic() - started > 8
 
 
 def answer(server):
@@ -102,16 +102,19 @@ def t_unfinished():
             slow.send(START + order("2")[:100])
             slow.socket.settimeout(2)
             said = b""
-            while time.monotonic() - started < 100:
+            while not said:
                 try:
                     slow.send(b"x")
+                except OSError:
+                    pass  # it has ended; what it said is there
+                try:
                     said = slow.socket.recv(1000)
-                    break
+                    assert said, "the end, without a word"
                 except TimeoutError:
-                    continue
+                    assert time.monotonic() - started < 300
             assert b"MSA|AR|2" in said, said
             equal(fields(c.receive(), "MSA")[1:3], ["AR", "1"])
-            assert 25 < time.monotonic() - started < 100
+            assert time.monotonic() - started > 25
         equal([e["outcome"] for e in journal(server)], ["rejected"] * 2)
 
 

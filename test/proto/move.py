@@ -2,6 +2,7 @@
 counts, the failed list, cancelling, destinations that are dead, many at
 once."""
 
+import contextlib
 import glob
 import os
 import select
@@ -9,7 +10,6 @@ import socket
 import struct
 import sys
 import threading
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
@@ -26,8 +26,8 @@ FAILED_LIST = 0x00080058
 VRS = {LEVEL: "CS", PATIENT: "LO", STUDY: "UI", SERIES: "UI", INSTANCE: "UI"}
 PATIENT_ONLY_MOVE = "1.2.840.10008.5.1.4.1.2.3.2"
 PATIENT_ONLY_GET = "1.2.840.10008.5.1.4.1.2.3.3"
-# dicom.timeout_s, unless a test sets it: what is done "at once" is done sooner.
-TIMEOUT_S = 30
+# What is done "at once" is done sooner, or our own patience ends.
+LONG = {"dicom.timeout_s": "600"}
 MODELS = (dicom.MOVE_STUDY, dicom.MOVE_PATIENT, PATIENT_ONLY_MOVE)
 
 
@@ -242,12 +242,14 @@ def t_to_ourselves():
 
 def t_to_a_node_that_speaks_tls():
     """And to one that is said to, and does not."""
-    with Server({"dicom.tls_port": "auto", "dicom.timeout_s": "6"}) as server:
+    with Server({"dicom.tls_port": "auto"}) as server:
         put(server, objects())
         server.verb("node", "add", "FILEROOM", "127.0.0.1",
                     str(server.dicom_tls_port), "--tls")
         with associate(server) as a:
             move(a, "FILEROOM").is_(0, (3, 0, 0))
+            server.verb("settings", "set", "dicom.timeout_s", "6")
+            server.wait_log("dicom.timeout_s is now '6'")
             with Sink() as sink:
                 server.verb("node", "add", "PLAIN", "127.0.0.1",
                             str(sink.port), "--tls")
@@ -378,7 +380,9 @@ def t_many():
         equal(len(sink.requests), 1)
         equal(sink.requests[0]["window"][0], 8)
         equal(sink.most_in_flight, 8)
-        equal(answer.pending[0], (1099, 1, 0, 0))
+        # Before the first has arrived it is told each second.
+        first = next(p for p in answer.pending if p != (1100, 0, 0, 0))
+        equal(first, (1099, 1, 0, 0))
         assert len(answer.pending) >= 100
         before = 1100
         for remaining, completed, failed, warning in answer.pending:
@@ -408,7 +412,7 @@ def t_pending_each_second():
 
 def t_cancel():
     for behave, done in (("stall", 4), ("deaf", 4)):
-        with Server() as server, Sink(
+        with Server(LONG) as server, Sink(
                 lambda n, uid, b=behave: b if n >= 4 else 0) as sink:
             put(server, objects(count=20, size=4 << 20 if behave == "deaf"
                                 else 4))
@@ -416,42 +420,36 @@ def t_cancel():
             with associate(server) as a:
                 message = request(a, "SINK")
                 wait_for(lambda: sink.count == 5)
-                begin = time.monotonic()
                 a.cancel(message, dicom.MOVE_STUDY)
                 answer = Answer(a, message).is_(0xFE00, (done, 0, 0))
                 equal(answer.remaining, 20 - done)
-                assert time.monotonic() - begin < TIMEOUT_S
                 equal(a.echo(), 0)
 
 
 def t_cancel_while_connecting():
-    with Server() as server, Black() as black:
+    with Server(LONG) as server, Black() as black:
         put(server, objects())
         add(server, "BLACK", black.port)
         with associate(server) as a:
             message = request(a, "BLACK")
             equal(a.response()[0], 0xFF00)
-            begin = time.monotonic()
             a.cancel(message, dicom.MOVE_STUDY)
             answer = Answer(a, message).is_(0xFE00, (0, 0, 0))
             equal(answer.remaining, 3)
-            assert time.monotonic() - begin < TIMEOUT_S
 
 
 def t_requester_leaves():
     for how in ("abort", "close"):
-        with Server() as server, Sink(lambda n, uid: "stall") as sink:
+        with Server(LONG) as server, Sink(lambda n, uid: "stall") as sink:
             put(server, objects())
             add(server, "SINK", sink.port)
             a = associate(server)
             request(a, "SINK")
             wait_for(lambda: sink.begun.is_set() and sink.got)
-            begin = time.monotonic()
             if how == "abort":
                 a.abort()
             a.close()
             server.wait_log("the requester has gone")
-            assert time.monotonic() - begin < TIMEOUT_S
             with associate(server) as b:
                 equal(b.echo(), 0)
 
@@ -497,16 +495,23 @@ def t_poison():
 
 
 def t_stalls():
-    for action in ("stall", "deaf", "drip"):
-        with Server({"dicom.timeout_s": "4"}) as server, Sink(
-                lambda n, uid, act=action: act if n == 2 else 0) as sink:
-            put(server, objects(count=6, size=4 << 20 if action == "deaf"
+    """Side by side: there is time for what does not stall."""
+    with Server({"dicom.timeout_s": "10"}) as server, \
+            contextlib.ExitStack() as ends:
+        asked = []
+        for n, action in enumerate(("stall", "deaf", "drip")):
+            sink = ends.enter_context(Sink(
+                lambda n, uid, act=action: act if n == 2 else 0))
+            study = "1.%d" % n
+            put(server, objects(study, 6, size=4 << 20 if action == "deaf"
                                 else 4))
-            add(server, "SINK", sink.port)
-            with associate(server) as a:
-                answer = move(a, "SINK").is_(0xB000, (2, 4, 0))
-                equal(len(answer.failed), 4)
-                assert answer.pending
+            add(server, action.upper(), sink.port)
+            a = ends.enter_context(associate(server))
+            asked.append((a, request(a, action.upper(), keys={STUDY: study})))
+        for a, message in asked:
+            answer = Answer(a, message).is_(0xB000, (2, 4, 0))
+            equal(len(answer.failed), 4)
+            assert answer.pending
 
 
 def t_unreachable():
@@ -520,8 +525,7 @@ def t_unreachable():
                              ("BLACK", "timed out")):
                 answer = move(a, ae).is_(0xA702, (0, 3, 0))
                 equal(answer.failed, sorted(objects()))
-                log = server.log()
-                assert word in log, (ae, word, log[-800:])
+                server.wait_log(word)
                 assert answer.comment, ae
             equal(a.echo(), 0)
 
@@ -529,7 +533,9 @@ def t_unreachable():
 def t_greetings():
     for greet, word in (("silent", "in time"), ("close", "closed"),
                         ("garbage", ""), ("abort", "abort")):
-        with Server({"dicom.timeout_s": "4"}) as server, \
+        # What waits for nothing has all the time.
+        seconds = "4" if greet == "silent" else "600"
+        with Server({"dicom.timeout_s": seconds}) as server, \
                 Sink(greet=greet) as sink:
             put(server, objects())
             add(server, "SINK", sink.port)
@@ -547,18 +553,19 @@ def t_rejections_in_words():
         put(server, objects(count=1))
         add(server, "SINK", sink.port)
         with associate(server) as a:
-            for reject, word in words.items():
+            for n, (reject, word) in enumerate(words.items()):
                 sink.reject = reject
-                answer = move(a, "SINK").is_(0xA702, (0, 1, 0))
-                server.wait_log("rejected")
-                line = [x for x in server.log().splitlines()
-                        if "interrupted" in x][-1]
-                assert word in line, (reject, line)
+                move(a, "SINK").is_(0xA702, (0, 1, 0))
+                lines = wait_for(lambda: (lambda found: len(found) > n
+                                          and found)([
+                    x for x in server.log().splitlines()
+                    if "interrupted" in x]), what="a line in the log")
+                assert "rejected" in lines[-1], (reject, lines[-1])
+                assert word in lines[-1], (reject, lines[-1])
 
 
 def t_dead_destinations_delay_nobody():
-    with Server({"dicom.timeout_s": "60"}) as server, Black() as black, \
-            Sink() as sink:
+    with Server(LONG) as server, Black() as black, Sink() as sink:
         put(server, objects())
         for ae in ("BLACK1", "BLACK2"):
             add(server, ae, black.port)
@@ -568,7 +575,6 @@ def t_dead_destinations_delay_nobody():
             a = associate(server)
             request(a, "BLACK%d" % (i % 2 + 1))
             waiting.append(a)
-        begin = time.monotonic()
         with associate(server) as a:
             move(a, "SINK").is_(0, (3, 0, 0))
         with dicom.Association(
@@ -579,7 +585,6 @@ def t_dead_destinations_delay_nobody():
             equal(a.get(dicom.GET_STUDY, [
                 (LEVEL, "CS", "STUDY"), (STUDY, "UI", "1.1")])[0], 0)
         put(server, objects("5.5"))
-        assert time.monotonic() - begin < 50
         for a in waiting:
             a.abort()
 
@@ -668,7 +673,7 @@ def t_told_in_line():
     go = threading.Event()
 
     def hold(number, uid):
-        go.wait(30)
+        go.wait(300)
         return 0
     with Server({"dicom.max_outgoing": "1"}) as server, Sink(hold) as sink:
         put(server, objects(count=3))
@@ -688,6 +693,18 @@ def t_told_in_line():
             Answer(second, waiting).is_(0, (3, 0, 0))
 
 
+def first_answered(line):
+    """Of those that wait the first that need not any more: it, and its answer.
+    The others are told now and then that they do (FF00)."""
+    while True:
+        told = select.select([a.socket for a in line], [], [], 120)[0]
+        assert told, "nobody is told anything"
+        for a in [a for a in line if a.socket in told]:
+            status, values, _ = a.response()
+            if status != 0xFF00:
+                return a, values
+
+
 def t_line_is_no_memory_hole():
     """What waits in line is held; more than there is room for is refused."""
     with Server({"dicom.max_outgoing": "1",
@@ -701,12 +718,13 @@ def t_line_is_no_memory_hole():
         large = {STUDY: "1.1\\" + "\\".join(["1.2.3"] * 600000)}
         line = [associate(server) for _ in range(20)]
         messages = [request(a, "SINK", keys=large) for a in line]
-        # Whichever were read last: the others say nothing yet.
-        told = select.select([a.socket for a in line], [], [], 120)[0]
-        refused = next(a for a in line if a.socket in told)
-        answer = Answer(refused, messages[line.index(refused)])
-        equal(answer.status, 0xA701)
-        assert "later" in answer.comment, answer.comment
+        # Whichever was read when there was no room.
+        refused, values = first_answered(line)
+        equal(struct.unpack("<H", values[0x0900])[0], 0xA701)
+        equal(struct.unpack("<H", values[0x0120])[0],
+              messages[line.index(refused)])
+        comment = dicom.as_text(values[0x0902])
+        assert "later" in comment, comment
         equal(refused.echo(), 0)
         # Room again when the others give up.
         for a in line:

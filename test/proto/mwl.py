@@ -10,8 +10,9 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import dicom, worklist
+from harness.exams import rows
 from harness.runner import Skip, equal, main
-from harness.server import Server, shared
+from harness.server import Server, shared, wait_for
 from harness.worklist import STEP, items_of, sequence
 
 TSAN = True
@@ -65,8 +66,7 @@ class Worklist:
                                  calling=calling)
 
     def call_as(self, calling):
-        self.a.release()
-        self.a.close()
+        self.a.end()
         self.a = self.associate(calling)
 
     def __exit__(self, *args):
@@ -259,7 +259,6 @@ def t_dates():
 
 def nightly_ids(w, step):
     """As the node is known now: it is looked at each second."""
-    import time
     time.sleep(1.1)
     w.call_as("CT1")
     return w.ids({}, step)
@@ -589,15 +588,26 @@ def t_explain_forgets():
     """Few queries stay, and the same one again writes nothing."""
     with Worklist([item(1)]) as w:
         for n in range(12):
-            w.ids({PATIENT_ID: f"P{n}"}, {})
+            equal(w.ids({PATIENT_ID: f"N{n}"}, {}), [])
         said = w.server.verb("worklist", "explain", "CT1")
         assert 1 <= said.count("CT1 asked at") <= 5, said
+
+        def written():
+            """So many are written in a second: it may be left out."""
+            equal(w.ids(), ["P1"])
+            return rows(w.server, "select * from worklist_query"
+                        " where answers = 1")
+        begun = time.monotonic()
+        wait_for(written)
         path = os.path.join(w.server.data, "fileroom.db-wal")
-        w.ids()
         before = os.stat(path).st_mtime_ns, os.stat(path).st_size
         for _ in range(50):
             equal(w.ids(), ["P1"])
-        equal((os.stat(path).st_mtime_ns, os.stat(path).st_size), before)
+            now = os.stat(path).st_mtime_ns, os.stat(path).st_size
+            # After a minute it is written again.
+            if time.monotonic() > begun + 50:
+                break
+            equal(now, before)
 
 
 def t_study_uids():
@@ -635,10 +645,10 @@ def t_activity():
         for _ in range(2):
             w.call_as("CT1")
             equal(w.ids(), ["P1"])
-        w.server.wait_log("association of 'CT1'")
         w.call_as("CT1")
+        # Also the one that was there when the setting changed, or not.
         assert w.server.log().count("2 finds") == 0
-        assert w.server.log().count("1 finds") >= 1
+        assert w.server.log().count("1 finds") >= 2, w.server.log()
 
 
 def t_refused():
@@ -655,14 +665,19 @@ def t_refused():
 def t_cancel():
     with Worklist([item(n) for n in range(3000)]) as w:
         a = w.a
+        send, parts = a.send, []
+        # In one piece: it is there before the last answer, however slow we
+        # are to read the first.
+        a.send = lambda *more: parts.extend(more)
         message = a.query(dicom.WORKLIST, dicom.C_FIND, dicom.dataset(
             [(PATIENT_ID, "LO", ""), sequence(STEP, [[]])]))
+        a.cancel(message, dicom.WORKLIST)
+        a.send = send
+        a.send(*parts)
         status, count = 0xFF00, 0
         while status == 0xFF00:
             status, _, _ = a.response()
             count += 1
-            if count == 1:
-                a.cancel(message, dicom.WORKLIST)
         equal(status, 0xFE00)
         assert count < 3000, count
         a.cancel(message, dicom.WORKLIST)
@@ -779,4 +794,4 @@ def t_dcmtk_set():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

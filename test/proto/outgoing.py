@@ -24,16 +24,13 @@ LINE = re.compile(
     r"[\d.]+ s(?P<counts>(?: \w+=\d+)*)  (?P<end>[^:]*)(?:: (?P<why>.*))?$")
 
 
-def rows(server, count):
+def parsed(server):
     """The rows of our own, the oldest first."""
-    def look():
-        lines = [line for line in server.verb(
-            "activity", "list", "--all").splitlines() if " dicom out " in line]
-        return len(lines) >= count and lines[::-1]
-    lines = wait_for(look, 60, "%d rows of our own" % count)
-    equal(len(lines), count, "\n".join(lines))
     out = []
-    for line in lines:
+    for line in reversed(server.verb("activity", "list",
+                                     "--all").splitlines()):
+        if " dicom out " not in line:
+            continue
         match = LINE.match(line)
         assert match, line
         row = match.groupdict()
@@ -41,6 +38,16 @@ def rows(server, count):
             pair.split("=") for pair in row["counts"].split())}
         out.append(row)
     return out
+
+
+def rows(server, count):
+    """When there are so many."""
+    def look():
+        found = parsed(server)
+        return len(found) >= count and found
+    found = wait_for(look, what="%d rows of our own" % count)
+    equal(len(found), count, found)
+    return found
 
 
 def counted(row, **wanted):
@@ -65,6 +72,8 @@ def t_of_moves():
         move.put(server, move.objects(count=5, size=1 << 16))
         move.add(server, "SINK", sink.port)
         move.add(server, "DEAD", move.free_port())
+        wait_for(lambda: len(
+            web[0].get("/api/v1/activity/now").json["activity"]) == 1)
         with move.associate(server) as a:
             move.move(a, "SINK").is_(0xB000, (3, 1, 1))
             move.move(a, "DEAD").is_(0xA702, (0, 5, 0))
@@ -125,9 +134,8 @@ def t_of_fetching():
         fetch.put(there, 2)
         fetch.pair(there, here)
         fetch.report(here, "--by", "get")
-        wait_for(lambda: "gets=2" in here.verb("activity", "list"))
-        found = [r for r in rows(here, here.verb("activity", "list").count(
-            " out ")) if "gets" in r["counts"]]
+        wait_for(lambda: "gets=2" in here.verb("activity", "list", "--all"))
+        found = [r for r in parsed(here) if "gets" in r["counts"]]
         equal(len(found), 1)
         counted(found[0], gets=2, stores=6, received=6)
 

@@ -115,7 +115,8 @@ def t_import_every_file():
         for name in ("MR_truncated.dcm", "rtplan_truncated.dcm",
                      "emri_small_jpeg_2k_lossless_too_short.dcm"):
             assert name in said, "no reason for refusing " + name
-        db = sqlite3.connect(os.path.join(server.data, "fileroom.db"))
+        db = sqlite3.connect(os.path.join(server.data, "fileroom.db"),
+                             timeout=120)
         have = {u for (u,) in db.execute(
             "select SOPInstanceUID from instance")}
         db.close()
@@ -130,7 +131,8 @@ def t_import_every_file():
         assert not missing, (len(missing), missing[:10])
         again = server.run("import", shared("data", "dicom"), seconds=900)
         assert again.returncode == done.returncode
-        db = sqlite3.connect(os.path.join(server.data, "fileroom.db"))
+        db = sqlite3.connect(os.path.join(server.data, "fileroom.db"),
+                             timeout=120)
         assert {u for (u,) in db.execute(
             "select SOPInstanceUID from instance")} == have
         db.close()

@@ -36,7 +36,7 @@ def stored_files(server):
 
 
 def rows(server, sql):
-    db = sqlite3.connect(os.path.join(server.data, "fileroom.db"))
+    db = sqlite3.connect(os.path.join(server.data, "fileroom.db"), timeout=120)
     try:
         return db.execute(sql).fetchall()
     finally:

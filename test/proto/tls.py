@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import dicom, tls
 from harness.runner import equal, main, raises
-from harness.server import Server, wait_for
+from harness.server import Server, open_files, wait_for
 
 TSAN = True
 ECHO = [(dicom.VERIFICATION, [dicom.IMPLICIT_LITTLE])]
@@ -142,6 +142,7 @@ def t_half_handshakes_cost_no_thread():
     """A thousand callers that stop within the handshake, some at its first
     byte, some within the hello, some after it: the next one is served."""
     whole = hello()
+    open_files(HALF_OPEN + 100)
     with serve() as server:
         held = []
         try:
@@ -159,7 +160,7 @@ def t_half_handshakes_cost_no_thread():
                 assert time.monotonic() - before < 60, "echo had to wait"
             with open(f"/proc/{server.pid}/status", encoding="utf-8") as f:
                 threads = int(f.read().split("Threads:")[1].split()[0])
-            assert threads < 30, threads
+            assert threads < 100, threads
         finally:
             for w in held:
                 w.close()
@@ -169,8 +170,9 @@ def t_slow_handshake_ends():
     """ARTIM counts from the connection, however often a byte comes."""
     whole = hello()
     with serve() as server:
-        with dicom.Wire(server.dicom_tls_port, timeout=1) as w:
-            begun = time.monotonic()
+        begun = time.monotonic()
+        with dicom.Wire(server.dicom_tls_port) as w:
+            w.socket.settimeout(1)
             at = 0
             while time.monotonic() - begun < 60:
                 try:
@@ -283,7 +285,8 @@ def t_client_certificates():
                 if trust and mode != "none":
                     server.wait_log("no trusted authority has signed it")
                     server.wait_log("it has expired")
-                    assert "certificate is refused" in refusals(server)
+                    wait_for(lambda: "certificate is refused"
+                             in refusals(server))
                 if mode == "require":
                     server.wait_log("has shown no certificate")
 
@@ -393,10 +396,9 @@ def t_bound_nodes():
             # Others need none.
             assert let_in(None, calling="FREE")
             assert let_in(other, calling="FREE")
-            wait_for(lambda: "must call over TLS" in refusals(server))
-            text = refusals(server)
-            assert "has not shown its certificate" in text, text
-            assert tls.fingerprint(other[0]) in text, text
+            for words in ("must call over TLS", tls.fingerprint(other[0]),
+                          "has not shown its certificate"):
+                wait_for(lambda w=words: w in refusals(server), what=words)
             # In the form that openssl prints.
             upper = ":".join(print_of[i:i + 2] for i in range(0, 64, 2))
             server.verb("node", "edit", "BOUND", "--certificate",

@@ -211,13 +211,14 @@ def t_a_full_disk_gives_no_token():
     """A database that cannot be written: an error, and nothing on stdout."""
     with Server() as server:
         fill(server)
-        with sqlite3.connect(server.data + "/fileroom.db") as db:
+        path = server.data + "/fileroom.db"
+        with sqlite3.connect(path, timeout=120) as db:
             db.execute("CREATE TRIGGER full BEFORE INSERT ON token BEGIN"
                        " SELECT raise(ABORT, 'no room'); END")
         done = server.run("token", STUDIES["a"])
         equal((done.returncode, done.stdout), (1, ""))
         assert "cannot make a token" in done.stderr, done.stderr
-        with sqlite3.connect(server.data + "/fileroom.db") as db:
+        with sqlite3.connect(path, timeout=120) as db:
             db.execute("DROP TRIGGER full")
         token(server, "a")
 
@@ -305,7 +306,7 @@ def t_port_pipelined_cut_and_mixed():
                 equal(got, answer)
         # Studies that come later are asked for on the same connection.
         with socket.create_connection(
-                ("127.0.0.1", server.hl7_port), 30) as s:
+                ("127.0.0.1", server.hl7_port), 120) as s:
             s.sendall(b"\x10" + STUDIES["a"].encode() + b"\r")
             equal(s.recv(100), b"\x10\r")
             fill(server)
@@ -370,4 +371,4 @@ def t_port_says_nothing_elsewhere():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

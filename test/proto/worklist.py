@@ -13,8 +13,9 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import hl7  # noqa: E402
-from harness.runner import equal, main  # noqa: E402
-from harness.server import Server, binary, wait_for  # noqa: E402
+from harness.runner import equal, main, on_one_day  # noqa: E402
+from harness.server import (  # noqa: E402
+    VERB_SECONDS, Server, binary, wait_for)
 
 TSAN = True
 
@@ -42,7 +43,7 @@ class Folder:
         done = subprocess.run(
             [binary(), *args, "--data", self.data], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-            errors="replace", timeout=120, check=False)
+            errors="replace", timeout=VERB_SECONDS, check=False)
         for word in ("Sanitizer", "runtime error:", "must hold:"):
             assert word not in done.stderr, done.stderr
         return done
@@ -177,6 +178,7 @@ def t_study_uids_follow_the_settings():
         equal(uids[3], "1.2.3")
 
 
+@on_one_day
 def t_list_filters_and_order():
     today = datetime.date.today()
     day = datetime.timedelta(days=1)
