@@ -73,6 +73,9 @@ struct guard {
 	struct kept_visit visits[VISITS];
 	struct map by_key; /* visits */
 	struct note *notes;
+	size_t unwritten;     /* notes, also such as are being written */
+	struct mutex writing; /* taken before the lock */
+	unsigned forgotten;   /* how often the users were */
 	int64_t swept_ms;
 	struct tries tries[TRIES];
 	struct known known[KNOWN];
@@ -86,6 +89,7 @@ guard_new(struct store *store)
 	struct guard *g = must_zalloc(sizeof(*g));
 
 	mutex_init(&g->lock);
+	mutex_init(&g->writing);
 	map_init(&g->by_key);
 	g->store = store;
 	os_random(g->salt, sizeof(g->salt));
@@ -122,12 +126,14 @@ refresh(struct guard *g, struct err *e)
 {
 	int64_t now = clock_mono_ms(), version;
 	struct user *list, *copy;
+	unsigned forgotten;
 	struct arena a;
 	bool due, ok;
 	size_t n;
 
 	mutex_lock(&g->lock);
 	due = !g->loaded || now - g->asked_ms >= REFRESH_MS;
+	forgotten = g->forgotten;
 	mutex_unlock(&g->lock);
 	if (!due)
 		return true;
@@ -135,7 +141,7 @@ refresh(struct guard *g, struct err *e)
 		return false;
 	mutex_lock(&g->lock);
 	due = !g->loaded || version != g->version;
-	if (!due)
+	if (!due && forgotten == g->forgotten)
 		g->asked_ms = now;
 	mutex_unlock(&g->lock);
 	if (!due)
@@ -153,7 +159,8 @@ refresh(struct guard *g, struct err *e)
 		g->user_count = n;
 		g->version = version;
 		g->asked_ms = now;
-		g->loaded = true;
+		/* Somebody was changed while they were read. */
+		g->loaded = forgotten == g->forgotten;
 		mutex_unlock(&g->lock);
 	}
 	arena_fini(&a);
@@ -183,6 +190,7 @@ guard_forget(struct guard *g)
 {
 	mutex_lock(&g->lock);
 	g->loaded = false;
+	g->forgotten++;
 	mutex_unlock(&g->lock);
 }
 
@@ -233,6 +241,7 @@ note(struct guard *g, struct kept_visit *v, const char *how)
 	}
 	n->next = g->notes;
 	g->notes = n;
+	g->unwritten++;
 	v->changed = false;
 	v->written_ms = clock_utc_ms();
 }
@@ -271,12 +280,15 @@ make_room(struct guard *g, const uint8_t key[32], const struct visit *v)
 	return to;
 }
 
-/* What was put aside for it, in its order. */
+/* What was put aside for it, in its order: what another thread has taken and
+ * not yet written goes before, or a session that ended would be open again. */
 static void
 write_notes(struct guard *g)
 {
 	struct note *list, *n, *first = NULL;
+	size_t written = 0;
 
+	mutex_lock(&g->writing);
 	mutex_lock(&g->lock);
 	list = g->notes;
 	g->notes = NULL;
@@ -292,7 +304,12 @@ write_notes(struct guard *g)
 		    g->store, &n->row, str_of(n->actions, n->actions_n));
 		free(n->actions);
 		free(n);
+		written++;
 	}
+	mutex_lock(&g->lock);
+	g->unwritten -= written;
+	mutex_unlock(&g->lock);
+	mutex_unlock(&g->writing);
 }
 
 void
@@ -300,6 +317,7 @@ visit_write(struct guard *g)
 {
 	int64_t now = clock_utc_ms();
 	struct kept_visit *at;
+	bool any;
 
 	mutex_lock(&g->lock);
 	if (now - g->swept_ms > WRITE_MS / 4 || now < g->swept_ms) {
@@ -313,8 +331,10 @@ visit_write(struct guard *g)
 				note(g, at, ACTIVITY_OPEN);
 		}
 	}
+	any = g->unwritten > 0;
 	mutex_unlock(&g->lock);
-	write_notes(g);
+	if (any)
+		write_notes(g);
 }
 
 void
@@ -433,6 +453,7 @@ guard_free(struct guard **gp)
 	write_notes(g);
 	free(g->users);
 	map_fini(&g->by_key);
+	mutex_fini(&g->writing);
 	mutex_fini(&g->lock);
 	explicit_bzero(g, sizeof(*g));
 	free(g);
