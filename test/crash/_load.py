@@ -30,6 +30,8 @@ class Load:
     def __init__(self, port, seed, threads=4, first=0, count=None):
         self.port, self.seed = port, seed
         self.lock = threading.Lock()
+        self.taken = threading.Event()  # one was acknowledged, or all ended
+        self.running = threads
         self.next, self.end = first, None if count is None else first + count
         self.acknowledged = {}
         self.sent = {}
@@ -65,12 +67,18 @@ class Load:
                         return
                     with self.lock:
                         self.acknowledged[uid] = digest
+                    self.taken.set()
                     # What was acknowledged is sent again now and then: the
                     # answer for it must be as durable.
                     if number % 11 == 0:
                         a.store(dicom.CT, uid, data)
         except (OSError, dicom.Closed, dicom.Aborted):
             pass  # the server was killed: what this test is about
+        finally:
+            with self.lock:
+                self.running -= 1
+                if self.running == 0:
+                    self.taken.set()
 
     def join(self):
         for t in self.threads:

@@ -32,7 +32,7 @@ def t_send():
         for _ in range(KILLS):
             mark = len(first.got) + dice.randrange(1, IMAGES // KILLS)
             wait_for(lambda: len(first.got) >= mark
-                     or len(first.got) >= IMAGES, 60, "progress")
+                     or len(first.got) >= IMAGES, 300, "progress")
             server.kill()
             server.start()
         for number, sink in zip(numbers, sinks):

@@ -25,6 +25,14 @@ def threads(server):
     return len(os.listdir("/proc/%d/task" % server.pid))
 
 
+def cpu_seconds(server):
+    """What the server has used of the processor: that is its own, whoever
+    else the machine works for."""
+    with open("/proc/%d/stat" % server.pid, encoding="ascii") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def sanitized():
     """Address sanitizer keeps freed memory back: figures of memory mean
     little."""

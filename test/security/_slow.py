@@ -65,7 +65,7 @@ class Crowd:
                 self.links.append(s)
                 if room:
                     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
-                s.settimeout(30)
+                s.settimeout(120)
                 s.connect(address)
                 try:
                     s.sendall(data)

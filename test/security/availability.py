@@ -26,7 +26,8 @@ def t_E1_silent_connections_cost_no_thread():
         idle = [ct(server.dicom_port) for _ in range(60)]
         alive(server)
         # workers of the handshakes may linger; they are not one each
-        assert _attack.threads(server) < threads + 40
+        wait_for(lambda: _attack.threads(server) < threads + 40,
+                 what="few threads")
         for a in idle:
             assert a.store(dicom.CT, "1.2.60", dicom.instance("1.2.60")) == 0
         for w in wires + idle:
@@ -97,7 +98,10 @@ def t_E2_one_byte_a_second():
         idle = ct(server.dicom_port)
         alive(server)
         for a in slow[:10]:
-            a.send(b"\x08")
+            try:
+                a.send(b"\x08")
+            except OSError:
+                pass  # it was too slow already
         for a in slow:
             # A-ABORT, then the end of the stream
             assert a.until_closed()[:1] == b"\7"
@@ -138,7 +142,8 @@ def t_E3_everything_and_cancel():
             while status == 0xFF00:
                 status, n = a.response()[0], n + 1
             # all answers may have left before the cancel was read
-            assert status == 0xFE00 or (status == 0 and n == 1199), status
+            assert status == 0xFE00 or (status == 0 and n == 1200), (
+                status, n)
         if not _attack.sanitized():
             assert _attack.rss_kib(server) - before < 32768
 

@@ -4,9 +4,9 @@ malformed, huge or hostile, and the server that goes on."""
 import os
 import random
 import re
+import select
 import sys
 import threading
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, ".."), HERE]
@@ -198,6 +198,13 @@ def t_C5_nothing_is_forged():
         equal({i["PatientID"] for i in items(server)}, {"P1"})
 
 
+def closed(s):
+    """The server has said something, or closed it."""
+    watch = select.poll()
+    watch.register(s, select.POLLIN | select.POLLRDHUP)
+    return bool(watch.poll(0))
+
+
 def t_E2_one_byte_a_second():
     """Hundreds of slow senders hold no thread."""
     with serve() as server:
@@ -205,13 +212,17 @@ def t_E2_one_byte_a_second():
         threads = _attack.threads(server)
         slow = [Mllp(server.hl7_port) for _ in range(500)]
         wire = START + order("1")
+        beside = 0
         for at in range(5):
             for c in slow:
-                c.send(wire[at:at + 1])
-            began = time.monotonic()
+                try:
+                    c.send(wire[at:at + 1])
+                except OSError:
+                    pass  # it was too slow already
             good(server, f"g{at}")
-            # A thread for each would take as long as they are let live.
-            assert time.monotonic() - began < 20
+            # By a thread for each it would come after some are cut off.
+            beside += not any(closed(c.socket) for c in slow)
+        assert beside > 0, "it waited for the slow ones"
         assert _attack.threads(server) < threads + 70
         for c in slow:
             c.socket.close()
@@ -236,7 +247,7 @@ def t_E5_endless_message():
                 c, [START + order("1")] + [b"x" * (1 << 20)] * 1024))
             thread.start()
             equal(fields(c.receive(), "MSA")[1:3], ["AR", "1"])
-            thread.join(60)
+            thread.join(300)
             assert not thread.is_alive()
         good(server)
         if not _attack.sanitized():
@@ -254,7 +265,7 @@ def t_E5_many_large_at_once():
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(300)
             assert not thread.is_alive()
         wait_for(lambda: any("too many large" in e["reason"]
                              for e in journal(server)))

@@ -14,13 +14,22 @@ import _attack
 from _slow import MANY, Crowd, large_study, requests
 from harness.outside import ADDRESS, enter_namespace
 from harness.portal import PASSWORD, Http, login, portal, users
-from harness.runner import equal, main, raises
+from harness.runner import Skip, equal, main
 from harness.server import wait_for
 
 
-# The head of a request must be whole by then (WAIT_HTTP_HEAD_MS), less what a
-# busy machine takes to open them all.
+# The head of a request must be whole by then (WAIT_HTTP_HEAD_MS), less some.
 CUT_S = 15
+TRIES = 5
+
+
+def late(began):
+    """By now the first of a crowd may have been cut off, as they shall be."""
+    return time.monotonic() - began > CUT_S
+
+
+def too_slow():
+    raise Skip(f"this machine takes more than {CUT_S} s to open them")
 
 
 def served(server, web, zip_path):
@@ -36,21 +45,31 @@ def t_row_e2_two_thousand_slow_ones():
     with server:
         zip_path = large_study(server)
         web = login(server, "root")
-        before, began = _attack.threads(server), time.monotonic()
-        with Crowd(server.ports["http"], requests(web, zip_path)) as crowd:
-            # All are with the server, not in a queue of the system.
-            wait_for(lambda: _attack.descriptors(server) > MANY, 30,
-                     "all connections")
-            crowd.drip()
-            equal(web.get("/api/v1/studies").status, 200)
-            equal(web.patch("/api/v1/account", {"phone": "1"}).status, 200)
-            # None of the slow ones went to make room.
-            still = crowd.open()
-            assert still == MANY or time.monotonic() - began > CUT_S, still
-            served(server, web, zip_path)
-            # Uploads have a thread each, up to LIMIT_WORKERS_UPLOAD.
-            assert _attack.threads(server) < before + 120
+        if not any(beside_a_crowd(server, web, zip_path)
+                   for _ in range(TRIES)):
+            too_slow()
         served(server, web, zip_path)
+
+
+def beside_a_crowd(server, web, zip_path):
+    """Whether all of it was open at once, and so this says something."""
+    before, began = _attack.threads(server), time.monotonic()
+    with Crowd(server.ports["http"], requests(web, zip_path)) as crowd:
+        # All are with the server, not in a queue of the system.
+        wait_for(lambda: _attack.descriptors(server) > MANY or late(began),
+                 what="all connections")
+        crowd.drip()
+        equal(web.get("/api/v1/studies").status, 200)
+        equal(web.patch("/api/v1/account", {"phone": "1"}).status, 200)
+        # None of the slow ones went to make room.
+        still = crowd.open()
+        if still < MANY and late(began):
+            return False
+        equal(still, MANY)
+        served(server, web, zip_path)
+        # Uploads have a thread each, up to LIMIT_WORKERS_UPLOAD.
+        assert _attack.threads(server) < before + 120
+        return True
 
 
 # LIMIT_HTTP_PER_ADDRESS
@@ -64,17 +83,31 @@ def t_row_e1_one_address_does_not_hold_all():
         port = server.http_port
         near = Http(server, address=("127.0.0.1", port))
         far = Http(server, address=(ADDRESS, port))
-        equal(far.get("/healthz").status, 200)
-        with Crowd((ADDRESS, port), ((b"GET /heal", None), (b"", None)),
-                   SHARE + 100) as crowd:
-            wait_for(lambda: crowd.open() == SHARE, 20, "a share")
-            equal(near.get("/healthz").status, 200)
-            raises(OSError, far.get, "/healthz")
-            equal(server.log().count("gets no more"), 1)
-            for s in crowd.links[:200]:
-                s.close()
-            crowd.links = crowd.links[200:]
-            wait_for(lambda: answers(far), 20, "an answer")
+        for number in range(1, TRIES + 1):
+            wait_for(lambda: answers(far), what="an answer")
+            began = time.monotonic()
+            with Crowd((ADDRESS, port), ((b"GET /heal", None), (b"", None)),
+                       SHARE + 100) as crowd:
+                if share_is_all(crowd, near, far, began):
+                    assert 1 <= server.log().count("gets no more") <= number
+                    for s in crowd.links[:200]:
+                        s.close()
+                    crowd.links = crowd.links[200:]
+                    wait_for(lambda: answers(far), what="an answer")
+                    return
+        too_slow()
+
+
+def share_is_all(crowd, near, far, began):
+    """Whether all of it was open at once, and so this says something."""
+    wait_for(lambda: crowd.open() <= SHARE, what="a share")
+    equal(near.get("/healthz").status, 200)
+    got = answers(far)
+    if crowd.open() < SHARE:
+        assert late(began), "less than its share"
+        return False
+    equal(got, False, "somebody more was answered")
+    return True
 
 
 def answers(web):

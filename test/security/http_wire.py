@@ -171,7 +171,7 @@ def corpus():
 
 
 def sent(address, *parts):
-    with socket.create_connection(address, 30) as s:
+    with socket.create_connection(address, 120) as s:
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             for p in parts:
@@ -210,7 +210,7 @@ def t_row_e_endless_bodies():
                    b"Transfer-Encoding: chunked\r\n\r\n7fffffffffffffff;\n"):
         for route in (b"POST /api/v1/session", b"GET /api/v1/studies",
                       b"DELETE /api/v1/session", b"PATCH /api/v1/account"):
-            s = socket.create_connection(address, 30)
+            s = socket.create_connection(address, 120)
             s.sendall(route + b" HTTP/1.1\r\n" + HOST + length + HIDDEN)
             links.append(s)
     # One that came later has been answered.
@@ -279,7 +279,7 @@ def all_answered(address, requests):
     body: of these it is what has come after a while."""
     links, watch = {}, select.poll()
     for data in requests:
-        s = socket.create_connection(address, 30)
+        s = socket.create_connection(address, 120)
         try:
             s.sendall(data)
             s.shutdown(socket.SHUT_WR)

@@ -13,7 +13,7 @@ import tempfile
 import time
 
 from harness.runner import Skip
-from harness.server import ROOT, wait_for
+from harness.server import PATIENCE, ROOT, wait_for
 
 CHROMIUM = shutil.which("chromium")
 DRIVER = shutil.which("chromedriver")
@@ -21,6 +21,7 @@ AXE = os.path.join(ROOT, "test/web/node_modules/axe-core/axe.min.js")
 
 try:
     from selenium import webdriver
+    from selenium.common.exceptions import StaleElementReferenceException
     from selenium.webdriver.chrome.service import Service
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
@@ -34,6 +35,23 @@ def needed():
         raise Skip("python3-selenium is not installed: tools/deps --test")
     if not CHROMIUM or not DRIVER:
         raise Skip("chromium is not installed: tools/deps --test")
+
+
+# What the pages tell for five seconds stays: whoever looks may be slower.
+PATIENT = """
+(set => {
+    window.setTimeout = (f, ms, ...more) =>
+        set(f, ms === 5000 ? 3600000 : ms, ...more);
+})(window.setTimeout.bind(window));
+"""
+
+
+def steady(look):
+    """What look finds, or None where the page was drawn anew meanwhile."""
+    try:
+        return look()
+    except StaleElementReferenceException:
+        return None
 
 
 class Browser:
@@ -68,8 +86,9 @@ class Browser:
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = webdriver.Chrome(
             service=Service(DRIVER), options=options)
-        self.driver.set_page_load_timeout(60)
-        self.driver.set_script_timeout(60)
+        self.driver.set_page_load_timeout(PATIENCE)
+        self.driver.set_script_timeout(PATIENCE)
+        self.cdp("Page.addScriptToEvaluateOnNewDocument", source=PATIENT)
         self.complaints = []
 
     def __enter__(self):
@@ -118,11 +137,11 @@ class Browser:
     def all(self, css):
         return self.driver.find_elements(By.CSS_SELECTOR, css)
 
-    def one(self, css, seconds=60):
+    def one(self, css, seconds=PATIENCE):
         """The first that fits and is shown, once it is there."""
         def look():
             return next((e for e in self.all(css) if e.is_displayed()), None)
-        return wait_for(look, seconds, css)
+        return wait_for(lambda: steady(look), seconds, css)
 
     def named(self, text, css="button, a"):
         """The button or link that says so, or has it as its name."""
@@ -132,7 +151,7 @@ class Browser:
                         e.text.strip(), e.get_attribute("aria-label")):
                     return e
             return None
-        return wait_for(look, 60, f"{css} named {text!r}")
+        return wait_for(lambda: steady(look), what=f"{css} named {text!r}")
 
     def click(self, text):
         self.named(text).click()
@@ -147,7 +166,7 @@ class Browser:
     def choose(self, name, value):
         self.one(f"select[name={name}] option[value='{value}']").click()
 
-    def wait_text(self, text, seconds=60):
+    def wait_text(self, text, seconds=PATIENCE):
         wait_for(lambda: text in self.text(), seconds, f"text {text!r}")
 
     def log_in(self, name, password, code=None):
@@ -156,13 +175,13 @@ class Browser:
         self.fill("password", password + Keys.ENTER)
         if code is not None:
             self.fill("code", code() + Keys.ENTER)
-        wait_for(lambda: self.at().startswith("/#") or self.at() == "/", 60,
-                 "the portal")
+        wait_for(lambda: self.at().startswith("/#") or self.at() == "/",
+                 what="the portal")
         self.one(".top")
 
     def rows(self):
         """The texts of the list's rows, once it is not busy."""
-        wait_for(lambda: not self.all("[aria-busy=true]"), 60, "the list")
+        wait_for(lambda: not self.all("[aria-busy=true]"), what="the list")
         return self.driver.execute_script(
             "return [...document.querySelectorAll('tbody tr')]"
             ".map(e => e.innerText)")
@@ -171,7 +190,7 @@ class Browser:
         """All is drawn and fetched, and colours have stopped to change."""
         wait_for(lambda: not self.all("[aria-busy=true]")
                  and self.driver.execute_script(
-                     "return document.readyState") == "complete", 60, "page")
+                     "return document.readyState") == "complete", what="page")
         self.driver.execute_async_script(
             "const done = arguments[0];"
             "requestAnimationFrame(() => requestAnimationFrame(() =>"
@@ -179,12 +198,14 @@ class Browser:
             ".filter(a => a.effect.getComputedTiming().endTime < Infinity)"
             ".map(a => a.finished)).then(done)))")
 
-    def download(self, pattern, seconds=60):
+    def download(self, pattern, seconds=PATIENCE):
         """The path of the file that came."""
         def look():
             there = glob.glob(os.path.join(self.downloads, pattern))
             half = glob.glob(os.path.join(self.downloads, "*.crdownload"))
-            return there[0] if there and not half else None
+            # The name is taken first, by an empty file.
+            return there[0] if there and not half and os.path.getsize(
+                there[0]) > 0 else None
         return wait_for(look, seconds, f"a download {pattern}")
 
     # How it is looked at
@@ -231,6 +252,7 @@ class Browser:
 
     def overflow(self):
         """By how much the page is wider than the window."""
+        self.settle()
         return self.driver.execute_script(
             "return document.documentElement.scrollWidth -"
             " document.documentElement.clientWidth")

@@ -385,13 +385,16 @@ def t_row_d3_throttling():
                          "X-Forwarded-Proto": "https"})
 
         for name in ("eva", "nobody"):
+            began = time.monotonic()
             for _ in range(10):
                 count += 1
                 equal(enter(name, "wrong", f"192.0.2.{count}").code,
                       "wrong_credentials")
             got = enter(name.upper(), PASSWORD, "192.0.2.200")
             equal((got.status, got.code), (429, "too_often"))
-            assert 800 < int(got.header("Retry-After")) <= 901
+            # A quarter of an hour from the first failure.
+            took = time.monotonic() - began
+            assert 899 - took <= int(got.header("Retry-After")) <= 901, took
         # Of one address, with a name that is another each time.
         for n in range(40):
             equal(enter(f"x{n}", "wrong", f"2001:db8::{n:x}").status, 401)
@@ -428,21 +431,27 @@ def t_row_d4_many_logins_at_once():
     """They wait for two threads; others are served meanwhile."""
     import threading
     with users() as server:
-        results = []
-
-        def enter():
+        def enter(results):
             results.append(Http(server).post("/api/v1/session", {
                 "username": "eva", "password": PASSWORD}).status)
 
-        threads = [threading.Thread(target=enter) for _ in range(100)]
-        for t in threads:
-            t.start()
-        equal(Http(server).get("/readyz").status, 200)
-        assert len(results) < len(threads), "it came after all of them"
-        for t in threads:
-            t.join()
-        equal(set(results) <= {200, 503}, True)
-        assert 200 in results
+        def before_the_last():
+            """Was another request answered before the last of many?"""
+            results = []
+            threads = [threading.Thread(target=enter, args=(results,))
+                       for _ in range(100)]
+            for t in threads:
+                t.start()
+            equal(Http(server).get("/readyz").status, 200)
+            yes = len(results) < len(threads)
+            for t in threads:
+                t.join()
+            equal(set(results) <= {200, 503}, True)
+            assert 200 in results
+            return yes
+
+        # This thread may be held up for longer than all of them take.
+        assert any(before_the_last() for _ in range(10)), "it came last"
 
 
 if __name__ == "__main__":

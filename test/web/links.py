@@ -17,14 +17,18 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import sample
 from harness.portal import Http, add_user, login, users
-from harness.runner import Skip, equal, main
+from harness.runner import Skip, equal, main, on_one_day
 from harness.server import wait_for
 
-TODAY = datetime.date.today()
 NASTY = '<img src=x onerror=alert(1)>"\'&'
 
 
+def today():
+    return datetime.date.today()
+
+
 def archive(**settings):
+    """With a study of today, an old one, and one without a date."""
     server = users(**settings)
     with tempfile.TemporaryDirectory() as folder:
         for study, more in (
@@ -32,7 +36,7 @@ def archive(**settings):
                            StudyDescription="Head " + NASTY)),
                 ("2", dict(date="20100101")), ("3", dict(date=""))):
             sample.study(os.path.join(folder, study), count=1, study=study,
-                         **{"date": TODAY.strftime("%Y%m%d"), **more})
+                         **{"date": today().strftime("%Y%m%d"), **more})
             server.verb("import", os.path.join(folder, study))
     return server
 
@@ -62,6 +66,7 @@ def cookie_of(study):
     return "fileroom-link-" + page_of(study).rpartition("/")[2]
 
 
+@on_one_day
 def t_open():
     with archive(institution="St. <Mary>", department="Radiology") as server:
         eva = login(server, "eva")
@@ -80,7 +85,7 @@ def t_open():
         page = web.get(page_of("1"))
         equal(page.status, 200)
         for text in ("Müller, Eva", "S1", "Head &lt;img", "CT",
-                     f">{TODAY}<", ">10:11:12<", "St. &lt;Mary&gt; - Radiology",
+                     f">{today()}<", ">10:11:12<", "St. &lt;Mary&gt; - Radiology",
                      "Client IP: 127.0.0.1"):
             assert text in page.text, (text, page.text)
         assert "<img" not in page.text and "<script>" not in page.text
@@ -252,6 +257,7 @@ def t_revoked():
         assert web.get(page_of("1")).status in (401, 404)
 
 
+@on_one_day
 def t_window():
     with archive() as server:
         eva = login(server, "eva")
@@ -271,7 +277,7 @@ def t_window():
             end = datetime.datetime.fromisoformat(
                 token(eva, n)["until"].replace("Z", "+00:00")).astimezone()
             equal((end.hour, end.minute, end.second), (0, 0, 0))
-            return (end.date() - datetime.date.today()).days - 1
+            return (end.date() - today()).days - 1
 
         def set_to(key, value):
             server.verb("settings", "set", "http." + key, value)

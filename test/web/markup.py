@@ -106,7 +106,7 @@ def t_C3_stored_markup_stays_text():
             for i, text in enumerate(MARKUP):
                 b.go("/#/study/" + sample.uid("study", f"x{i}"))
                 wait_for(lambda: text[:12].strip() in b.text()
-                         or i == len(MARKUP) - 1, 10, text)
+                         or i == len(MARKUP) - 1, what=text)
                 b.one("tbody tr")
                 b.one(".reports pre")
                 clean(b, f"study {text}")
@@ -136,7 +136,7 @@ def t_C3_stored_markup_stays_text():
                         "User-Agent": text.encode("ascii", "ignore")})
             b.go("/#/activity")
             wait_for(lambda: sum("Failed" in r for r in b.rows()) ==
-                     len(MARKUP), 30, "failures")
+                     len(MARKUP), what="failures")
             for at in range(len(MARKUP)):
                 b.all("tbody .acts button")[at].click()
                 b.one("dialog dl")

@@ -13,24 +13,24 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from harness import sample
 from harness.portal import Http, add_user, login, users
-from harness.runner import equal, main
-
-TODAY = datetime.date.today()
+from harness.runner import equal, main, on_one_day
 
 
 def days_ago(n):
-    return (TODAY - datetime.timedelta(days=n)).strftime("%Y%m%d")
+    return (datetime.date.today() - datetime.timedelta(days=n)).strftime(
+        "%Y%m%d")
 
 
+# A number is that of the days before today.
 STUDIES = (
-    dict(study="1", patient="P1", name="Müller^Eva^Maria", date=days_ago(0),
+    dict(study="1", patient="P1", name="Müller^Eva^Maria", date=0,
          modality="CT", InstitutionName="North", charset="ISO_IR 192",
          PatientSex="F", PatientBirthDate="19800229"),
-    dict(study="2", patient="P1", name="Müller^Eva^Maria", date=days_ago(1),
+    dict(study="2", patient="P1", name="Müller^Eva^Maria", date=1,
          modality="MR", InstitutionName="North", charset="ISO_IR 192",
          PatientSex="F", PatientBirthDate="19800229",
          sop_class=sample.MR),
-    dict(study="3", patient="P2", name="Yamada^Tarou=山田^太郎", date=days_ago(5),
+    dict(study="3", patient="P2", name="Yamada^Tarou=山田^太郎", date=5,
          modality="CT", InstitutionName="South", charset="ISO_IR 192",
          ReferringPhysicianName="House^Greg", PatientSex="M"),
     dict(study="4", patient="無ID", name="O'Neil-Smith^Jo", date="20150607",
@@ -45,8 +45,10 @@ def archive():
     server = users()
     with tempfile.TemporaryDirectory() as folder:
         for fields in STUDIES:
-            sample.study(os.path.join(folder, fields["study"]), count=2,
-                         **fields)
+            date = fields["date"]
+            sample.study(os.path.join(folder, fields["study"]), count=2, **{
+                **fields, "date": days_ago(date)
+                if isinstance(date, int) else date})
         # One after the other: the order of their arrival is looked at.
         for fields in STUDIES:
             server.verb("import", os.path.join(folder, fields["study"]))
@@ -64,13 +66,14 @@ def numbers(web, query):
     return [s["accession"][3:] for s in found(web, query)]
 
 
+@on_one_day
 def t_rows():
     with archive() as server:
         web = login(server, "eva")
         row = found(web, "patient_id=P1&modality=CT")[0]
         equal((row["patient_name"], row["birth_date"], row["sex"]),
               ("Müller, Eva Maria", "1980-02-29", "F"))
-        equal((row["date"], row["time"]), (str(TODAY), "10:11:12"))
+        equal((row["date"], row["time"]), (str(datetime.date.today()), "10:11:12"))
         equal((row["modalities"], row["series"], row["instances"]),
               (["CT"], 1, 2))
         equal(row["referring"], "Refer, Rita")
@@ -85,6 +88,7 @@ def t_rows():
         equal(web.get("/api/v1/studies/1.2.3/series").status, 404)
 
 
+@on_one_day
 def t_criteria():
     with archive() as server:
         web = login(server, "eva")
@@ -151,6 +155,7 @@ def t_wrong_criteria():
             equal(web.get("/api/v1/studies?" + query).status, 400, query)
 
 
+@on_one_day
 def t_orders_and_pages():
     with archive() as server:
         web = login(server, "eva")
@@ -179,6 +184,7 @@ def quoted(text):
     return urllib.parse.quote(text)
 
 
+@on_one_day
 def t_patients():
     with archive() as server:
         web = login(server, "eva")
@@ -276,6 +282,7 @@ def t_rights():
             equal(Http(server).get("/api/v1/" + path).status, 401)
 
 
+@on_one_day
 def t_series():
     """The series of studies that fit, in their order, within what is seen."""
     with archive() as server:

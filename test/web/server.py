@@ -3,6 +3,7 @@ what it does not understand, and clients that are slow."""
 
 import os
 import re
+import select
 import socket
 import ssl
 import subprocess
@@ -62,29 +63,51 @@ def connected(address, context=None):
     return context.wrap_socket(s) if context else s
 
 
+ALIVE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def kept_open(address, context=None):
+    """A connection by which something was asked already: without, its time to
+    do so would be short."""
+    s = connected(address, context)
+    s.sendall(ALIVE)
+    got = b""
+    while not got.endswith(b"ok\n"):
+        more = s.recv(65536)
+        assert more, got
+        got += more
+    return s
+
+
+def goes_on(s):
+    s.sendall(ALIVE.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    got = until_closed(s)
+    s.close()
+    return got.startswith(b"HTTP/1.1 200 ")
+
+
 def certificate(address):
     with connected(address, trusting()) as s:
         return s.getpeercert(True)
 
 
 def t_port_follows_the_setting():
-    with portal(port=None) as server:
-        pass
     with Server(settings={"http.port": None, "http.bind": "127.0.0.1"},
                 start=False) as server:
+        # Not opened here: somebody else may have it.
+        server.verb("settings", "set", "http.port", "--default")
+        equal(server.verb("settings", "get", "http.port"), "3000\n")
         port = free_port()
         server.run("settings", "set", "http.port", str(port))
         server.start()
         equal(server.ports["http"], ("127.0.0.1", port))
-        kept = connected(("127.0.0.1", port))
+        kept = kept_open(("127.0.0.1", port))
         other = free_port()
         server.verb("settings", "set", "http.port", str(other))
         wait_for(lambda: reachable(("127.0.0.1", other)))
         wait_for(lambda: not reachable(("127.0.0.1", port)))
         # Who was connected goes on.
-        kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
-                     b"Connection: close\r\n\r\n")
-        assert until_closed(kept).startswith(b"HTTP/1.1 200 ")
+        assert goes_on(kept)
         server.verb("settings", "set", "http.port", "0")
         wait_for(lambda: not reachable(("127.0.0.1", other)))
         server.ports["http"] = ("127.0.0.1", other)
@@ -121,13 +144,11 @@ def t_certificate_swapped_without_restart():
         with portal(tls="true", tls_cert=pem, tls_key=key) as server:
             address = server.ports["http"]
             first = certificate(address)
-            kept = connected(address, trusting())
+            kept = kept_open(address, trusting())
             copy(two, pem, key)
             wait_for(lambda: certificate(address) != first)
             # A connection from before goes on.
-            kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
-                         b"Connection: close\r\n\r\n")
-            assert until_closed(kept).startswith(b"HTTP/1.1 200 ")
+            assert goes_on(kept)
             second = certificate(address)
             with open(pem, "w", encoding="ascii") as f:
                 f.write("no certificate\n")
@@ -317,8 +338,8 @@ def t_row_e2_slow_clients():
         slow = [connected(address) for _ in range(200)]
         began = time.monotonic()
         text = b"GET /healthz HTTP/1.1\r\nX-Slow: " + b"a" * 100
-        sent, worst, alive = 0, 0, len(slow)
-        while alive and time.monotonic() - began < 100:
+        sent, beside, alive = 0, 0, len(slow)
+        while alive and time.monotonic() - began < 300:
             alive = 0
             for s in slow:
                 try:
@@ -327,16 +348,21 @@ def t_row_e2_slow_clients():
                 except OSError:
                     pass
             sent += 1
-            asked = time.monotonic()
             equal(Http(server).get("/healthz").status, 200)
-            worst = max(worst, time.monotonic() - asked)
+            beside += all(map(is_open, slow))
             time.sleep(0.5)
         equal(alive, 0)
         assert 15 < time.monotonic() - began, "too early"
-        # By threads that wait it would be the time of theirs.
-        assert worst < 12, worst
+        # By threads that wait there would be no answer before one of the slow
+        # ones is cut off.
+        assert beside > 0, "others waited for the slow ones"
         for s in slow:
             s.close()
+
+
+def is_open(s):
+    """The server has not closed it, nor said anything."""
+    return not select.select([s], [], [], 0)[0]
 
 
 def t_stop_with_connections():
