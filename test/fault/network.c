@@ -21,10 +21,12 @@
 #include <sys/socket.h>
 
 #define ITEMS 5
-#define STUDY "1.8.1"
-#define FIND  UID_StudyRootQueryRetrieveInformationModelFind
-#define MOVE  UID_StudyRootQueryRetrieveInformationModelMove
-#define GET   UID_StudyRootQueryRetrieveInformationModelGet
+/* Nothing here comes to it: what fails, fails at once. */
+#define LONG_MS 60000
+#define STUDY   "1.8.1"
+#define FIND    UID_StudyRootQueryRetrieveInformationModelFind
+#define MOVE    UID_StudyRootQueryRetrieveInformationModelMove
+#define GET     UID_StudyRootQueryRetrieveInformationModelGet
 
 static atomic_int calls_left = -1;
 static atomic_bool hit;
@@ -251,8 +253,8 @@ world_begin(struct world *w)
 {
 	struct scp_config config = {.service = {.ae_title = "FILEROOM",
 					.access_open = true,
-					.timeout_ms = 3000},
-	    .client = {.ae_title = "FILEROOM", .timeout_ms = 3000},
+					.timeout_ms = LONG_MS},
+	    .client = {.ae_title = "FILEROOM", .timeout_ms = LONG_MS},
 	    .max_outgoing = 4,
 	    .bind = "127.0.0.1",
 	    .port_auto = true};
@@ -260,8 +262,8 @@ world_begin(struct world *w)
 	const char *colon;
 
 	exempt = true;
-	*w =
-	    (struct world){.client = {.ae_title = "ASKER", .timeout_ms = 9000}};
+	*w = (struct world){
+	    .client = {.ae_title = "ASKER", .timeout_ms = LONG_MS}};
 	if (!archive_begin(&w->t))
 		return false;
 	/* What fails is told of, over and over. */

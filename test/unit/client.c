@@ -13,12 +13,14 @@
 
 #include "archive.h"
 
-#define CT    UID_CTImageStorage
-#define FIND  UID_StudyRootQueryRetrieveInformationModelFind
-#define MOVE  UID_StudyRootQueryRetrieveInformationModelMove
-#define GET   UID_StudyRootQueryRetrieveInformationModelGet
-#define OURS  "1.2.826.1"
-#define OTHER "1.2.826.2"
+#define CT   UID_CTImageStorage
+#define FIND UID_StudyRootQueryRetrieveInformationModelFind
+#define MOVE UID_StudyRootQueryRetrieveInformationModelMove
+#define GET  UID_StudyRootQueryRetrieveInformationModelGet
+#define OURS "1.2.826.1"
+/* What nothing here may come to. */
+#define LONG_MS 60000
+#define OTHER   "1.2.826.2"
 
 typedef void script_fn(struct assoc *a, const struct dimse *rq);
 
@@ -123,7 +125,7 @@ stopped(void *ctx)
 static bool
 ask_begin(struct ask *k, script_fn *script, const char *model, int timeout_ms)
 {
-	struct client client = {.ae_title = "US", .timeout_ms = timeout_ms};
+	struct client client = {.ae_title = "US", .timeout_ms = LONG_MS};
 	struct node to = {.ae = "THEM", .host = "127.0.0.1"};
 	struct str classes[] = {STR(CT)};
 	struct client_wish wish;
@@ -145,8 +147,11 @@ ask_begin(struct ask *k, script_fn *script, const char *model, int timeout_ms)
 	    .stop = stopped,
 	    .ctx = k,
 	    .arena = &k->answers};
-	if (CHECK(client_open(&k->assoc, &client, &to, &wish, &k->e)))
+	if (CHECK(client_open(&k->assoc, &client, &to, &wish, &k->e))) {
+		/* However long it took until here. */
+		k->assoc->conn->progress_ms = timeout_ms;
 		return true;
+	}
 	printf("%s\n", k->e.text);
 	return false;
 }
@@ -163,7 +168,7 @@ ask_end(struct ask *k)
 static bool
 find(struct ask *k, script_fn *script)
 {
-	bool ok = ask_begin(k, script, FIND, 2000) &&
+	bool ok = ask_begin(k, script, FIND, LONG_MS) &&
 		  client_find(k->assoc, &k->q, &k->end, &k->e);
 
 	ask_end(k);
@@ -420,7 +425,7 @@ TEST(move_counts_and_failed_list)
 {
 	struct ask k = {0};
 
-	CHECK(ask_begin(&k, moves, MOVE, 2000));
+	CHECK(ask_begin(&k, moves, MOVE, LONG_MS));
 	k.q.destination = "ELSEWHERE";
 	CHECK(client_move(k.assoc, &k.q, &k.end, &k.e));
 	CHECK_EQ(k.told, 1);
@@ -476,7 +481,7 @@ static bool
 get(struct ask *k, struct archive *t, script_fn *script)
 {
 	struct intake *in = intake_new(t->store, "THEM");
-	bool ok = ask_begin(k, script, GET, 2000) &&
+	bool ok = ask_begin(k, script, GET, LONG_MS) &&
 		  client_get(k->assoc, &k->q, in, &k->end, &k->e);
 
 	ask_end(k);

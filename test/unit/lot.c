@@ -135,20 +135,41 @@ TEST(ready_once_then_again)
 	close(t.item.fd);
 }
 
+static atomic_bool hold;
+
+static void
+on_late_hold(struct lot_item *item)
+{
+	((struct thing *)(void *)item)->late++;
+	while (hold)
+		clock_sleep_ms(1);
+}
+
 TEST(late_in_order_and_disarmed)
 {
-	struct thing t[3];
+	struct thing t[3], first;
 	struct lot *l;
 	struct err e;
+	int64_t now;
 	size_t i;
 
 	if (!CHECK(lot_open(&l, &e)))
 		return;
 	for (i = 0; i < 3; i++)
 		thing_init(&t[i]);
+	/* The lot is held up until all are parked, and two of them late. */
+	thing_init(&first);
+	first.item.late = on_late_hold;
+	hold = true;
+	now = clock_mono_ms();
+	lot_park(l, &first.item, now);
+	CHECK(becomes(&first.late, 1));
 	lot_park(l, &t[0].item, in_ms(60000));
-	lot_park(l, &t[1].item, in_ms(40));
-	lot_park(l, &t[2].item, in_ms(10));
+	lot_park(l, &t[1].item, now + 40);
+	lot_park(l, &t[2].item, now + 10);
+	while (clock_mono_ms() <= now + 40)
+		clock_sleep_ms(1);
+	hold = false;
 	CHECK(becomes(&t[2].late, 1));
 	CHECK(becomes(&t[1].late, 1));
 	CHECK(t[2].late_as < t[1].late_as);
@@ -163,6 +184,7 @@ TEST(late_in_order_and_disarmed)
 	lot_forget(l, &t[1].item);
 	lot_close(&l);
 	CHECK_EQ(t[0].gone, 1);
+	close(first.item.fd);
 	for (i = 0; i < 3; i++)
 		close(t[i].item.fd);
 }

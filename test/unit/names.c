@@ -86,17 +86,43 @@ at(const char *text)
 }
 
 static enum names_said
-ask(struct names *n, const char *host, const char *text)
+ask_once(struct names *n, const char *host, const char *text)
 {
 	struct address a = at(text);
 
 	return names_say(n, host, &a, clock_mono_ms() + 60000);
 }
 
+/* Until it has been looked up, which may take longer than a question waits. */
+static enum names_said
+ask(struct names *n, const char *host, const char *text)
+{
+	int64_t end = clock_mono_ms() + 60000;
+	enum names_said said;
+
+	do
+		said = ask_once(n, host, text);
+	while (said == NAMES_NOT_YET && clock_mono_ms() < end);
+	return said;
+}
+
+/* Or until this is said, for a minute. */
+static bool
+says(struct names *n, const char *host, const char *text, enum names_said what)
+{
+	int64_t end = clock_mono_ms() + 60000;
+
+	while (ask(n, host, text) != what)
+		if (clock_mono_ms() > end)
+			return false;
+	return true;
+}
+
 TEST(found)
 {
 	struct names *n = names_new();
 	int before = asked;
+	int64_t begin;
 
 	CHECK_EQ(ask(n, "10.0.0.9", "10.0.0.9"), NAMES_YES);
 	CHECK_EQ(ask(n, "10.0.0.9", "10.0.0.8"), NAMES_NO);
@@ -104,9 +130,12 @@ TEST(found)
 	CHECK_EQ(ask(n, "ct", "10.0.0.1"), NAMES_YES);
 	CHECK_EQ(ask(n, "ct", "::ffff:10.0.0.1"), NAMES_YES);
 	CHECK_EQ(ask(n, "ct", "10.0.0.2"), NAMES_NO);
+	begin = clock_mono_ms();
 	CHECK_EQ(ask(n, "none", "10.0.0.1"), NAMES_NOWHERE);
 	CHECK_EQ(ask(n, "none", "10.0.0.1"), NAMES_NOWHERE);
-	CHECK_EQ(asked, before + 2);
+	/* A failure counts for five seconds. */
+	if (clock_mono_ms() - begin < 5000)
+		CHECK_EQ(asked, before + 2);
 	names_free(&n);
 	names_free(&n);
 }
@@ -114,7 +143,7 @@ TEST(found)
 /* A second later it has moved; old addresses count while nobody answers. */
 TEST(changed)
 {
-	struct address was = at("10.0.0.1"), is = at("10.0.0.7");
+	struct address was = at("10.0.0.1");
 	struct names *n = names_new();
 
 	CHECK_EQ(ask(n, "ct", "10.0.0.1"), NAMES_YES);
@@ -127,7 +156,7 @@ TEST(changed)
 	x = 7;
 	names_age(n);
 	/* Who is not among the old ones waits for the new. */
-	CHECK_EQ(names_say(n, "ct", &is, clock_mono_ms() + 60000), NAMES_YES);
+	CHECK(says(n, "ct", "10.0.0.7", NAMES_YES));
 	CHECK_EQ(ask(n, "ct", "10.0.0.1"), NAMES_NO);
 	x = 1;
 	names_free(&n);
@@ -152,6 +181,10 @@ TEST(hanging_names_hold_up_nobody)
 	CHECK(node_put(t.store, &node, true, &t.e));
 	node_prepare(t.store);
 	begin = clock_mono_ms();
+	while (!node_known(t.store, "QUICK", "10.0.0.1", &why) &&
+	       clock_mono_ms() - begin < 60000)
+		clock_sleep_ms(1);
+	begin = clock_mono_ms();
 	for (i = 0; i < 200; i++) {
 		CHECK(!node_known(t.store, "SLOW", "10.0.0.1", &why));
 		CHECK_STR(str_from(why),
@@ -171,6 +204,7 @@ TEST(more_than_there_are_threads)
 	struct names *n = names_new();
 	char host[32];
 	int i, before = asked;
+	int64_t end;
 
 	hang();
 	for (i = 0; i < 100; i++) {
@@ -178,15 +212,20 @@ TEST(more_than_there_are_threads)
 		names_want(n, host);
 		names_want(n, host);
 	}
-	CHECK_EQ(ask(n, "ct", "10.0.0.1"), NAMES_NOT_YET);
+	CHECK_EQ(ask_once(n, "ct", "10.0.0.1"), NAMES_NOT_YET);
 	CHECK(asked - before <= 16);
 	release();
-	while (ask(n, "ct", "10.0.0.1") != NAMES_YES)
+	CHECK(says(n, "ct", "10.0.0.1", NAMES_YES));
+	/* Others that stood before it may only just be asked for. */
+	end = clock_mono_ms() + 60000;
+	while (asked < before + 101 && clock_mono_ms() < end)
 		clock_sleep_ms(1);
 	CHECK_EQ(asked, before + 101);
+	while (answered != asked)
+		clock_sleep_ms(1);
 	hang();
 	names_age(n);
-	CHECK_EQ(ask(n, "hangs.1", "10.0.0.1"), NAMES_NOWHERE);
+	CHECK(says(n, "hangs.1", "10.0.0.1", NAMES_NOWHERE));
 	names_free(&n);
 	release();
 }
