@@ -256,6 +256,23 @@ TEST(of_a_patient)
 	CHECK_EQ(n, 0);
 	CHECK(token_of_patient(t.store, STR(""), NULL, &t.arena, &v, &n, &t.e));
 	CHECK_EQ(n, 0);
+	/* An ID that was merged: of one issuer, and of another one's patient.
+	 */
+	archive_exec(&t,
+	    "INSERT INTO patient_alias (prior_id, prior_issuer, PatientID,"
+	    " IssuerOfPatientID, ended_by, at, journal) VALUES"
+	    " ('OLD', 'X', 'P', 'X', 0, 0, 0),"
+	    " ('OLDER', 'X', 'OLD', 'X', 0, 0, 0),"
+	    " ('PAST', 'X', 'P', 'X', 9, 0, 0)");
+	CHECK(token_of_patient(
+	    t.store, STR("OLDER"), &issuer, &t.arena, &v, &n, &t.e));
+	CHECK_EQ(n, 2);
+	CHECK(token_of_patient(
+	    t.store, STR("OLDER"), NULL, &t.arena, &v, &n, &t.e));
+	CHECK_EQ(n, 99);
+	CHECK(token_of_patient(
+	    t.store, STR("PAST"), NULL, &t.arena, &v, &n, &t.e));
+	CHECK_EQ(n, 0);
 	archive_end(&t);
 }
 

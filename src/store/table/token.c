@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/os.h"
+#include "store/index/person.h"
 #include "store/inside.h"
 #include "store/table/token_key.h"
 
@@ -302,6 +303,55 @@ find_patient(struct store *s, struct db *db, struct str id,
 	return ok;
 }
 
+/* Issuers of one ID that was merged into others. */
+#define ISSUERS 100
+
+/* With none first: who has no issuer goes along with a merge within one. */
+static bool
+merged_issuers(struct db *db, struct str id, struct arena *a,
+    struct str out[ISSUERS], size_t *n, struct err *e)
+{
+	struct db_stmt *q;
+	enum db_step step;
+
+	out[0] = STR("");
+	*n = 1;
+	if (!db_query(db,
+		"SELECT DISTINCT prior_issuer FROM patient_alias"
+		" WHERE prior_id = ? AND ended_by = 0 AND prior_issuer <> ''"
+		" LIMIT ?",
+		DB_ARGS(db_str(id), db_int(ISSUERS - 1)), &q, e))
+		return false;
+	while ((step = db_step(q, e)) == DB_STEP_ROW)
+		out[(*n)++] = arena_dup(a, db_column(q, 0));
+	return step == DB_STEP_DONE &&
+	       (!a->over || fail(e, ERR_LIMIT, "no memory for tokens"));
+}
+
+/* Who asks by an ID that was merged means whom it leads to. */
+static bool
+find_merged(struct store *s, struct db *db, struct str id,
+    const struct str *issuer, struct arena *a, struct found *f, struct err *e)
+{
+	struct str issuers[ISSUERS];
+	struct person from, is;
+	size_t i, n;
+
+	if (!merged_issuers(db, id, a, issuers, &n, e))
+		return false;
+	for (i = 0; i < n; i++) {
+		if (issuer != NULL && !str_eq(*issuer, issuers[i]))
+			continue;
+		from = person_of(id, issuers[i]);
+		if (!person_resolve(db, a, &from, &is, e))
+			return false;
+		if (!person_eq(&from, &is) &&
+		    !find_patient(s, db, is.id, &is.issuer, a, f, e))
+			return false;
+	}
+	return true;
+}
+
 bool
 token_of_patient(struct store *s, struct str id, const struct str *issuer,
     struct arena *a, struct token_study **out, size_t *n, struct err *e)
@@ -321,7 +371,8 @@ token_of_patient(struct store *s, struct str id, const struct str *issuer,
 	db = store_reader(s, e);
 	if (db == NULL)
 		return false;
-	ok = find_patient(s, db, id, issuer, a, &f, e);
+	ok = find_patient(s, db, id, issuer, a, &f, e) &&
+	     (f.n > 0 || find_merged(s, db, id, issuer, a, &f, e));
 	store_reader_done(s, db);
 	if (!ok || !make_missing(s, f.v, f.which, f.missing, e))
 		return false;

@@ -26,7 +26,8 @@ struct token_study {
 bool token_of_study(struct store *, struct str study, struct arena *a,
     struct token_study *out, struct err *e) MUST_USE;
 /* Of all studies of a patient, newest study first, at most LIMIT_TOKENS; of
- * this issuer, or of any where it is NULL. None is no failure. Nobody's ID is
+ * this issuer, or of any where it is NULL; an ID without studies that was
+ * merged into another means that. None is no failure. Nobody's ID is
  * the empty one. */
 bool token_of_patient(struct store *, struct str patient_id,
     const struct str *issuer, struct arena *a, struct token_study **out,
