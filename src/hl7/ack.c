@@ -261,6 +261,19 @@ wanted(struct str rule, bool accepted)
 	return str_eq_nocase(rule, STR("SU")) && accepted;
 }
 
+/* Who has something else there is answered as if there were nothing: silence
+ * would be waited for. */
+static struct str
+rule_of(const struct er7_segment *msh, unsigned field)
+{
+	struct str rule = str_trim(er7_field(msh, field));
+
+	if (str_eq_nocase(rule, STR("AL")) || str_eq_nocase(rule, STR("NE")) ||
+	    str_eq_nocase(rule, STR("ER")) || str_eq_nocase(rule, STR("SU")))
+		return rule;
+	return STR("");
+}
+
 void
 ack_build(struct arena *a, const struct er7_message *m, enum ack_code code,
     const struct order_problem *problem, const struct ack_config *config,
@@ -270,8 +283,8 @@ ack_build(struct arena *a, const struct er7_message *m, enum ack_code code,
 	static const char *const commit[] = {"CA", "CE", "CR"};
 	struct builder b = {
 	    .m = m, .msh = &m->segments[0], .config = config, .arena = a};
-	struct str accept = er7_field(b.msh, 15);
-	struct str application = er7_field(b.msh, 16);
+	struct str accept = rule_of(b.msh, 15);
+	struct str application = rule_of(b.msh, 16);
 	bool enhanced = accept.n > 0 || application.n > 0;
 	bool accepted = code == ACK_ACCEPT;
 

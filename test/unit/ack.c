@@ -67,6 +67,8 @@ TEST(enhanced_mode)
 	    {"|AL", ACK_ACCEPT, "AA"},
 	    {"NE|", ACK_ACCEPT, "AA"},
 	    {"|NE", ACK_ACCEPT, ""},
+	    {"Y|N", ACK_ACCEPT, "AA"},
+	    {"\"\"|\"\"", ACK_ERROR, "AE"},
 	};
 	char message[200], codes[8];
 	size_t i, j, at;
