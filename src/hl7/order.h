@@ -17,6 +17,9 @@ struct order_value {
 	struct str text;
 };
 
+/* All fields of a patient (PID, PV1): for ADT, and as a part of a step. */
+bool order_is_patient_field(enum field f);
+
 enum order_action {
 	ORDER_PUT,         /* create, or update what is there */
 	ORDER_UPDATE,      /* update; creates too, for nothing is dropped */
@@ -46,6 +49,9 @@ struct order_step {
 	enum order_action action;
 	enum order_status status;
 	char control[3]; /* ORC-1 */
+	/* Of an order's several steps it is the one of its procedure code, if
+	 * there is one: services of appointments have no ID. */
+	bool by_code;
 	struct order_value value[FIELD_COUNT];
 };
 
@@ -58,14 +64,20 @@ struct order_merge { /* the survivor is the patient of the message */
 	bool undo; /* A37: unlink */
 };
 
+#define ORDER_ACCESSIONS 5
 struct order_report {    /* ORU^R01 */
 	struct str text; /* OBX of text, joined by line breaks */
 	struct str pdf;  /* base64 of an ED, as it stands */
 	bool hex;        /* it is hexadecimal instead */
 	struct str study, accession, status, title;
+	/* Without study: what may be its accession number, accession first. */
+	struct str accessions[ORDER_ACCESSIONS];
+	size_t accession_count;
 	struct str filler; /* OBR-3, else ORC-3: what it replaces */
 	struct str patient_id, issuer;
 	bool more; /* another document of the one before */
+	/* There is none: the one that it replaces was wrong. */
+	bool taken_back;
 };
 
 enum order_kind {

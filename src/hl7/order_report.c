@@ -36,6 +36,8 @@ struct exam {
 	struct buf text;
 	struct document documents[DOCUMENTS_MAX];
 	size_t document_count;
+	struct str heading; /* that the text stands under */
+	bool taken_back;    /* something it said was wrong */
 };
 
 struct exams {
@@ -145,49 +147,221 @@ names_study(const struct order_reader *r, const struct er7_segment *obx)
 	       str_eq_nocase(part(r, obx, 3, 1), STR("Study Instance UID"));
 }
 
+/* Suffixes of OBX-3.1, or all of it, by which parts of a report are told apart
+ * (HL7 2.5.1, 7.2.4). */
+static const struct {
+	const char *suffix, *heading;
+} parts[] = {
+    {"GDT", "Description"},
+    {"IMP", "Impression"},
+    {"REC", "Recommendation"},
+    {"ADT", "Addendum"},
+    {"TCM", "Technician's comment"},
+    {"CNP", "Confirming procedures"},
+};
+
+/* What an observation is about, in words; or nothing. */
+static struct str
+heading_of(const struct order_reader *r, const struct er7_segment *obx)
+{
+	struct str code = part(r, obx, 3, 1), name = part(r, obx, 3, 2);
+	struct str suffix = str_trim(er7_subcomponent(r->m, code, 2));
+	size_t i;
+
+	code = str_trim(er7_subcomponent(r->m, code, 1));
+	for (i = 0; i < ARRAY_LEN(parts); i++)
+		if (str_eq(suffix, str_from(parts[i].suffix)) ||
+		    str_eq(code, str_from(parts[i].suffix)))
+			return str_from(parts[i].heading);
+	name = str_trim(er7_text(r->arena, r->m, name));
+	return name.n > 0 ? name : er7_text(r->arena, r->m, code);
+}
+
+enum value { VALUE_TEXT, VALUE_CODE, VALUE_NUMBERS, VALUE_SINGLE };
+
+/* OBX-2 (table 0125), as it is written. */
+static enum value
+value_of(const struct er7_segment *obx)
+{
+	static const struct {
+		const char *type;
+		enum value value;
+	} types[] = {
+	    {"CE", VALUE_CODE},
+	    {"CWE", VALUE_CODE},
+	    {"CNE", VALUE_CODE},
+	    {"CF", VALUE_CODE},
+	    {"IS", VALUE_SINGLE},
+	    {"NM", VALUE_SINGLE},
+	    {"SN", VALUE_NUMBERS},
+	    {"DT", VALUE_SINGLE},
+	    {"TM", VALUE_SINGLE},
+	    {"TS", VALUE_SINGLE},
+	    {"DTM", VALUE_SINGLE},
+	};
+	struct str type = str_trim(er7_field(obx, 2));
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(types); i++)
+		if (str_eq_nocase(type, str_from(types[i].type)))
+			return types[i].value;
+	return VALUE_TEXT;
+}
+
 static void
-take_text(
-    struct order_reader *r, const struct er7_segment *obx, struct buf *out)
+add_text(struct order_reader *r, struct buf *out, struct str raw)
+{
+	buf_add(out, er7_text(r->arena, r->m, raw));
+}
+
+/* One repetition of OBX-5. */
+static void
+add_value(struct order_reader *r, const struct er7_segment *obx,
+    enum value value, struct str one, struct buf *out)
+{
+	struct str unit = str_trim(part(r, obx, 6, 1));
+	unsigned i;
+
+	switch (value) {
+	case VALUE_CODE:
+		/* Of a code its meaning, if it has one. */
+		i = er7_component(r->m, one, 2).n > 0 ? 2 : 1;
+		add_text(r, out, er7_component(r->m, one, i));
+		return;
+	case VALUE_NUMBERS:
+		/* ">^5", "^1^-^10", "^1^:^128" */
+		for (i = 1; i <= 4; i++)
+			add_text(r, out, er7_component(r->m, one, i));
+		break;
+	case VALUE_TEXT:
+		add_text(r, out, one);
+		return;
+	case VALUE_SINGLE:
+		add_text(r, out, one);
+		break;
+	}
+	if (unit.n > 0) {
+		buf_u8(out, ' ');
+		add_text(r, out, unit);
+	}
+}
+
+/* Repetitions are lines. */
+static void
+add_lines(struct order_reader *r, const struct er7_segment *obx,
+    enum value value, struct str heading, struct buf *out)
 {
 	struct str rest = er7_field(obx, 5), one;
-	struct str type = str_trim(er7_field(obx, 2));
-	bool coded = str_eq_nocase(type, STR("CE")) ||
-		     str_eq_nocase(type, STR("CWE")) ||
-		     str_eq_nocase(type, STR("CNE"));
 
-	/* A line without text parts paragraphs. */
-	if (rest.n == 0 && out->n > 0)
-		buf_u8(out, '\n');
 	while (rest.n > 0) {
 		/* One after the other: there may be many. */
 		one = er7_repetition(r->m, rest, 1);
 		rest = str_of(rest.p + one.n, rest.n - one.n);
 		if (rest.n > 0)
 			rest = str_of(rest.p + 1, rest.n - 1);
-		/* Of a code its meaning, if it has one. */
-		if (coded && er7_component(r->m, one, 2).n > 0)
-			one = er7_component(r->m, one, 2);
-		else if (coded)
-			one = er7_component(r->m, one, 1);
-		one = er7_text(r->arena, r->m, one);
 		if (out->n > 0)
 			buf_u8(out, '\n');
-		buf_add(out, one);
+		if (heading.n > 0) {
+			buf_add(out, heading);
+			buf_text(out, ": ");
+		}
+		add_value(r, obx, value, one, out);
 	}
 }
 
 static void
-take_observation(struct order_reader *r, const struct er7_segment *obx,
-    struct exams *all, struct exam *exam)
+take_text(struct order_reader *r, const struct er7_segment *obx, bool headings,
+    struct exam *exam)
+{
+	enum value value = value_of(obx);
+	struct str heading = heading_of(r, obx);
+	struct buf *out = &exam->text;
+
+	/* A line without text parts paragraphs. */
+	if (er7_field(obx, 5).n == 0 && out->n > 0)
+		buf_u8(out, '\n');
+	/* A number alone says nothing. */
+	if (value != VALUE_TEXT) {
+		add_lines(r, obx, value, heading, out);
+		return;
+	}
+	if (headings && er7_field(obx, 5).n > 0 &&
+	    !str_eq(heading, exam->heading)) {
+		if (out->n > 0)
+			buf_text(out, "\n\n");
+		buf_add(out, heading);
+		buf_u8(out, ':');
+		exam->heading = heading;
+	}
+	add_lines(r, obx, value, STR(""), out);
+}
+
+static bool
+is_document(const struct er7_segment *obx)
 {
 	struct str type = str_trim(er7_field(obx, 2));
 
+	return str_eq_nocase(type, STR("ED")) || str_eq_nocase(type, STR("RP"));
+}
+
+/* OBX-11 (table 0085): deleted, or sent by mistake (of another patient). */
+static bool
+is_taken_back(const struct order_reader *r, const struct er7_segment *obx)
+{
+	struct str status = str_trim(part(r, obx, 11, 1));
+
+	return str_eq_nocase(status, STR("D")) ||
+	       str_eq_nocase(status, STR("W"));
+}
+
+/* Whether the text of a group is about several things, each with a name. */
+static bool
+has_headings(const struct order_reader *r, const struct group *g)
+{
+	const struct er7_segment *s;
+	struct str first = STR(""), heading;
+	bool several = false;
+	size_t i;
+
+	for (i = g->from; i < g->to; i++) {
+		s = &r->m->segments[i];
+		if (!is(s, "OBX") || is_document(s) || is_taken_back(r, s) ||
+		    value_of(s) != VALUE_TEXT || names_study(r, s) ||
+		    er7_field(s, 5).n == 0)
+			continue;
+		heading = heading_of(r, s);
+		if (heading.n == 0)
+			return false;
+		several = several || (first.n > 0 && !str_eq(first, heading));
+		first = heading;
+	}
+	return several;
+}
+
+static void
+take_observation(struct order_reader *r, const struct er7_segment *obx,
+    bool headings, struct exams *all, struct exam *exam)
+{
 	if (names_study(r, obx))
 		return;
-	if (str_eq_nocase(type, STR("ED")))
+	if (is_taken_back(r, obx))
+		exam->taken_back = true;
+	else if (str_eq_nocase(str_trim(er7_field(obx, 2)), STR("ED")))
 		take_document(r, obx, all, exam);
-	else if (!str_eq_nocase(type, STR("RP")))
-		take_text(r, obx, &exam->text);
+	else if (!is_document(obx))
+		take_text(r, obx, headings, exam);
+}
+
+/* Notes behind the OBR and its observations are lines of the report. */
+static void
+take_note(
+    struct order_reader *r, const struct er7_segment *nte, struct buf *out)
+{
+	struct str text = er7_text(r->arena, r->m, er7_field(nte, 3));
+
+	if (text.n > 0 && out->n > 0)
+		buf_u8(out, '\n');
+	buf_add(out, text);
 }
 
 static struct str
@@ -210,19 +384,29 @@ study_of(struct order_reader *r, const struct order_scope *scope)
 	return value.text;
 }
 
-static struct str
-accession_of(struct order_reader *r, const struct order_scope *scope)
+/* The mapped number first, then those that it may stand in; which one it is
+ * only the archive knows. */
+static void
+read_accessions(struct order_reader *r, const struct order_scope *scope,
+    struct order_report *out)
 {
-	static const struct mapping_place accession[] = {{"OBR", 18, 1, 0, 0},
+	static const struct mapping_place places[] = {{"OBR", 18, 1, 0, 0},
 	    {"ORC", 3, 1, 0, 0}, {"OBR", 3, 1, 0, 0}, {"OBR", 2, 1, 0, 0}};
 	struct order_value value = {0};
-	size_t i;
+	size_t i, n = 0;
 
 	order_fill(r, scope, FIELD_AccessionNumber, &value);
-	for (i = 0; i < ARRAY_LEN(accession) && !value.given; i++)
-		(void)order_fill_from(
-		    r, scope, FIELD_AccessionNumber, &accession[i], &value);
-	return value.text;
+	if (value.text.n > 0)
+		out->accessions[n++] = value.text;
+	for (i = 0; i < ARRAY_LEN(places); i++) {
+		value = (struct order_value){0};
+		if (order_fill_from(
+			r, scope, FIELD_AccessionNumber, &places[i], &value) &&
+		    value.text.n > 0)
+			out->accessions[n++] = value.text;
+	}
+	out->accession_count = n;
+	out->accession = n > 0 ? out->accessions[0] : STR("");
 }
 
 /* Component 1 of a field of the OBR, else of the ORC. */
@@ -268,7 +452,7 @@ read_head(struct order_reader *r, const struct group *g, struct exam *exam)
 	exam->number =
 	    report->filler.n > 0 ? report->filler : number_of(r, g, 2);
 	report->study = study_of(r, &scope);
-	report->accession = accession_of(r, &scope);
+	read_accessions(r, &scope, report);
 }
 
 static bool
@@ -310,8 +494,12 @@ open_exam(struct order_reader *r, const struct group *g, struct exams *all)
 	all->crowded = all->crowded || !goes_on(before, now);
 	if (before->report.study.n == 0)
 		before->report.study = now->report.study;
-	if (before->report.accession.n == 0)
+	if (before->report.accession.n == 0) {
 		before->report.accession = now->report.accession;
+		memcpy(before->report.accessions, now->report.accessions,
+		    sizeof(now->report.accessions));
+		before->report.accession_count = now->report.accession_count;
+	}
 	*now = (struct exam){.document_count = 0};
 	return before;
 }
@@ -328,7 +516,7 @@ share(struct exams *all, size_t to, size_t from)
 {
 	struct exam *a = &all->at[to], *b = &all->at[from];
 
-	if (!is_empty(a) || is_empty(b) ||
+	if (!is_empty(a) || is_empty(b) || a->report.taken_back ||
 	    !str_eq(a->report.patient_id, b->report.patient_id))
 		return;
 	a->report.text = b->report.text;
@@ -368,6 +556,35 @@ put_reports(struct order_reader *r, const struct exams *all)
 	return true;
 }
 
+static void
+take_group(struct order_reader *r, const struct group *g, size_t from,
+    struct exams *all, struct exam *exam)
+{
+	bool headings = has_headings(r, g), behind = false;
+	const struct er7_segment *s;
+
+	for (; from < g->to; from++) {
+		s = &r->m->segments[from];
+		behind = behind || s == g->obr;
+		if (is(s, "OBX"))
+			take_observation(r, s, headings, all, exam);
+		else if (is(s, "NTE") && behind)
+			take_note(r, s, &exam->text);
+	}
+}
+
+/* Nothing is left of what it says, or it is said that there is nothing (OBR-25,
+ * table 0123: the order was cancelled). */
+static void
+settle_taken_back(struct exam *exam)
+{
+	struct order_report *report = &exam->report;
+
+	report->taken_back =
+	    is_empty(exam) &&
+	    (exam->taken_back || str_eq_nocase(report->status, STR("X")));
+}
+
 static bool
 read_exams(struct order_reader *r, const struct group *groups, size_t n,
     struct exams *all)
@@ -377,14 +594,13 @@ read_exams(struct order_reader *r, const struct group *groups, size_t n,
 
 	for (g = 0; g < n; g++) {
 		exam = open_exam(r, &groups[g], all);
-		for (i = g == 0 ? 1 : groups[g].from; i < groups[g].to; i++)
-			if (is(&r->m->segments[i], "OBX"))
-				take_observation(
-				    r, &r->m->segments[i], all, exam);
+		take_group(
+		    r, &groups[g], g == 0 ? 1 : groups[g].from, all, exam);
 	}
 	for (i = 0; i < all->n; i++) {
 		all->at[i].report.text =
 		    arena_dup(r->arena, buf_str(&all->at[i].text));
+		settle_taken_back(&all->at[i]);
 		r->over = r->over || all->at[i].text.over;
 		buf_fini(&all->at[i].text);
 	}

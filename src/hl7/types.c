@@ -95,22 +95,69 @@ put_time(struct str digits, struct str fraction, char time[14])
 	time[7 + i] = '\0';
 }
 
-/* hh:mm[:ss] without its colons. */
+/* One or two digits of a clock, as two. */
+static bool
+clock_part(struct str *s, char *digits)
+{
+	struct str part = leading_digits(*s);
+
+	if (part.n < 1 || part.n > 2)
+		return false;
+	digits[0] = part.n == 2 ? (char)part.p[0] : '0';
+	digits[1] = (char)part.p[part.n - 1];
+	*s = rest_of(*s, part.n);
+	return true;
+}
+
+/* The hour of a clock of twelve hours, by what stands behind it. */
+static void
+half_day(struct str s, char hour[2])
+{
+	unsigned h = number(str_of(hour, 2));
+
+	s = str_trim(s);
+	s = str_of(s.p, s.n < 2 ? s.n : 2);
+	if (h > 12 || h == 0)
+		return;
+	if (str_eq_nocase(s, STR("PM")))
+		h = h % 12 + 12;
+	else if (str_eq_nocase(s, STR("AM")))
+		h %= 12;
+	hour[0] = (char)('0' + h / 10);
+	hour[1] = (char)('0' + h % 10);
+}
+
+/* h:mm[:ss] without its colons, or the digits alone, behind a date. */
 static void
 put_clock(struct str s, char time[14])
 {
-	char digits[7];
+	struct str all, fraction = STR("");
+	char digits[6];
 	size_t n = 0;
 
-	while (n < 6 && s.n >= 2 && is_digits(str_of(s.p, 2))) {
-		digits[n++] = (char)s.p[0];
-		digits[n++] = (char)s.p[1];
-		s = rest_of(s, 2);
+	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == 'T'))
+		s = rest_of(s, 1);
+	all = leading_digits(s);
+	if (all.n > 2) {
+		s = rest_of(s, all.n);
+		if (s.n > 0 && s.p[0] == '.')
+			fraction = leading_digits(rest_of(s, 1));
+		put_time(all, fraction, time);
+		return;
+	}
+	while (n < sizeof(digits) && clock_part(&s, digits + n)) {
+		n += 2;
 		if (s.n == 0 || s.p[0] != ':')
 			break;
 		s = rest_of(s, 1);
 	}
-	put_time(str_of(digits, n), STR(""), time);
+	if (n == sizeof(digits) && s.n > 0 && s.p[0] == '.') {
+		fraction = leading_digits(rest_of(s, 1));
+		s = rest_of(s, 1 + fraction.n);
+	}
+	if (n > 2)
+		half_day(s, digits);
+	put_time(str_of(digits, n), fraction, time);
 }
 
 /* dd/mm/yyyy, dd.mm.yyyy and yyyy-mm-dd, maybe with a time behind. */
@@ -145,10 +192,7 @@ written_date(struct str s, char date[9], char time[14])
 	if (!is_day(y, m, d))
 		return false;
 	snprintf(date, 9, "%04u%02u%02u", y % 10000, m % 100, d % 100);
-	s = rest_of(s, c.n);
-	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == 'T'))
-		s = rest_of(s, 1);
-	put_clock(s, time);
+	put_clock(rest_of(s, c.n), time);
 	return true;
 }
 
@@ -168,6 +212,10 @@ types_time(struct str ts, char date[9], char time[14])
 		return false;
 	memcpy(date, digits.p, 8);
 	date[8] = '\0';
+	if (digits.n == 8) {
+		put_clock(rest_of(ts, 8), time);
+		return true;
+	}
 	if (digits.n < ts.n && ts.p[digits.n] == '.')
 		fraction = leading_digits(rest_of(ts, digits.n + 1));
 	put_time(rest_of(digits, 8), fraction, time);

@@ -309,6 +309,40 @@ TEST(reports_of_several_exams)
 	CHECK_STR(order.reports[1].study, "1.2.3");
 }
 
+/* What a line is about, the units of numbers and the notes are a part of the
+ * report; what was deleted or sent by mistake is not. */
+TEST(lines_of_reports)
+{
+	static const char head[] =
+	    HEAD "ORU^R01|1|P|2.5\rPID|||ID||A^B\rNTE|1||deaf\rOBR|1|P|F|X\r";
+	char text[1024];
+
+	snprintf(text, sizeof(text), "%s%s", head,
+	    "OBX|1|TX|F^Findings||Clear.\rOBX|2|TX|F^Findings||All of it.\r"
+	    "OBX|3|TX|71020&IMP^Chest||Normal.\r"
+	    "OBX|4|NM|B^BSA||1.9|m2\rOBX|5|SN|N^Nodule||>^5|mm\r"
+	    "NTE|1||Measured twice.\rOBX|6|CE|R^BI-RADS||4^Suspicious^BR\r"
+	    "OBX|7|TX|F^Findings||Gone.||||||D\rOBX|8|NM|||7\r");
+	CHECK(read_with("manual", text));
+	CHECK_STR(order.reports[0].text,
+	    "Findings:\nClear.\nAll of it.\n\nImpression:\nNormal.\n"
+	    "BSA: 1.9 m2\nNodule: >5 mm\nMeasured twice.\n"
+	    "BI-RADS: Suspicious\n7");
+	CHECK(!order.reports[0].taken_back);
+	/* Of one thing it needs no heading. */
+	snprintf(text, sizeof(text), "%s%s", head,
+	    "OBX|1|FT|F^Findings||Clear.\rOBX|2|FT|F^Findings||Normal.\r");
+	CHECK(read_with("manual", text));
+	CHECK_STR(order.reports[0].text, "Clear.\nNormal.");
+	snprintf(text, sizeof(text), "%s%s", head, "NTE|1||All is well.\r");
+	CHECK(read_with("manual", text));
+	CHECK_STR(order.reports[0].text, "All is well.");
+	snprintf(text, sizeof(text), "%s%s", head,
+	    "OBX|1|TX|F^Findings||Clear.||||||W\r");
+	CHECK(read_with("manual", text));
+	CHECK(order.reports[0].taken_back);
+}
+
 /* Every event of the chapter: what it does, or that it does nothing. */
 TEST(patient_events)
 {

@@ -140,6 +140,52 @@ TEST(kept_and_replaced)
 	archive_end(&t);
 }
 
+/* The number that the worklist knows: not the first place, but the order's. */
+TEST(by_the_number_of_the_order)
+{
+	struct report *r;
+	struct item item;
+	size_t n;
+
+	if (!archive_begin(&t))
+		return;
+	put("1.2.1", "ID1", "P1");
+	CHECK(take("MSH|^~\\&|RIS|FAC|||20260101||ORM^O01|1|P|2.5\r"
+		   "PID|||ID1||DOE^JANE\rORC|NW|P1\rOBR|1|P1||C^D\r"));
+	CHECK(take(ORU("2") "OBR|1|P1|F1|C^D||||||||||||||CT|||||||F\r"
+			    "OBX|1|TX|||Text\r"));
+	r = list("1.2.1", &n);
+	if (CHECK_EQ(n, 1))
+		CHECK_STR(r[0].accession, "P1");
+	CHECK(item_find(t.store, 1, &t.arena, &item, &t.e));
+	CHECK_EQ(item.status, STATUS_COMPLETED);
+	archive_end(&t);
+}
+
+/* A report of another patient by mistake is not shown any longer. */
+TEST(taken_back)
+{
+	size_t n;
+
+	if (!archive_begin(&t))
+		return;
+	CHECK(take(ORU("1") "OBR|1||F1|X^Y|||||||||||||||||||||F\r" STUDY
+			    "OBX|2|TX|||Text\r"));
+	CHECK(take(ORU("2") "OBR|1||F2|X^Y|||||||||||||||||||||F\r" STUDY
+			    "OBX|2|TX|||Other\r"));
+	CHECK(take(ORU("3") "OBR|1||F1|X^Y|||||||||||||||||||||C\r" STUDY
+			    "OBX|2|TX|||Text||||||W\r"));
+	(void)list("1.2.1", &n);
+	CHECK_EQ(n, 1);
+	/* Cancelled, without any words. */
+	CHECK(take(ORU("4") "OBR|1||F2|X^Y|||||||||||||||||||||X\r" STUDY));
+	(void)list("1.2.1", &n);
+	CHECK_EQ(n, 0);
+	/* What says nothing is no report all the same. */
+	CHECK(!take(ORU("5") "OBR|1||F2|X^Y|||||||||||||||||||||F\r" STUDY));
+	archive_end(&t);
+}
+
 TEST(by_accession_number)
 {
 	int64_t id;

@@ -69,17 +69,23 @@ decode(struct str in, bool hex, struct buf *out)
 	return hex ? half < 0 : base64_end(&d, out);
 }
 
+/* Where a report, and its documents, belong. */
+struct place {
+	struct str study, accession;
+	bool replaced; /* there was one before */
+};
+
 /* Once there is a report, whatever is still open about it is over. */
 static bool
 end_items(struct item_effect *x, const struct order_report *r,
-    const struct person *patient, struct err *e)
+    const struct place *place, const struct person *patient, struct err *e)
 {
 	bool by_study;
 
 	if (r->status.n > 0 && !str_eq_nocase(r->status, STR("F")) &&
 	    !str_eq_nocase(r->status, STR("C")))
 		return true;
-	return item_lead(x->db, r->study, r->accession, &by_study, e) &&
+	return item_lead(x->db, r->study, place->accession, &by_study, e) &&
 	       db_exec(x->db,
 		   by_study ? "UPDATE item SET status = ?1, changed = ?2"
 			      " WHERE StudyInstanceUID = ?3 AND (?4 = '' OR"
@@ -89,16 +95,51 @@ end_items(struct item_effect *x, const struct order_report *r,
 			      " +PatientID = ?4) AND status NOT IN (?1, ?5, "
 			      "?6)",
 		   DB_ARGS(db_int(STATUS_COMPLETED), db_int(x->now_ms),
-		       db_str(by_study ? r->study : r->accession),
+		       db_str(by_study ? r->study : place->accession),
 		       db_str(patient->id), db_int(STATUS_DISCONTINUED),
 		       db_int(STATUS_CANCELED)),
 		   e);
 }
 
-/* Where a report, and its documents, belong. */
-struct place {
-	struct str study, accession;
-};
+/* Whether the worklist or the archive has an exam of the patient by this
+ * number. */
+static bool
+is_accession(struct item_effect *x, struct str number,
+    const struct person *patient, bool *yes, struct err *e)
+{
+	int64_t one;
+
+	return db_get_int(x->db,
+	    "SELECT 1 FROM item WHERE AccessionNumber = ?1"
+	    " AND (?2 = '' OR +PatientID = ?2) UNION ALL"
+	    " SELECT 1 FROM study s JOIN patient p ON p.id = s.patient"
+	    " WHERE s.AccessionNumber = ?1 AND (?2 = '' OR +p.PatientID = ?2)"
+	    " LIMIT 1",
+	    DB_ARGS(db_str(number), db_str(patient->id)), &one, yes, e);
+}
+
+/* Of the numbers that it may be the first that is known. */
+static bool
+find_place(struct item_effect *x, const struct order_report *r,
+    struct place *place, struct err *e)
+{
+	struct person patient;
+	bool known = false;
+	size_t i;
+
+	*place = (struct place){r->study, r->accession, false};
+	if (r->study.n > 0 || r->accession_count < 2)
+		return true;
+	if (!item_patient(x, r->patient_id, r->issuer, &patient, e))
+		return false;
+	for (i = 0; i < r->accession_count && !known; i++) {
+		if (!is_accession(x, r->accessions[i], &patient, &known, e))
+			return false;
+		if (known)
+			place->accession = r->accessions[i];
+	}
+	return true;
+}
 
 /* The one before it goes, and what it knew of its study stays known. */
 static bool
@@ -108,7 +149,8 @@ replace(struct item_effect *x, const struct order_report *r,
 	struct db_stmt *q;
 	enum db_step step;
 
-	*place = (struct place){r->study, r->accession};
+	if (!find_place(x, r, place, e))
+		return false;
 	if (r->filler.n == 0)
 		return true;
 	/* Not those of this message. */
@@ -128,6 +170,7 @@ replace(struct item_effect *x, const struct order_report *r,
 	if (place->accession.n == 0)
 		place->accession = arena_dup(x->arena, db_column(q, 1));
 	db_reset(q);
+	place->replaced = true;
 	return db_exec(x->db,
 	    "DELETE FROM report WHERE filler = ? AND facility = ?"
 	    " AND application = ? AND journal <> ?",
@@ -164,7 +207,20 @@ keep(struct item_effect *x, const struct order_report *r, struct place *place,
 		return insert(x, r, place, pdf, e);
 	return replace(x, r, place, e) && insert(x, r, place, pdf, e) &&
 	       item_patient(x, r->patient_id, r->issuer, &patient, e) &&
-	       end_items(x, r, &patient, e);
+	       end_items(x, r, place, &patient, e);
+}
+
+/* A report that was wrong is shown no more; its message is in the journal. */
+static bool
+take_back(struct item_effect *x, const struct order_report *r,
+    struct place *place, struct err *e)
+{
+	if (!replace(x, r, place, e))
+		return false;
+	x->remark = place->replaced
+			? "the report was taken back"
+			: "there is no such report to be taken back";
+	return true;
 }
 
 static bool
@@ -174,6 +230,8 @@ apply(struct item_effect *x, const struct order_report *r, struct place *place,
 	struct buf pdf;
 	bool ok;
 
+	if (r->taken_back)
+		return take_back(x, r, place, e);
 	if (str_trim(r->text).n == 0 && r->pdf.n == 0)
 		return item_refuse(
 		    x, 101, "OBX", 5, "a report with neither text nor a PDF");
@@ -198,7 +256,7 @@ apply(struct item_effect *x, const struct order_report *r, struct place *place,
 bool
 item_apply_report(struct item_effect *x, struct err *e)
 {
-	struct place place = {{0}, {0}};
+	struct place place = {0};
 	size_t i;
 
 	for (i = 0; i < x->order->report_count && !x->refused; i++)
