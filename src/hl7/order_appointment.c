@@ -11,6 +11,7 @@
 struct appointment {
 	size_t from, to; /* the resource group */
 	const struct er7_segment *service;
+	bool deleted; /* called off, of an appointment that stays */
 };
 
 static const struct {
@@ -62,6 +63,13 @@ is(const struct er7_segment *s, const char *name)
 	return strcmp(s->name, name) == 0;
 }
 
+/* The segment action code (HL7 table 0206) of RGS, AIS, AIG, AIL, AIP. */
+static bool
+is_deleted(const struct er7_segment *s)
+{
+	return str_eq_nocase(str_trim(er7_field(s, 2)), STR("D"));
+}
+
 /* Filled in when list is not NULL; at least one. */
 static size_t
 find_appointments(const struct er7_message *m, struct appointment *list)
@@ -77,8 +85,11 @@ find_appointments(const struct er7_message *m, struct appointment *list)
 			if (!is(&m->segments[j], "AIS"))
 				continue;
 			if (list != NULL)
-				list[n] = (struct appointment){
-				    begin, end, &m->segments[j]};
+				list[n] = (struct appointment){begin, end,
+				    &m->segments[j],
+				    is_deleted(&m->segments[j]) ||
+					(is(&m->segments[begin], "RGS") &&
+					    is_deleted(&m->segments[begin]))};
 			services++;
 			n++;
 		}
@@ -86,8 +97,8 @@ find_appointments(const struct er7_message *m, struct appointment *list)
 		if (services == 0 && (is(&m->segments[begin], "RGS") ||
 					 (end == m->n && n == 0))) {
 			if (list != NULL)
-				list[n] =
-				    (struct appointment){begin, end, NULL};
+				list[n] = (struct appointment){
+				    begin, end, NULL, false};
 			n++;
 		}
 		begin = end;
@@ -95,7 +106,7 @@ find_appointments(const struct er7_message *m, struct appointment *list)
 	if (n > 0)
 		return n;
 	if (list != NULL)
-		list[0] = (struct appointment){1, m->n, NULL};
+		list[0] = (struct appointment){1, m->n, NULL, false};
 	return 1;
 }
 
@@ -151,15 +162,14 @@ fill_places(struct order_reader *r, const struct order_scope *scope,
 /* Of several services each is a step of its own, but the appointment is called
  * off as a whole. */
 static void
-name_step(struct order_reader *r, enum order_action action, size_t number,
-    struct order_value *v)
+name_step(struct order_reader *r, size_t number, struct order_value *v)
 {
 	struct order_value *id = &v[FIELD_ScheduledProcedureStepID];
 	struct str base = v[FIELD_PlacerOrderNumber].text.n > 0
 			      ? v[FIELD_PlacerOrderNumber].text
 			      : v[FIELD_FillerOrderNumber].text;
 
-	if ((action != ORDER_PUT && action != ORDER_UPDATE) || base.n == 0)
+	if (base.n == 0)
 		return;
 	if (number > 1)
 		base = str_from(
@@ -188,16 +198,20 @@ read_one(struct order_reader *r, const struct appointment *one,
 	    .to = one->to,
 	    .header = header,
 	};
+	bool puts = action == ORDER_PUT || action == ORDER_UPDATE;
 	size_t f;
 
+	if (one->deleted && puts)
+		action = ORDER_CANCEL;
 	step->action = action;
+	step->by_code = puts && one->service != NULL;
 	for (f = 0; f < FIELD_COUNT; f++)
 		if (order_is_patient_field((enum field)f) ||
 		    f == FIELD_ReferringPhysicianName || f == FIELD_Modality)
 			order_fill(r, &scope, (enum field)f, &v[f]);
 	fill_places(r, &scope, one, v);
-	if (number > 0)
-		name_step(r, action, number, v);
+	if (number > 0 && puts)
+		name_step(r, number, v);
 	step->status =
 	    status_of(v[FIELD_ScheduledProcedureStepStatus].text, action);
 	out->step_count++;
@@ -222,22 +236,37 @@ read_one(struct order_reader *r, const struct appointment *one,
 	return true;
 }
 
-bool
-order_read_appointment(struct order_reader *r)
+/* Equipment, rooms and people that are no longer of the appointment say
+ * nothing. False: no memory. */
+static bool
+leave_deleted(struct order_reader *r, struct er7_message *left)
+{
+	const struct er7_message *m = r->m;
+	struct er7_segment *segments =
+	    arena_array(r->arena, m->n, sizeof(*segments));
+	size_t i;
+
+	if (segments == NULL)
+		return false;
+	*left = *m;
+	left->segments = segments;
+	left->n = 0;
+	for (i = 0; i < m->n; i++)
+		if (!(is(&m->segments[i], "AIG") ||
+			is(&m->segments[i], "AIL") ||
+			is(&m->segments[i], "AIP")) ||
+		    !is_deleted(&m->segments[i]))
+			segments[left->n++] = m->segments[i];
+	r->m = left;
+	return true;
+}
+
+static bool
+read_all(struct order_reader *r, enum order_action action)
 {
 	struct appointment *list;
-	size_t i, n, header;
-	char shown[16];
+	size_t n, header;
 
-	r->out->kind = ORDER_KIND_STEPS;
-	for (i = 0; i < ARRAY_LEN(events); i++)
-		if (str_eq_nocase(r->out->event, str_from(events[i].event)))
-			break;
-	if (i == ARRAY_LEN(events))
-		return order_refuse(r, true, 201, "MSH", 9,
-		    "appointment messages with the event '%s' are not taken "
-		    "here",
-		    str_printable(shown, sizeof(shown), r->out->event));
 	for (header = 1; header < r->m->n; header++)
 		if (is(&r->m->segments[header], "RGS"))
 			break;
@@ -251,8 +280,33 @@ order_read_appointment(struct order_reader *r)
 		return order_refuse_large(r);
 	(void)find_appointments(r->m, list);
 	while (r->out->step_count < n)
-		if (!read_one(r, &list[r->out->step_count], events[i].action,
-			header, n > 1 ? r->out->step_count + 1 : 0))
+		if (!read_one(r, &list[r->out->step_count], action, header,
+			n > 1 ? r->out->step_count + 1 : 0))
 			return false;
 	return true;
+}
+
+bool
+order_read_appointment(struct order_reader *r)
+{
+	const struct er7_message *whole = r->m;
+	struct er7_message left;
+	char shown[16];
+	size_t i;
+	bool ok;
+
+	r->out->kind = ORDER_KIND_STEPS;
+	for (i = 0; i < ARRAY_LEN(events); i++)
+		if (str_eq_nocase(r->out->event, str_from(events[i].event)))
+			break;
+	if (i == ARRAY_LEN(events))
+		return order_refuse(r, true, 201, "MSH", 9,
+		    "appointment messages with the event '%s' are not taken "
+		    "here",
+		    str_printable(shown, sizeof(shown), r->out->event));
+	if (!leave_deleted(r, &left))
+		return order_refuse_large(r);
+	ok = read_all(r, events[i].action);
+	r->m = whole;
+	return ok;
 }

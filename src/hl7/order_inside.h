@@ -64,8 +64,6 @@ void order_observations(struct order_reader *r, const struct order_scope *scope,
 /* Why a field that an order must have has no value. Always false. */
 bool order_lacks(struct order_reader *r, enum field f, const char *what,
     const char *segment, unsigned field);
-/* All fields of a patient (PID, PV1): for ADT, and as a part of a step. */
-bool order_is_patient_field(enum field f);
 /* Whether the message is too large to be gone on with. */
 bool order_is_over(const struct order_reader *r);
 /* Why. Always false. */

@@ -430,6 +430,70 @@ TEST(a_second_procedure_comes_later)
 	archive_end(&t);
 }
 
+#define SIU(event, id)                                                         \
+	"MSH|^~\\&|APP|FAC|||20260101||SIU^" event "|" id "|P|2.5\r"           \
+	"SCH|P1|F1\r" PATIENT "RGS|1\r"
+
+/* An appointment and the order for it are one step, whichever comes first. */
+TEST(an_appointment_of_an_order)
+{
+	static const char order[] = HEAD("1") PATIENT
+	    "ORC|NW|P1|F1\rOBR|1|P1|F1|X^Head||||||||||||||A1|R1|S1\r";
+	struct item *items;
+	size_t n, i;
+
+	for (i = 0; i < 2; i++) {
+		if (!archive_begin(&t))
+			return;
+		CHECK(i == 1 || take(order));
+		CHECK(take(SIU("S12", "2") "AIS|1||X^Head|202601020900\r"));
+		CHECK(i == 0 || take(order));
+		items = list_all(&n);
+		if (!CHECK_EQ(n, 1))
+			return;
+		CHECK_STR(items[0].value[FIELD_ScheduledProcedureStepID], "S1");
+		CHECK_STR(items[0].value[FIELD_ScheduledProcedureStepStartDate],
+		    "20260102");
+		archive_end(&t);
+	}
+}
+
+/* What is told of one service leaves the others alone. */
+TEST(services_of_an_appointment)
+{
+	struct item *items;
+	size_t n;
+
+	if (!archive_begin(&t))
+		return;
+	CHECK(take(SIU("S12", "1") "AIS|1||X^Head|202601020900\r"
+				   "AIS|2||Y^Foot|202601021000\r"
+				   "AIG|1||CT1\r"));
+	CHECK(take(SIU("S13", "2") "AIS|1||Y^Foot|202601031100\r"
+				   "AIG|1|D|CT1\rAIG|2|A|CT2\r"));
+	items = list_all(&n);
+	if (!CHECK_EQ(n, 2))
+		return;
+	CHECK_STR(items[0].value[FIELD_RequestedProcedureDescription], "Head");
+	CHECK_STR(
+	    items[0].value[FIELD_ScheduledProcedureStepStartTime], "0900");
+	CHECK_STR(items[0].value[FIELD_ScheduledStationAETitle], "CT1");
+	CHECK_STR(items[1].value[FIELD_RequestedProcedureDescription], "Foot");
+	CHECK_STR(
+	    items[1].value[FIELD_ScheduledProcedureStepStartDate], "20260103");
+	CHECK_STR(items[1].value[FIELD_ScheduledStationAETitle], "CT2");
+	/* One is taken out; a third that nobody knows is none of them. */
+	CHECK(take(SIU("S14", "3") "AIS|1|D|X^Head\r"));
+	CHECK(take(SIU("S14", "4") "AIS|1|D|Z^Arm\r"));
+	items = list_all(&n);
+	CHECK_EQ(items[0].status, STATUS_CANCELED);
+	CHECK_EQ(items[1].status, STATUS_SCHEDULED);
+	CHECK(take(SIU("S15", "5")));
+	items = list_all(&n);
+	CHECK_EQ(items[1].status, STATUS_CANCELED);
+	archive_end(&t);
+}
+
 TEST(by_hand)
 {
 	struct item item = {0}, out;

@@ -393,10 +393,11 @@ TEST(values_along_a_chain)
 		ids[n] = list[n].id;
 	CHECK(merge_undo(t.store, ids[0], &t.e));
 	check_item(0, "C", "C^C", "F");
-	/* The order itself says something. */
+	/* The order says something of A, not of B. */
 	CHECK(take(HEAD("5") "PID|||A|||||M\rORC|XO|P1\rOBR|1|P1\r"));
+	check_item(0, "C", "C^C", "F");
 	CHECK(merge_undo(t.store, ids[1], &t.e));
-	check_item(0, "B", "B^B", "M");
+	check_item(0, "B", "B^B", "F");
 	CHECK(merge_undo(t.store, ids[2], &t.e));
 	check_item(0, "A", "A^NEW", "M");
 	/* By hand it is another's for good. */
@@ -405,7 +406,7 @@ TEST(values_along_a_chain)
 	item.value[FIELD_PatientID] = STR("Z");
 	CHECK(item_edit(t.store, &rules, &item, &t.e));
 	CHECK(take(ADT("A37", "7") "PID|||B\rPID|||A\r"));
-	check_item(0, "Z", "B^B", "M");
+	check_item(0, "Z", "B^B", "F");
 	CHECK_EQ(archive_int(&t, "SELECT count(*) FROM item_told"), 0);
 	archive_end(&t);
 }
@@ -496,6 +497,29 @@ TEST(what_comes_late_goes_along)
 	put("OLD", "", "DOE^J");
 	check_patient("OLD", "", "DOE^J/3");
 	check_reindex();
+	archive_end(&t);
+}
+
+/* A new order, and a change, under the old ID do not put the old name beside
+ * the new ID. */
+TEST(late_orders_have_the_name_of_who_stays)
+{
+	if (!archive_begin(&t))
+		return;
+	order("1", "OLD", "OLD^A");
+	CHECK(take(ADT("A08", "1") "PID|||MID||MID^A|||F\r"));
+	CHECK(take(ADT("A40", "2") "PID|||MID\rMRG|OLD\r"));
+	CHECK(take(ADT("A40", "3") "PID|||NEW||NEW^A\rMRG|MID\r"));
+	order("2", "OLD", "OLD^B");
+	check_item(1, "NEW", "NEW^A", "F");
+	CHECK(take(HEAD("X1") "PID|||OLD||OLD^C||19500101\rORC|XO|P1\r"
+			      "OBR|1|P1\r"));
+	check_item(0, "NEW", "NEW^A", "");
+	CHECK(take(ADT("A37", "4") "PID|||NEW\rPID|||MID\r"));
+	check_item(1, "MID", "MID^A", "F");
+	CHECK(take(ADT("A37", "5") "PID|||MID\rPID|||OLD\r"));
+	check_item(0, "OLD", "OLD^C", "");
+	check_item(1, "OLD", "OLD^B", "");
 	archive_end(&t);
 }
 

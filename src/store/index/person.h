@@ -35,6 +35,10 @@ struct person_values {
 	struct str v[PERSON_VALUES];
 };
 
+/* What was told of this one alone. */
+bool person_told(struct db *db, struct arena *a, const struct person *p,
+    struct person_values *out, struct err *e) MUST_USE;
+
 /* Merges in a row that are followed. */
 #define PERSON_HOPS 200
 /* One step of the way; found false: from is its end. */

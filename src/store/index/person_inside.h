@@ -12,9 +12,6 @@
 bool person_any(struct db *db, bool *any, struct err *e) MUST_USE;
 bool person_known(
     struct db *db, struct str id, bool *known, struct err *e) MUST_USE;
-/* What was told of this one alone. */
-bool person_told(struct db *db, struct arena *a, const struct person *p,
-    struct person_values *out, struct err *e) MUST_USE;
 
 /* From now on what the files say of this Patient ID is kept in patient_said. */
 bool person_involve(

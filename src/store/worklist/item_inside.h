@@ -85,9 +85,14 @@ bool item_said_itself(struct db *db, const struct item *old,
 bool item_told_of_merged(struct item_effect *x, const struct person *of,
     const struct person *into, const struct order_value *values,
     struct err *e) MUST_USE;
-/* The item came under this ID. */
-bool item_came_as(struct db *db, int64_t id, struct str patient,
-    struct str issuer, struct err *e) MUST_USE;
+/* A new item came under the ID of one who was merged: what is known of whom it
+ * is led to counts, as of the items that were there before the merge. */
+bool item_came_as(struct item_effect *x, int64_t id, const struct person *came,
+    struct err *e) MUST_USE;
+/* What an order under the ID of one who was merged says of its patient. */
+bool item_told_as_merged(struct item_effect *x, int64_t id,
+    const struct person *of, const struct order_value *values,
+    struct err *e) MUST_USE;
 
 /* False: the database failed. */
 bool item_apply_steps(struct item_effect *x, struct err *e) MUST_USE;

@@ -21,15 +21,6 @@ item_patient(struct item_effect *x, struct str id, struct str issuer,
 }
 
 bool
-item_came_as(struct db *db, int64_t id, struct str patient, struct str issuer,
-    struct err *e)
-{
-	return db_exec(db,
-	    "UPDATE item SET said_id = ?, said_issuer = ? WHERE id = ?",
-	    DB_ARGS(db_str(patient), db_str(issuer), db_int(id)), e);
-}
-
-bool
 item_telling(struct db *db, int64_t id, struct item_telling *out, struct err *e)
 {
 	int64_t how = 0;
@@ -305,6 +296,68 @@ tell_all(struct db *db, int64_t id, const struct person *of,
 	}
 	arena_fini(&scratch);
 	return ok && settle_one(db, id, e);
+}
+
+static bool
+tell_person(struct item_effect *x, const struct item *item,
+    const struct person *of, struct err *e)
+{
+	static const enum field fields[PERSON_VALUES] = {
+	    [PERSON_NAME] = FIELD_PatientName,
+	    [PERSON_BIRTH] = FIELD_PatientBirthDate,
+	    [PERSON_SEX] = FIELD_PatientSex,
+	};
+	struct person_values told;
+	size_t i;
+
+	if (!person_told(x->db, x->arena, of, &told, e))
+		return false;
+	for (i = 0; i < PERSON_VALUES; i++)
+		if (told.given[i] &&
+		    !tell(x->db, item, fields[i], of, told.v[i], e))
+			return false;
+	return true;
+}
+
+bool
+item_came_as(
+    struct item_effect *x, int64_t id, const struct person *came, struct err *e)
+{
+	struct person at = *came;
+	struct item item;
+	bool found;
+	int hop;
+
+	if (!db_exec(x->db,
+		"UPDATE item SET said_id = ?, said_issuer = ? WHERE id = ?",
+		DB_ARGS(db_str(came->id), db_str(came->issuer), db_int(id)),
+		e) ||
+	    !item_fetch(x->db, id, x->arena, &item, &found, e))
+		return false;
+	for (hop = 0; found && hop < PERSON_HOPS; hop++)
+		if (!person_next(x->db, x->arena, &at, &at, &found, e) ||
+		    (found && !tell_person(x, &item, &at, e)))
+			return false;
+	return settle_one(x->db, id, e);
+}
+
+bool
+item_told_as_merged(struct item_effect *x, int64_t id, const struct person *of,
+    const struct order_value *values, struct err *e)
+{
+	struct order_value *told =
+	    arena_array(x->arena, FIELD_COUNT, sizeof(*told));
+	bool yes;
+	size_t f;
+
+	if (told == NULL)
+		return fail(e, ERR_LIMIT, "a message that is too large");
+	for (f = 0; f < FIELD_COUNT; f++)
+		told[f] = order_is_patient_field((enum field)f)
+			      ? values[f]
+			      : (struct order_value){0};
+	return came_through(x->db, x->arena, id, of, &yes, e) &&
+	       (!yes || tell_all(x->db, id, of, told, e));
 }
 
 bool

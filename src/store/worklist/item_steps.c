@@ -171,13 +171,16 @@ narrow(struct candidates *c, enum field f, const struct order_value *v)
 	return n;
 }
 
+/* led: what is said of the patient is of one who was merged into another. */
 static void
-take_values(struct item *item, const struct order_value *v)
+take_values(struct item *item, const struct order_value *v, bool led)
 {
 	size_t f;
 
 	for (f = 0; f < FIELD_COUNT; f++) {
 		if (!v[f].given || (v[f].stand_in && item->value[f].n > 0))
+			continue;
+		if (led && order_is_patient_field((enum field)f))
 			continue;
 		/* What an item cannot be without is not deleted; the study
 		 * may have been begun under its UID. */
@@ -243,7 +246,7 @@ create(struct item_effect *x, const struct order_step *step,
 	int64_t id;
 
 	x->touched = true;
-	take_values(&item, step->value);
+	take_values(&item, step->value, false);
 	f = item_lacks(&item);
 	if (f != FIELD_COUNT)
 		return item_refuse(x, step->action == ORDER_PUT ? 101 : 204,
@@ -253,28 +256,30 @@ create(struct item_effect *x, const struct order_step *step,
 		    field_info(f)->name);
 	return item_study_uid(x->db, x->rules, x->arena, &item, e) &&
 	       item_insert(x->db, x->rules, &item, &id, e) &&
-	       (came->id.n == 0 ||
-		   item_came_as(x->db, id, came->id, came->issuer, e));
+	       (came->id.n == 0 || item_came_as(x, id, came, e));
 }
 
 static bool
 change(struct item_effect *x, const struct order_step *step, struct item *item,
-    bool values, struct err *e)
+    const struct person *came, bool values, struct err *e)
 {
 	const struct item old = *item;
+	bool led = came->id.n > 0;
 
 	x->touched = true;
 	if (step->action == ORDER_DELETE)
 		return db_exec(x->db, "DELETE FROM item WHERE id = ?",
 		    DB_ARGS(db_int(item->id)), e);
 	if (values)
-		take_values(item, step->value);
+		take_values(item, step->value, led);
 	if (values && !item_said_itself(x->db, &old, item, e))
 		return false;
 	item->status = next_status(item->status, step->action, step->status);
 	item->changed_ms = x->now_ms;
 	return item_study_uid(x->db, x->rules, x->arena, item, e) &&
-	       item_update(x->db, x->rules, item, e);
+	       item_update(x->db, x->rules, item, e) &&
+	       (!values || !led ||
+		   item_told_as_merged(x, item->id, came, step->value, e));
 }
 
 /* A change that has numbers of the order alone: about all of its steps. */
@@ -293,27 +298,88 @@ names_no_step(const struct order_step *step)
 			   step->value[FIELD_PlacerOrderNumber].text)));
 }
 
+/* Whether a step ID is but a number of the order, for want of one. */
+static bool
+is_made_up(
+    struct str id, struct str placer, struct str filler, struct str accession)
+{
+	return id.n == 0 || str_eq(id, placer) || str_eq(id, filler) ||
+	       str_eq(id, accession);
+}
+
+/* An order and the appointment for it are about one step, whichever comes
+ * first: one of them has no ID for it. */
+static bool
+is_the_only_step(const struct item_effect *x, const struct order_step *step,
+    const struct candidates *c)
+{
+	const struct order_value *v = step->value;
+	const struct str *ours = c->items[0].value;
+
+	if (c->n != 1 || x->order->step_count != 1)
+		return false;
+	/* A change may bring another step ID. */
+	return step->action == ORDER_UPDATE ||
+	       is_made_up(ours[FIELD_ScheduledProcedureStepID],
+		   ours[FIELD_PlacerOrderNumber], ours[FIELD_FillerOrderNumber],
+		   ours[FIELD_AccessionNumber]) ||
+	       is_made_up(v[FIELD_ScheduledProcedureStepID].text,
+		   v[FIELD_PlacerOrderNumber].text,
+		   v[FIELD_FillerOrderNumber].text,
+		   v[FIELD_AccessionNumber].text);
+}
+
+/* How many there are of those that it names, first among the candidates. */
+static size_t
+narrow_to_step(const struct order_step *step, struct candidates *c)
+{
+	size_t n = 0;
+
+	if (step->by_code && c->n > 1)
+		n = narrow(c, FIELD_RequestedProcedureCode, step->value);
+	if (n != 1)
+		n = narrow(c, FIELD_ScheduledProcedureStepID, step->value);
+	return n;
+}
+
 /* New and changed orders are about one step. */
 static bool
 put_step(struct item_effect *x, const struct order_step *step,
     const struct person *came, struct candidates *c, struct err *e)
 {
-	size_t i, n = narrow(c, FIELD_ScheduledProcedureStepID, step->value);
+	size_t i, n = narrow_to_step(step, c);
 
-	/* A change may bring another step ID to the only step there is. */
-	if (n == 0 && c->n == 1 && step->action == ORDER_UPDATE &&
-	    x->order->step_count == 1)
+	if (n == 0 && is_the_only_step(x, step, c))
 		n = 1;
-	if (n == 0 && names_no_step(step))
+	/* One service is not all of them. */
+	if (n == 0 && names_no_step(step) &&
+	    (!step->by_code ||
+		step->value[FIELD_RequestedProcedureCode].text.n == 0))
 		n = c->n;
 	else if (n > 1)
 		n = 1;
 	if (n == 0)
 		return create(x, step, came, e);
 	for (i = 0; i < n; i++)
-		if (!change(x, step, &c->items[i], true, e))
+		if (!change(x, step, &c->items[i], came, true, e))
 			return false;
 	return true;
+}
+
+/* A service that was taken out of an appointment. What has another code is
+ * another service, whatever its number. */
+static size_t
+narrow_to_service(const struct order_step *step, struct candidates *c)
+{
+	struct str code = step->value[FIELD_RequestedProcedureCode].text;
+	size_t n = narrow_to_step(step, c);
+
+	if (n == 0 && c->n == 1)
+		n = 1;
+	return n > 0 && differ(c->items[0].value[FIELD_RequestedProcedureCode],
+			    code)
+		   ? 0
+		   : n;
 }
 
 /* The others are about a step, or a procedure, or the whole order where they
@@ -321,20 +387,23 @@ put_step(struct item_effect *x, const struct order_step *step,
  * order that has several. */
 static bool
 change_steps(struct item_effect *x, const struct order_step *step,
-    struct candidates *c, struct err *e)
+    const struct person *came, struct candidates *c, struct err *e)
 {
 	const struct order_value *id =
 	    &step->value[FIELD_ScheduledProcedureStepID];
-	size_t i, n = narrow(c, FIELD_ScheduledProcedureStepID, step->value);
+	size_t i, n = step->by_code ? narrow_to_service(step, c)
+				    : narrow(c, FIELD_ScheduledProcedureStepID,
+					  step->value);
 
-	if (n == 0)
+	if (n == 0 && !step->by_code)
 		n = narrow(c, FIELD_RequestedProcedureID, step->value);
-	if (n == 0 && (c->n == 1 || id->text.n == 0 || id->stand_in))
+	if (n == 0 && !step->by_code &&
+	    (c->n == 1 || id->text.n == 0 || id->stand_in))
 		n = c->n;
 	if (n == 0)
 		x->remark = "no such order is here: nothing was changed";
 	for (i = 0; i < n; i++)
-		if (!change(x, step, &c->items[i], false, e))
+		if (!change(x, step, &c->items[i], came, false, e))
 			return false;
 	return true;
 }
@@ -373,7 +442,7 @@ apply(struct item_effect *x, const struct order_step *as_sent, struct err *e)
 		return false;
 	if (step.action == ORDER_PUT || step.action == ORDER_UPDATE)
 		return put_step(x, &step, &came, &c, e);
-	return change_steps(x, &step, &c, e);
+	return change_steps(x, &step, &came, &c, e);
 }
 
 bool
