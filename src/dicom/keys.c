@@ -125,7 +125,9 @@ read_value(struct arena *a, const struct element *element, struct str charset,
 		: match_kind(key->vr, value) == MATCH_UNIVERSAL)
 		return true;
 	key->demands = true;
-	key->value = key->vr == VR_IS ? normal_number(a, value) : value;
+	key->moment = match_moment(a, key->vr, value, &key->value);
+	if (key->vr == VR_IS)
+		key->value = normal_number(a, value);
 	return true;
 }
 

@@ -12,6 +12,7 @@
 #define DICOM_KEYS_H
 
 #include "dicom/dataset.h"
+#include "dicom/match.h"
 
 struct keys;
 
@@ -27,6 +28,9 @@ struct key {
 	bool empty;   /* matches what is absent or empty (C.2.2.2.7) */
 	bool demands; /* there are data sets that it does not match */
 	bool fuzzy;   /* a name, matched by match_name_fuzzy() */
+	/* Of dates and times: how the value was written. What is clear stands
+	 * in value as it is meant. */
+	enum match_moment moment;
 };
 
 struct keys {

@@ -365,8 +365,187 @@ match_in_range(enum vr vr, struct str from, struct str to, struct str value)
 	       (to.n == 0 || datetime_cmp(&v, &high) <= 0);
 }
 
+/* Eight digits, maybe with the same separator twice; *s is then behind them. */
 static bool
-match_moment(enum vr vr, struct str key, struct str value)
+take_date(struct str *s, char out[9])
+{
+	uint8_t separator = 0, c;
+	size_t i, n = 0;
+
+	for (i = 0; n < 8; i++) {
+		if (i == s->n)
+			return false;
+		c = s->p[i];
+		if (i == 4 && (c == '.' || c == '-' || c == '/'))
+			separator = c;
+		else if (separator != 0 && i == 7 ? c != separator
+						  : c < '0' || c > '9')
+			return false;
+		else if (i != 7 || separator == 0)
+			out[n++] = (char)c;
+	}
+	out[8] = '\0';
+	*s = str_of(s->p + i, s->n - i);
+	return true;
+}
+
+/* Who ends each month with its 31st day means its last one. */
+static bool
+take_end_of_range(struct str *s, char out[9])
+{
+	char text[9], day[9];
+
+	if (!take_date(s, text))
+		return false;
+	while (!date_parse(str_from(text), day)) {
+		if (strcmp(text + 6, "28") <= 0 || strcmp(text + 6, "31") > 0)
+			return false;
+		if (text[7] == '0')
+			memcpy(text + 6, "29", 2);
+		else
+			text[7]--;
+	}
+	memcpy(out, day, 9);
+	return true;
+}
+
+static bool
+read_dates(struct str key, char from[9], char to[9])
+{
+	from[0] = to[0] = '\0';
+	if (key.n > 0 && key.p[0] != '-' && !take_end_of_range(&key, from))
+		return false;
+	key = str_trim(key);
+	if (key.n == 0 || key.p[0] != '-')
+		return false;
+	key = str_trim(str_of(key.p + 1, key.n - 1));
+	if (key.n > 0 && !take_end_of_range(&key, to))
+		return false;
+	return key.n == 0 && (from[0] != '\0' || to[0] != '\0');
+}
+
+static bool
+only_digits(struct str s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; i++)
+		;
+	return i == s.n;
+}
+
+static bool
+contains_range(struct str key)
+{
+	struct str from, to;
+
+	return match_range_split(VR_DA, key, &from, &to) || key.p[0] == '-' ||
+	       key.p[key.n - 1] == '-';
+}
+
+static enum match_moment
+read_date_key(struct arena *a, struct str key, struct str *out)
+{
+	char from[9], to[9];
+	struct str rest = key;
+	const char *text;
+
+	if (take_date(&rest, from) && rest.n == 0 &&
+	    date_parse(str_from(from), to))
+		text = arena_printf(a, "%s", to);
+	else if (read_dates(key, from, to))
+		text = arena_printf(a, "%s-%s", from, to);
+	else if (only_digits(key) && (key.n == 4 || key.n == 6 || key.n == 8))
+		return MATCH_MOMENT_PLAIN;
+	else
+		return contains_range(key) ? MATCH_MOMENT_WRONG
+					   : MATCH_MOMENT_LETTER;
+	if (text == NULL || str_eq_text(key, text))
+		return MATCH_MOMENT_PLAIN;
+	*out = str_from(text);
+	return MATCH_MOMENT_READ;
+}
+
+/* 24, 2400, 24:00:00: the end of a day. */
+static bool
+is_midnight(struct str s)
+{
+	size_t i, digits = 0;
+
+	for (i = 0; i < s.n; i++) {
+		if (s.p[i] == ':')
+			continue;
+		if (digits >= 6 || s.p[i] != "240000"[digits])
+			return false;
+		digits++;
+	}
+	return digits == 2 || digits == 4 || digits == 6;
+}
+
+static enum match_moment
+read_time_key(struct arena *a, struct str key, struct str *out)
+{
+	struct str from, to;
+	const char *text;
+	char time[14];
+
+	if (!match_range_split(VR_TM, key, &from, &to)) {
+		if (time_parse(key, false, time))
+			return MATCH_MOMENT_PLAIN;
+		return contains_range(key) ? MATCH_MOMENT_WRONG
+					   : MATCH_MOMENT_LETTER;
+	}
+	if (from.n > 0 && !time_parse(from, false, time))
+		return MATCH_MOMENT_WRONG;
+	if (to.n == 0 || time_parse(to, true, time))
+		return MATCH_MOMENT_PLAIN;
+	if (!is_midnight(to))
+		return MATCH_MOMENT_WRONG;
+	text = arena_printf(a, "%.*s-235959.999999", STR_ARG(from));
+	if (text != NULL)
+		*out = str_from(text);
+	return MATCH_MOMENT_READ;
+}
+
+static enum match_moment
+read_datetime_key(struct str key)
+{
+	struct datetime moment;
+	struct str from, to;
+
+	if (!match_range_split(VR_DT, key, &from, &to))
+		return datetime_parse(key, false, &moment)
+			   ? MATCH_MOMENT_PLAIN
+			   : MATCH_MOMENT_LETTER;
+	return (from.n == 0 || datetime_parse(from, false, &moment)) &&
+		       (to.n == 0 || datetime_parse(to, true, &moment))
+		   ? MATCH_MOMENT_PLAIN
+		   : MATCH_MOMENT_WRONG;
+}
+
+enum match_moment
+match_moment(struct arena *a, enum vr vr, struct str key, struct str *out)
+{
+	*out = key;
+	if (!takes_range(vr))
+		return MATCH_MOMENT_PLAIN;
+	*out = key = str_trim(key);
+	if (only_stars(key) || str_find(key, '\\') < key.n)
+		return MATCH_MOMENT_PLAIN;
+	switch (vr) {
+	case VR_DA:
+		return read_date_key(a, key, out);
+	case VR_TM:
+		return read_time_key(a, key, out);
+	case VR_DT:
+		return read_datetime_key(key);
+	default:
+		return MATCH_MOMENT_PLAIN;
+	}
+}
+
+static bool
+fits_moment(enum vr vr, struct str key, struct str value)
 {
 	struct str from, to;
 
@@ -573,7 +752,7 @@ static bool
 match_one(enum vr vr, struct str key, struct str value)
 {
 	if (takes_range(vr))
-		return match_moment(vr, key, value);
+		return fits_moment(vr, key, value);
 	return match_text(vr, key, value);
 }
 

@@ -30,6 +30,20 @@ bool match_wild(struct str pattern, struct str value);
 bool match_range_split(
     enum vr vr, struct str key, struct str *from, struct str *to);
 
+/* A key of VR DA, TM or DT as devices write it. */
+enum match_moment {
+	MATCH_MOMENT_PLAIN, /* nothing is to be said about it; also other VRs */
+	/* Clear, but not written as PS3.5 has it: *out is. ISO dates, days
+	 * behind the end of their month and 24:00 as ends of ranges. */
+	MATCH_MOMENT_READ,
+	/* One value that is none: it is compared to the letter. A date of
+	 * four, six or eight digits is plain: registers know no better. */
+	MATCH_MOMENT_LETTER,
+	MATCH_MOMENT_WRONG /* a range without meaning: nothing matches */
+};
+enum match_moment match_moment(
+    struct arena *a, enum vr vr, struct str key, struct str *out);
+
 /* Is a date, time or date-time from 'from' to 'to', both included? An empty end
  * is open; what an end leaves open it includes. */
 bool match_in_range(

@@ -230,6 +230,15 @@ send_matches(struct find *f, struct err *e)
 }
 
 static bool
+refuse_key(struct find *f, const struct key *key, struct err *e)
+{
+	struct err why;
+
+	(void)!query_fail_key(key, &why);
+	return service_fail_key(f->session, f->rq, key->tag, &why, e);
+}
+
+static bool
 answer_end(struct find *f, enum step step, struct err *e)
 {
 	struct session *s = f->session;
@@ -240,6 +249,10 @@ answer_end(struct find *f, enum step step, struct err *e)
 	    (unsigned long long)f->answered);
 	switch (step) {
 	case STEP_ON:
+		/* What is odd may stand in a file as it was asked; where it
+		 * does not, nobody is to think that there are no images. */
+		if (f->answered == 0 && f->query.odd != NULL)
+			return refuse_key(f, f->query.odd, e);
 		return service_answer(s, f->rq, STATUS_Success, NULL, e);
 	case STEP_CANCELLED:
 		return service_answer(s, f->rq, STATUS_Cancel, NULL, e);
@@ -269,6 +282,8 @@ answer(struct session *s, const struct dimse *rq, struct str identifier,
 	if (!query_read(&s->arena, model, &options, identifier, context->layout,
 		&f.query, &why))
 		return service_fail(s, rq, &why, e);
+	if (f.query.wrong != NULL)
+		return refuse_key(&f, f.query.wrong, e);
 	arena_init(&f.rows, query_rows_budget(&f.query));
 	arena_init(&f.scratch, ANSWER_ARENA);
 	arena_init(&f.header, QUERY_FILE_ARENA);

@@ -131,6 +131,23 @@ service_fail(struct session *s, const struct dimse *rq, const struct err *why,
 }
 
 bool
+service_fail_key(struct session *s, const struct dimse *rq, uint32_t tag,
+    const struct err *why, struct err *e)
+{
+	struct dimse rsp = dimse_response(rq, dimse_status(why->code));
+
+	dimse_comment(&rsp, why->text);
+	rsp.offending = tag;
+	log_warning("dicom", "%s of '%s' at %s failed (%04X): %s",
+	    dimse_command_name(rq->command), s->assoc->calling,
+	    s->assoc->conn->peer.address, (unsigned)rsp.status, why->text);
+	(void)str_copy(s->activity.detail, sizeof(s->activity.detail),
+	    str_from(why->text));
+	return dimse_drain(s->assoc, e) &&
+	       dimse_send(s->assoc, &rsp, STR(""), e);
+}
+
+bool
 service_read_identifier(struct session *s, struct err *e)
 {
 	buf_init(&s->identifier, LIMIT_IDENTIFIER);

@@ -118,6 +118,9 @@ bool service_fail(struct session *s, const struct dimse *rq,
 /* The same with a status other than dimse_status() gives. */
 bool service_fail_as(struct session *s, const struct dimse *rq, uint16_t status,
     const struct err *why, struct err *e) MUST_USE;
+/* Refuse because of the value of an attribute of the identifier. */
+bool service_fail_key(struct session *s, const struct dimse *rq, uint32_t tag,
+    const struct err *why, struct err *e) MUST_USE;
 /* Read the identifier of a C-FIND, C-GET or C-MOVE and answer it; one that is
  * too large is refused. Returns as serve(). It may have been read before, by a
  * call of its own, which is false when the association has ended. */

@@ -253,6 +253,46 @@ def t_dates_and_times():
             equal(f.values("STUDY", STUDY, {TIME: key}), found, key)
 
 
+def t_keys_that_are_no_dates():
+    """Clear ones are read; what means nothing is told, with its key and value,
+    and not answered as if there were no images."""
+    with Archive() as f:
+        for key, found in (
+                ("2025-03-15", ["1.2", "2.1"]), ("2025.03.15", ["1.2", "2.1"]),
+                ("2025/03/15", ["1.2", "2.1"]), ("2025-03-15-", ["1.2", "2.1",
+                                                                 "3.1"]),
+                ("2025-01-01-2025-01-31", ["1.1"]),
+                ("-2025-02-28", ["1.1"]), ("20250101 - 20250231", ["1.1"]),
+                # Registers' way of not knowing the day.
+                ("20250000", []), ("2025", [])):
+            equal(f.values("STUDY", STUDY, {DATE: key}), found, key)
+        equal(f.values("STUDY", STUDY, {TIME: "10:15:00-24:00:00"}),
+              ["1.2", "2.1", "3.1"])
+        for tag, key, name in (
+                (DATE, "2024AB01-", "StudyDate"), (DATE, "2024AB01", ""),
+                (DATE, "20240101-20240131-", "StudyDate"),
+                (DATE, "20251301-20251401", "StudyDate"),
+                (DATE, "2025-0101", "StudyDate"), (DATE, "2025*", "StudyDate"),
+                (TIME, "99", "StudyTime"), (TIME, "10-99", "StudyTime"),
+                (TIME, "10:99:00", "StudyTime"), (BIRTH, "x-", "BirthDate")):
+            equal(f.find("STUDY", {STUDY: "", tag: key}, status=0xC000), [])
+            for part in (key, name, "(%04X,%04X)" % (tag >> 16, tag & 0xffff)):
+                assert part in f.a.comment, (key, f.a.comment)
+            assert len(f.a.comment) <= 64
+        # The association goes on, and what is at no level asked for is no
+        # condition.
+        equal(len(f.find("STUDY", {STUDY: ""})), 5)
+        # To the letter: what a file says can be asked for.
+        with dicom.Association(f.server.dicom_port, CONTEXTS) as a:
+            equal(a.store(dicom.CT, "9.9", dicom.dataset([
+                (0x00080016, "UI", dicom.CT), (INSTANCE, "UI", "9.9"),
+                (DATE, "DA", "1 JAN"), (TIME, "TM", "99"),
+                (PATIENT_ID, "LO", "ODD"), (STUDY, "UI", "9.1"),
+                (SERIES, "UI", "9.1.1")])), 0)
+        equal(f.values("STUDY", STUDY, {TIME: "99"}), ["9.1"])
+        equal(f.values("STUDY", STUDY, {DATE: "1 JAN"}), ["9.1"])
+
+
 def t_numbers():
     with Archive() as f:
         for key in ("3", "03", "+3", " 3"):

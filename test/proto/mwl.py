@@ -257,6 +257,42 @@ def t_dates():
         assert "days=0..31" in done.stderr, done.stderr
 
 
+def t_keys_that_are_no_dates():
+    """A scanner that always sends an odd one shows its worklist all the
+    same."""
+    with Worklist([item(1), item(2, Modality="MR")]) as w:
+        for step, want in (
+                ({DATE: "2026-11-21"}, ["P1", "P2"]),
+                ({DATE: "2026/11/20-2026/11/22"}, ["P1", "P2"]),
+                ({DATE: "2026-11-22-"}, []),
+                ({DATE: "20261101-20261131"}, ["P1", "P2"]),
+                ({DATE: "2026-11-21", TIME: "0930-2400"}, ["P2"])):
+            equal(w.ids({}, step), want, step)
+        for key in ({DATE: "2024AB01-"}, {DATE: "20261122-20261122-"},
+                    {DATE: "today"}, {TIME: "99"}, {TIME: "10-99"}):
+            equal(w.ids({}, key, pending=0xFF01), ["P1", "P2"], key)
+            # The others count.
+            equal(w.ids({}, {MODALITY: "MR", **key}, pending=0xFF01), ["P2"])
+    # Not more of them in a second are kept.
+    with Worklist([item(1)]) as w:
+        for n, (top, step, note) in enumerate((
+                ({}, {DATE: "20261101-20261131"},
+                 "Start Date is read as 20261101-20261130."),
+                ({}, {TIME: "0930-2400"},
+                 "Start Time is read as 0930-235959.999999."),
+                ({}, {DATE: "2024AB01-"},
+                 "Start Date = 2024AB01- is no date, and no condition."),
+                ({}, {TIME: "10-99"},
+                 "Note: Scheduled Procedure Step Start Time = 10-99 is no "
+                 "time, and no condition."),
+                ({BIRTH: "19\x1b[2J-"}, {}, "is no date, and no condition."))):
+            w.call_as(f"ODD{n}")
+            w.find({PATIENT_ID: "", **top}, step,
+                   pending=0xFF01 if "no condition" in note else 0xFF00)
+            said = w.server.verb("worklist", "explain", f"ODD{n}")
+            assert note in said and "\x1b" not in said, said
+
+
 def nightly_ids(w, step):
     """As the node is known now: it is looked at each second."""
     time.sleep(1.1)

@@ -197,6 +197,92 @@ splits(enum vr vr, const char *key, const char *from, const char *to)
 	       str_eq_text(a, from) && str_eq_text(b, to);
 }
 
+TEST(keys_of_dates_and_times)
+{
+	static const struct {
+		enum vr vr;
+		const char *key;
+		enum match_moment is;
+		const char *read;
+	} rows[] = {
+	    {VR_DA, "", MATCH_MOMENT_PLAIN, ""},
+	    {VR_DA, "*", MATCH_MOMENT_PLAIN, "*"},
+	    {VR_DA, "20240101", MATCH_MOMENT_PLAIN, "20240101"},
+	    {VR_DA, "20240101-20240131", MATCH_MOMENT_PLAIN,
+		"20240101-20240131"},
+	    {VR_DA, "-20240131", MATCH_MOMENT_PLAIN, "-20240131"},
+	    {VR_DA, "20240101-", MATCH_MOMENT_PLAIN, "20240101-"},
+	    {VR_DA, "20240101\\x", MATCH_MOMENT_PLAIN, "20240101\\x"},
+	    /* As registers have them who know no better. */
+	    {VR_DA, "1950", MATCH_MOMENT_PLAIN, "1950"},
+	    {VR_DA, "19500000", MATCH_MOMENT_PLAIN, "19500000"},
+	    {VR_DA, "00000000", MATCH_MOMENT_PLAIN, "00000000"},
+	    {VR_DA, "2024.01.01", MATCH_MOMENT_READ, "20240101"},
+	    {VR_DA, "2024-01-01", MATCH_MOMENT_READ, "20240101"},
+	    {VR_DA, "2024/01/01", MATCH_MOMENT_READ, "20240101"},
+	    {VR_DA, "2024-01-01-", MATCH_MOMENT_READ, "20240101-"},
+	    {VR_DA, "-2024-01-31", MATCH_MOMENT_READ, "-20240131"},
+	    {VR_DA, "2024-01-01-2024-01-31", MATCH_MOMENT_READ,
+		"20240101-20240131"},
+	    {VR_DA, "2024.01.01 - 2024.01.31", MATCH_MOMENT_READ,
+		"20240101-20240131"},
+	    {VR_DA, "20240101 - 2024/01/31", MATCH_MOMENT_READ,
+		"20240101-20240131"},
+	    {VR_DA, "20240201-20240231", MATCH_MOMENT_READ,
+		"20240201-20240229"},
+	    {VR_DA, "20230201-20230230", MATCH_MOMENT_READ,
+		"20230201-20230228"},
+	    {VR_DA, "2024AB01", MATCH_MOMENT_LETTER, "2024AB01"},
+	    {VR_DA, "2024-0131", MATCH_MOMENT_WRONG, "2024-0131"},
+	    {VR_DA, "2024-01/31", MATCH_MOMENT_WRONG, "2024-01/31"},
+	    {VR_DA, "01-JAN-2024", MATCH_MOMENT_LETTER, "01-JAN-2024"},
+	    {VR_DA, "202401*", MATCH_MOMENT_LETTER, "202401*"},
+	    {VR_DA, "2024.13.01", MATCH_MOMENT_LETTER, "2024.13.01"},
+	    {VR_DA, "2024AB01-", MATCH_MOMENT_WRONG, "2024AB01-"},
+	    {VR_DA, "20240101-20240131-", MATCH_MOMENT_WRONG,
+		"20240101-20240131-"},
+	    {VR_DA, "20240101-2024", MATCH_MOMENT_WRONG, "20240101-2024"},
+	    {VR_DA, "20240132-", MATCH_MOMENT_WRONG, "20240132-"},
+	    {VR_DA, "20241301-", MATCH_MOMENT_WRONG, "20241301-"},
+	    {VR_DA, "-", MATCH_MOMENT_WRONG, "-"},
+	    {VR_DA, "--", MATCH_MOMENT_WRONG, "--"},
+	    {VR_TM, "10", MATCH_MOMENT_PLAIN, "10"},
+	    {VR_TM, "10:30:00", MATCH_MOMENT_PLAIN, "10:30:00"},
+	    {VR_TM, "10:30-11:30", MATCH_MOMENT_PLAIN, "10:30-11:30"},
+	    {VR_TM, "-1130", MATCH_MOMENT_PLAIN, "-1130"},
+	    {VR_TM, "0000-2400", MATCH_MOMENT_READ, "0000-235959.999999"},
+	    {VR_TM, "00:00:00-24:00:00", MATCH_MOMENT_READ,
+		"00:00:00-235959.999999"},
+	    {VR_TM, "-24", MATCH_MOMENT_READ, "-235959.999999"},
+	    {VR_TM, "99", MATCH_MOMENT_LETTER, "99"},
+	    {VR_TM, "24", MATCH_MOMENT_LETTER, "24"},
+	    {VR_TM, "noon", MATCH_MOMENT_LETTER, "noon"},
+	    {VR_TM, "2400-", MATCH_MOMENT_WRONG, "2400-"},
+	    {VR_TM, "10-99", MATCH_MOMENT_WRONG, "10-99"},
+	    {VR_TM, "10-2430", MATCH_MOMENT_WRONG, "10-2430"},
+	    {VR_TM, "10-11-", MATCH_MOMENT_WRONG, "10-11-"},
+	    {VR_DT, "20240101", MATCH_MOMENT_PLAIN, "20240101"},
+	    {VR_DT, "2024-0500", MATCH_MOMENT_PLAIN, "2024-0500"},
+	    {VR_DT, "202401-20240201", MATCH_MOMENT_PLAIN, "202401-20240201"},
+	    {VR_DT, "tomorrow", MATCH_MOMENT_LETTER, "tomorrow"},
+	    {VR_DT, "20240101-x", MATCH_MOMENT_WRONG, "20240101-x"},
+	    {VR_LO, " 2024AB01-", MATCH_MOMENT_PLAIN, " 2024AB01-"},
+	};
+	struct arena a;
+	struct str read;
+	size_t i;
+
+	arena_init(&a, 64 * KIB);
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		if (!CHECK_EQ(match_moment(
+				  &a, rows[i].vr, str_from(rows[i].key), &read),
+			rows[i].is))
+			printf("  of '%s'\n", rows[i].key);
+		CHECK_STR(read, rows[i].read);
+	}
+	arena_fini(&a);
+}
+
 TEST(splitting_ranges)
 {
 	struct str a, b;

@@ -139,8 +139,11 @@ say_result(const struct explain *x, const struct ask *ask)
 		printf("  The node gets the first %u of them (limit).\n",
 		    ask->rules->limit);
 	say_hints(x);
-	for (i = 0; i < ask->note_count; i++)
-		printf("  Note: %s.\n", ask->notes[i]);
+	for (i = 0; i < ask->note_count; i++) {
+		fputs("  Note: ", stdout);
+		verb_put(stdout, ask->notes[i]);
+		puts(".");
+	}
 }
 
 static bool

@@ -268,6 +268,45 @@ take_key(struct query *q, const struct key *key)
 	}
 }
 
+static void
+note_odd(struct query *q, const struct key *key)
+{
+	if (q->wrong == NULL && key->moment == MATCH_MOMENT_WRONG)
+		q->wrong = key;
+	if (q->odd == NULL && key->moment == MATCH_MOMENT_LETTER)
+		q->odd = key;
+}
+
+/* Of the keys that are compared, and within sequences. */
+static void
+find_odd(struct query *q, const struct keys *below)
+{
+	size_t i;
+
+	for (i = 0; i < q->key_count; i++)
+		if (q->keys[i].source != QUERY_EMPTY)
+			note_odd(q, &q->keys[i].key);
+	for (; below != NULL; below = below->next)
+		for (i = 0; i < below->n; i++)
+			note_odd(q, &below->list[i]);
+}
+
+bool
+query_fail_key(const struct key *key, struct err *e)
+{
+	const struct dict_tag *entry = dict_tag(key->tag);
+	char value[28];
+
+	/* The comment of a response has 64 characters: what matters first. */
+	return fail(e, ERR_MALFORMED, "'%s' is no %s: (%04X,%04X) %s",
+	    str_printable(value, sizeof(value), key->value),
+	    key->vr == VR_DA   ? "date"
+	    : key->vr == VR_TM ? "time"
+			       : "date and time",
+	    (unsigned)TAG_GROUP(key->tag), (unsigned)TAG_ELEMENT(key->tag),
+	    entry != NULL ? entry->keyword : "");
+}
+
 static bool
 read_keys(
     struct arena *a, const struct dataset *ds, struct query *q, struct err *e)
@@ -290,6 +329,7 @@ read_keys(
 	for (i = 0; i < keys.n; i++)
 		if (is_key(keys.list[i].tag))
 			take_key(q, &keys.list[i]);
+	find_odd(q, keys.next);
 	return true;
 }
 

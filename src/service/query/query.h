@@ -65,6 +65,9 @@ struct query {
 	struct str charset; /* of the identifier, for the answers */
 	/* PS3.4 C.4.1.1.4: some optional key is not supported. */
 	bool unsupported;
+	/* A date or time that is none. wrong: a range, which matches nothing;
+	 * odd: a value that only its like matches. NULL: none. */
+	const struct key *wrong, *odd;
 	/* The answers need struct index_counts. */
 	bool counts;
 	/* Some key is QUERY_FILE; one of them may not match; one of them is of
@@ -80,6 +83,8 @@ struct query {
 bool query_read(struct arena *a, enum query_model model,
     const struct query_options *options, struct str bytes, struct syntax syntax,
     struct query *out, struct err *e) MUST_USE;
+/* What to tell of a key that is query.wrong or query.odd. Always false. */
+bool query_fail_key(const struct key *key, struct err *e) MUST_USE;
 /* A C-GET or C-MOVE identifier: only unique keys count, and the issuer of the
  * patient ID; that of its level must have a value, wild cards are none. The
  * search is for instances. */

@@ -5,6 +5,7 @@
 
 #include "base/limit.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "dicom/match.h"
 #include "dicom/value.h"
 #include "service/service.h"
@@ -218,6 +219,30 @@ is_no_number(const struct ask_key *k)
 	return number < 1 || number > 4;
 }
 
+/* Dates and times that are none: a modality that always sends such a thing is
+ * to show the worklist all the same. */
+static bool
+is_no_moment(struct arena *a, struct ask *q, const struct key *key)
+{
+	const struct dict_tag *entry = dict_tag(key->tag);
+	const char *name = entry != NULL ? entry->name : "a key", *text;
+
+	if (key->moment == MATCH_MOMENT_PLAIN)
+		return false;
+	if (key->moment == MATCH_MOMENT_READ) {
+		text = arena_printf(
+		    a, "%s is read as %.*s", name, STR_ARG(key->value));
+		note(q, text != NULL ? text : name);
+		return false;
+	}
+	text = arena_printf(a, "%s = %.*s is no %s, and no condition", name,
+	    STR_ARG(utf8_cut(key->value, 64)),
+	    key->vr == VR_DA ? "date" : "time");
+	note(q, text != NULL ? text : name);
+	q->unsupported = true;
+	return true;
+}
+
 static void
 take_key(struct arena *a, struct ask *q, const struct key *key,
     enum attribute_place place)
@@ -237,6 +262,8 @@ take_key(struct arena *a, struct ask *q, const struct key *key,
 		note(q, "a number that is none is no condition");
 		return;
 	}
+	if (is_no_moment(a, q, key))
+		return;
 	if (k->attribute->place != place)
 		note(q, "a key stands in the wrong place, and counts");
 	k->ignored =
