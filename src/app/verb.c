@@ -183,12 +183,17 @@ static int
 flushed(int status)
 {
 	struct err e;
+	bool ok = fflush(stdout) == 0;
 
-	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+	if (status != VERB_DONE || (ok && ferror(stdout) == 0))
 		return status;
-	if (status != VERB_DONE)
-		return status;
-	fail_errno(&e, "cannot write to standard output");
+	/* Why an earlier write failed is no longer known. */
+	if (ok)
+		fail(&e, ERR_IO,
+		    "cannot write all to standard output: no room is left, or "
+		    "nobody reads it");
+	else
+		fail_errno(&e, "cannot write to standard output");
 	return verb_error(&e);
 }
 

@@ -83,6 +83,12 @@ def t_find_wrong_usage():
             (["PatientNam=1"], "PatientNam"),
             (["PatientName.PatientID=1"], "no sequence"),
             (["Rows=x"], "VR US"),
+            (["StudyDate=2026-01-02"], "'2026-01-02' is not allowed"),
+            (["StudyDate=20260102-today"], "ranges as"),
+            (["StudyDate=20260230"], "YYYYMMDD"),
+            (["StudyTime=8 o'clock"], "HHMMSS"),
+            (["RequestAttributesSequence.ScheduledProcedureStepStartDate=x"],
+             "YYYYMMDD"),
             (["Rows=70000"], "VR US"),
             (["RequestAttributesSequence=1"], "no value"),
             (["--level", "frame"], "--level"),
@@ -96,6 +102,22 @@ def t_find_wrong_usage():
             (["PatientName=Ä", "--charset", "ISO_IR 101",
               "PatientID=Ж"], "character set")):
         refused_with(why, "find", "A@127.0.0.1:1", *args, expect=2)
+
+
+def t_find_dates_and_times():
+    """All that are some go out as they were written."""
+    for key, tag, values in (
+            ("StudyDate", 0x00080020, (
+                "20260102", "20260101-20260131", "20260101-", "-20260131",
+                "2026.01.02", "20260101\\20260102", "2026*", "")),
+            ("StudyTime", 0x00080030, (
+                "08", "0800-1200", "0800-", "-235959.999999", "08*"))):
+        for value in values:
+            script = answering()
+            with Scp(script, choose=lambda a, s: EXPLICIT_LITTLE) as scp:
+                run("find", scp.node(), f"{key}={value}")
+            sent = dicom.parse(script.seen[0][1], EXPLICIT_LITTLE)
+            equal(sent[tag], dicom.text(value), value)
 
 
 def t_find_charset_of_keys():

@@ -5,6 +5,8 @@
 
 #include "dicom/charset.h"
 #include "dicom/dict.h"
+#include "dicom/match.h"
+#include "dicom/value.h"
 
 /* Of one value on the command line, encoded. */
 #define VALUE_CAP (64 * KIB)
@@ -243,6 +245,40 @@ make_holder(struct keys *k, const struct key_path *p)
 }
 
 static bool
+is_moment(enum vr vr, struct str s)
+{
+	char parsed[14];
+
+	return s.n == 0 || (vr == VR_DA ? date_parse(s, parsed)
+					: time_parse(s, false, parsed));
+}
+
+/* What is none finds nothing, and would be taken for there is nothing. */
+static bool
+check_moment(enum vr vr, struct str value, const char *name, struct err *e)
+{
+	struct str rest = value, part, from, to;
+	bool ok = true;
+
+	if ((vr != VR_DA && vr != VR_TM) || str_find(value, '*') < value.n ||
+	    str_find(value, '?') < value.n || str_eq_text(value, "\"\""))
+		return true;
+	while (ok && str_split(&rest, '\\', &part)) {
+		part = str_trim(part);
+		ok = match_range_split(vr, part, &from, &to)
+			 ? is_moment(vr, from) && is_moment(vr, to)
+			 : is_moment(vr, part);
+	}
+	return ok ||
+	       fail(e, ERR_USAGE, "%s: '%.*s' is not allowed; allowed: %s",
+		   name, STR_ARG(value),
+		   vr == VR_DA ? "YYYYMMDD, and ranges as "
+				 "20260101-20260131 or 20260101-"
+			       : "HHMMSS or its beginning, and ranges as "
+				 "0800-1200 or 0800-");
+}
+
+static bool
 put(struct keys *k, const struct key_path *p, struct str value, struct err *e)
 {
 	uint32_t tag = p->tags[p->n - 1];
@@ -264,6 +300,8 @@ put(struct keys *k, const struct key_path *p, struct str value, struct err *e)
 		    "a sequence has no value: name an attribute in it, behind "
 		    "a '.'",
 		    e);
+	else if (!check_moment(vr, value, buf_cstr(&name), e))
+		done = false;
 	else if (!encode(k, vr, value, &encoded))
 		(void)fail(e, ERR_USAGE,
 		    "%s: the value is not one of VR %s, or the character set "
