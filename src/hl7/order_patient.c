@@ -4,6 +4,8 @@
  */
 #include "hl7/order_inside.h"
 
+#include "hl7/types.h"
+
 enum meaning { UPDATE, ARRIVAL, MERGE, UNDO, NOTHING };
 
 static const struct {
@@ -77,9 +79,12 @@ read_prior(struct order_reader *r, const struct er7_segment *mrg,
 	    str_trim(er7_text(r->arena, r->m, er7_component(r->m, id, 1)));
 	if (r->mapping->count[FIELD_IssuerOfPatientID] > 0 &&
 	    strcmp(p->segment, "PID") == 0 && p->component > 0)
-		out->prior_issuer = str_trim(er7_text(r->arena, r->m,
-		    er7_subcomponent(
-			r->m, er7_component(r->m, id, p->component), 1)));
+		out->prior_issuer = types_convert(r->arena, r->m,
+		    FIELD_IssuerOfPatientID,
+		    er7_subcomponent(r->m,
+			er7_component(r->m, id, p->component), p->subcomponent),
+		    false)
+					.text;
 }
 
 static size_t

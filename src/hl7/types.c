@@ -583,6 +583,16 @@ convert_line(struct arena *a, enum field_type type, struct types_result *r)
 	}
 }
 
+/* Of an assigning authority (HD) its name, else its universal ID: what DICOM
+ * has as the issuer. */
+static struct str
+authority(const struct er7_message *m, struct str raw)
+{
+	struct str name = er7_subcomponent(m, raw, 1);
+
+	return str_trim(name).n > 0 ? name : er7_subcomponent(m, raw, 2);
+}
+
 struct types_result
 types_convert(struct arena *a, const struct er7_message *m, enum field f,
     struct str raw, bool whole_field)
@@ -590,6 +600,8 @@ types_convert(struct arena *a, const struct er7_message *m, enum field f,
 	const struct field_info *info = field_info(f);
 	struct types_result r = {0};
 
+	if (f == FIELD_IssuerOfPatientID && !whole_field)
+		raw = authority(m, raw);
 	switch (info->type) {
 	case FIELD_TYPE_PN:
 	case FIELD_TYPE_XCN:

@@ -506,6 +506,32 @@ static const char *const version_20[] = {
     NULL,
 };
 
+/* An issuer is the name of an assigning authority, not "NAME&OID&ISO": merges
+ * were told of the name alone, and found nobody. */
+#define AUTHORITY(column)                                                      \
+	"iif(" column " GLOB '?*&*&*' AND " column " NOT GLOB '&*',"           \
+	" substr(" column ", 1, instr(" column ", '&') - 1), " column ")"
+static const char *const version_21[] = {
+    "UPDATE item SET"
+    " IssuerOfPatientID = " AUTHORITY(
+	"IssuerOfPatientID") ","
+			     " said_issuer = " AUTHORITY(
+				 "said_issuer") " WHERE IssuerOfPatientID GLOB '*&*&*' OR said_issuer GLOB '*&*&*'",
+    "UPDATE OR IGNORE item_told SET"
+    " IssuerOfPatientID = " AUTHORITY(
+	"IssuerOfPatientID") " WHERE IssuerOfPatientID GLOB '*&*&*'",
+    "UPDATE patient_alias SET"
+    " IssuerOfPatientID = " AUTHORITY(
+	"IssuerOfPatientID") " WHERE IssuerOfPatientID GLOB '*&*&*'",
+    "UPDATE OR IGNORE patient_edit SET"
+    " IssuerOfPatientID = " AUTHORITY(
+	"IssuerOfPatientID") " WHERE IssuerOfPatientID GLOB '*&*&*'",
+    "UPDATE report SET"
+    " IssuerOfPatientID = " AUTHORITY(
+	"IssuerOfPatientID") " WHERE IssuerOfPatientID GLOB '*&*&*'",
+    NULL,
+};
+
 static const struct schema_step steps[] = {
     {version_1},
     {version_2},
@@ -527,6 +553,7 @@ static const struct schema_step steps[] = {
     {version_18},
     {version_19},
     {version_20},
+    {version_21},
 };
 
 const struct schema schema_current = {

@@ -288,6 +288,10 @@ def t_import_again_brings_back_what_was_deleted():
         equal([i["PatientID"] for i in f.items()], ["P1"])
 
 
+ORDER_FOR_IMPORT = (b"MSH|^~\\&|A|B|||20260101||ORM^O01|77|P|2.3\r"
+                    b"PID|||P77||Doe^J\rORC|NW|A77\rOBR|1|A77||X^Y\r")
+
+
 def t_files_that_are_none():
     with Folder() as f:
         f.verb(*NEW)
@@ -295,6 +299,10 @@ def t_files_that_are_none():
         assert "no HL7 message" in err and f("x") in err, err
         err = f.verb("worklist", "import", f("none"), expect=1)
         assert "No such file" in err, err
+        # One that cannot be read keeps no other out.
+        f.verb("worklist", "import", f("none"),
+               f.file("z", ORDER_FOR_IMPORT), expect=1)
+        assert "P77" in f.verb("worklist", "list"), f.verb("worklist", "list")
         err = f.verb("worklist", "import", f.file("y", b""), expect=1)
         assert "no HL7 message" in err, err
 

@@ -231,6 +231,13 @@ TEST(patients)
 	CHECK_STR(order.merges[0].prior_id, "OLD");
 	CHECK_STR(order.merges[0].prior_issuer, "ISS");
 	CHECK_STR(order.merges[1].prior_id, "O2");
+	/* An authority by its name, on both sides. */
+	CHECK(read_with("manual",
+	    HEAD "ADT^A40|1|P|2.5\rPID|||NEW^^^ISS&1.2&ISO||A^B\r"
+		 "MRG|OLD^^^ISS&1.2&ISO\rMRG|O2^^^&1.3&ISO\r"));
+	CHECK_STR(order.merges[0].issuer, "ISS");
+	CHECK_STR(order.merges[0].prior_issuer, "ISS");
+	CHECK_STR(order.merges[1].prior_issuer, "1.3");
 	CHECK(
 	    read_with("manual", HEAD "ADT^A37|1|P|2.5\rPID|||N1\rPID|||O1\r"));
 	CHECK(order.merge_count == 1 && order.merges[0].undo);

@@ -11,6 +11,8 @@
 
 /* The version that folds stored names again. */
 #define FOLDED 20
+/* The one that knows issuers by the names of their authorities. */
+#define AUTHORITIES 21
 
 TEST(opening)
 {
@@ -237,6 +239,35 @@ TEST(names_of_an_older_index)
 	CHECK_EQ(count_rows(db, "SELECT count(*) FROM patient WHERE identity"
 				" = 'born 1980\nøre'"),
 	    1);
+	db_close(&db);
+	archive_end(&t);
+}
+
+/* Merges that were told of by "NAME&OID&ISO" and by the name. */
+TEST(issuers_of_an_older_index)
+{
+	struct schema before = schema_current;
+	struct archive t;
+	char path[128];
+	struct db *db;
+
+	if (!archive_begin(&t))
+		return;
+	before.version = AUTHORITIES - 1;
+	snprintf(path, sizeof(path), "%s/older.db", t.folder);
+	CHECK(db_open(&db, path, DB_WRITE, &t.e));
+	CHECK(schema_migrate(db, path, &before, &t.e));
+	CHECK(db_exec(db,
+	    "INSERT INTO patient_alias (prior_id, prior_issuer, PatientID,"
+	    " IssuerOfPatientID, ended_by, at, journal) VALUES"
+	    " ('A', 'ISS', 'B', 'ISS&1.2&ISO', 0, 0, 0),"
+	    " ('A', 'R&D', 'B', 'R&D', 0, 0, 0)",
+	    DB_NO_ARGS, &t.e));
+	if (!CHECK(schema_migrate(db, path, &schema_current, &t.e)))
+		printf("%s\n", t.e.text);
+	CHECK_EQ(count_rows(db, "SELECT count(*) FROM patient_alias"
+				" WHERE IssuerOfPatientID = prior_issuer"),
+	    2);
 	db_close(&db);
 	archive_end(&t);
 }

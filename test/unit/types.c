@@ -112,6 +112,10 @@ TEST(codes_and_the_like)
 		      "P1^Head^L~P2^Ne\\S\\ck^L^X", true),
 	    "P1^Head^L\\P2^Ne ck^L");
 	CHECK_STR(convert(FIELD_PatientID, " A\\.br\\B ", false), "A B");
+	CHECK_STR(
+	    convert(FIELD_IssuerOfPatientID, "ISS&1.2&ISO", false), "ISS");
+	CHECK_STR(convert(FIELD_IssuerOfPatientID, "&1.2&ISO", false), "1.2");
+	CHECK_STR(convert(FIELD_IssuerOfPatientID, "A\\T\\B", false), "A&B");
 	CHECK_STR(convert(FIELD_PatientComments, "A\\.br\\B", true), "A\nB");
 	CHECK_STR(convert(FIELD_AccessionNumber, "12345678901234567", false),
 	    "12345678901234567");

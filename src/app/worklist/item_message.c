@@ -190,6 +190,7 @@ worklist_import(struct worklist_request *r, struct err *e)
 	struct hl7_intake_config c;
 	struct hl7_file sum = {0};
 	bool ok = true;
+	struct err one;
 	size_t i;
 
 	if (!worklist_open(r, true, e))
@@ -197,8 +198,15 @@ worklist_import(struct worklist_request *r, struct err *e)
 	worklist_intake(&r->settings, &c);
 	/* Who imports a file wants what is in it, though it came before. */
 	c.replay = true;
-	for (i = 1; ok && i < r->words.n; i++)
-		ok = import_one(r, &c, r->words.at[i], &sum, e);
+	for (i = 1; i < r->words.n; i++) {
+		if (import_one(r, &c, r->words.at[i], &sum, &one))
+			continue;
+		/* The others are taken all the same. */
+		if (!ok)
+			(void)verb_error(e);
+		*e = one;
+		ok = false;
+	}
 	printf("taken: %zu\nrefused: %zu\n", sum.taken, sum.refused);
 	if (ok && sum.refused > 0)
 		return fail(e, ERR_DENIED,

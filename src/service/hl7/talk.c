@@ -302,7 +302,7 @@ static void
 note_result(struct turn *x, const struct hl7_result *r)
 {
 	struct talk *t = x->talk;
-	char type[40], id[80], from[80];
+	char type[40], id[80], from[80], entry[48];
 
 	(void)str_copy(
 	    t->application, sizeof(t->application), str_from(r->application));
@@ -312,12 +312,17 @@ note_result(struct turn *x, const struct hl7_result *r)
 		return;
 	}
 	t->refused++;
-	log_warning("hl7",
-	    "refused %s '%s' of '%s' at %s (journal entry %" PRId64 ")",
+	if (r->journal_id == 0)
+		(void)str_copy(
+		    entry, sizeof(entry), STR("it is to be sent again"));
+	else
+		snprintf(entry, sizeof(entry), "journal entry %" PRId64,
+		    r->journal_id);
+	log_warning("hl7", "refused %s '%s' of '%s' at %s (%s)",
 	    str_printable(type, sizeof(type), str_from(r->type)),
 	    str_printable(id, sizeof(id), str_from(r->control_id)),
 	    str_printable(from, sizeof(from), str_from(r->application)),
-	    x->conn->peer.address, r->journal_id);
+	    x->conn->peer.address, entry);
 }
 
 static void
