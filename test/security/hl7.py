@@ -13,7 +13,7 @@ sys.path[:0] = [os.path.join(HERE, ".."), HERE]
 
 import _attack
 from harness.mllp import (END, START, Mllp, code, fields, frame, items,
-                          journal, order)
+                          journal, order, rows)
 from harness.runner import equal, main
 from harness.server import Server, wait_for
 
@@ -275,6 +275,11 @@ def t_E5_many_large_at_once():
             c.socket.close()
 
 
+def entries(server):
+    """How many the journal has; with what they hold it would take long."""
+    return rows(server, "SELECT count(*) AS n FROM hl7_journal")[0]["n"]
+
+
 def t_E5_shapes():
     million = b"".join(b"NTE|%d\r" % i for i in range(1000000))
     shapes = {
@@ -293,10 +298,10 @@ def t_E5_shapes():
     }
     with serve() as server:
         for name, shape in shapes.items():
-            before = len(journal(server))
+            before = entries(server)
             survives(server, frame(shape))
             good(server, name)
-            assert len(journal(server)) > before + 1, name
+            assert entries(server) > before + 1, name
 
 
 if __name__ == "__main__":

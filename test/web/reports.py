@@ -111,8 +111,8 @@ def t_patients_link():
         web.get("/token?" + token)
         equal(len(reports(web).json["reports"]), 2)
         equal(one(web, 2).body[:5], b"%PDF-")
-        assert reports(web, "2").status in (403, 404)
-        assert one(web, 3, "2").status in (403, 404)
+        assert reports(web, "2").status in (401, 403, 404)
+        assert one(web, 3, "2").status in (401, 403, 404)
         equal(one(web, 3).status, 404)
 
 
