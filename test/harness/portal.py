@@ -176,7 +176,7 @@ class Steady:
     def ask(self, method, path, body=b"", kind=None):
         """The answer; path and body are bytes."""
         if not self.link:
-            self.link = socket.create_connection(self.web.address, 60)
+            self.link = socket.create_connection(self.web.address, 300)
             self.link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         head = [method + b" " + path + b" HTTP/1.1", b"Host: localhost",
                 b"Cookie: " + "; ".join(
