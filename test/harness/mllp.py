@@ -63,6 +63,13 @@ class Mllp:
     def send(self, data):
         self.socket.sendall(data)
 
+    def push(self, data):
+        """What may not be taken to its end: its reader may have had enough."""
+        try:
+            self.send(data)
+        except OSError:
+            pass
+
     def _more(self):
         """A reset is an end, too: of one who has still been sending."""
         try:

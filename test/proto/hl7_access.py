@@ -41,7 +41,7 @@ def t_stranger_says_much():
     """No more of him is read than names him."""
     with outside() as server:
         with call(server) as c:
-            c.send(START + order("1") + b"NTE|" + b"x" * 70000)
+            c.push(START + order("1") + b"NTE|" + b"x" * 70000)
             equal(fields(c.receive(), "MSA")[1:3], ["AR", "1"])
             equal(c.receive(), None)
         equal(journal(server), [])

@@ -277,8 +277,8 @@ def t_too_large():
     with serve() as server:
         with Mllp(server.hl7_port) as c:
             head = order("7")
-            threading.Thread(target=push, daemon=True, args=(
-                c, START + head + b"NTE|" + b"x" * (33 << 20))).start()
+            threading.Thread(target=c.push, daemon=True, args=(
+                START + head + b"NTE|" + b"x" * (33 << 20),)).start()
             equal(fields(c.receive(), "MSA")[1:3], ["AR", "7"])
             equal(c.receive(), None)
         (entry,) = journal(server)
@@ -287,13 +287,6 @@ def t_too_large():
         assert len(entry["raw"]) <= 65536
         with Mllp(server.hl7_port) as c:
             equal(code(c.ask(order("8"))), "AA")
-
-
-def push(c, data):
-    try:
-        c.send(data)
-    except OSError:
-        pass
 
 
 def t_large_report():
@@ -420,9 +413,11 @@ def t_idle_connections_cost_nothing():
         assert time.monotonic() - started < 20
         wait_for(lambda: len(os.listdir(f"/proc/{server.pid}/task"))
                  < threads + 70)
-        # Sanitizers keep memory back, and want more of it.
+        # Some KiB each, and the stacks of the workers that were busy; a stack
+        # each is several times that. Sanitizers keep memory back, and want
+        # more of it.
         if not re.search("asan|tsan", os.path.realpath(server.program)):
-            assert resident(server) - before < 16 << 10, resident(server)
+            assert resident(server) - before < 24 << 10, resident(server)
         for c in held:
             c.socket.close()
 

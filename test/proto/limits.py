@@ -6,11 +6,12 @@ import os
 import select
 import socket
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from harness import dicom
+from harness import dicom, sample
 from harness.mllp import fill, frame, order
 from harness.portal import add_user, login
 from harness.runner import equal, main
@@ -109,27 +110,27 @@ def t_one_who_does_not_read():
     """Answers pile up for a peer that does not take them; others go on."""
     with Server(settings={"dicom.timeout_s": "10"}) as server:
         a = dicom.Association(server.dicom_port, ECHO)
-        a.socket.setblocking(False)
         request = dicom.p_data(dicom.pdv(1, dicom.command(
             [(0x0002, dicom.VERIFICATION), (0x0100, dicom.C_ECHO),
              (0x0110, 1), (0x0800, dicom.NO_DATA)]), True)) * 200
-        end = time.monotonic() + 60
-        stuck = 0
-        while stuck < 20 and time.monotonic() < end:
+        moved = [time.monotonic()]
+
+        def flood():
             try:
-                a.socket.send(request)
-                stuck = 0
-            except BlockingIOError:
-                stuck += 1
-                time.sleep(0.05)
+                while True:
+                    a.socket.sendall(request)
+                    moved[0] = time.monotonic()
             except OSError:
-                break
+                moved[0] = 0
+        a.socket.settimeout(600)
+        threading.Thread(target=flood, daemon=True).start()
+        wait_for(lambda: time.monotonic() > moved[0] + 1)
 
         def given_up():
             return "connection lost" in server.log() \
                 or "aborted by this side" in server.log()
         quick_echo(server, lambda: not given_up())
-        wait_for(given_up, what="the end of the peer that does not read")
+        wait_for(given_up, 600, "the end of the peer that does not read")
         a.close()
 
 
@@ -149,13 +150,18 @@ def t_a_thousand_idle_associations():
         quick_echo(server)
 
 
+def in_hand(server):
+    """Objects that are on their way in, but for small ones."""
+    return len(os.listdir(os.path.join(server.data, "objects/tmp")))
+
+
 def half_an_object(server, a):
     """Sent, until the server has it in its hands."""
     a.send(dicom.p_data(dicom.pdv(
         1, dicom.store_command(1, dicom.CT, "1.2"), True)),
         dicom.p_data(dicom.pdv(1, dicom.instance(
             "1.2", pixels=bytes(200000))[:150000], last=False)))
-    wait_for(lambda: os.listdir(os.path.join(server.data, "objects/tmp")))
+    wait_for(lambda: in_hand(server) > 0)
 
 
 def t_stop_while_busy():
@@ -180,24 +186,29 @@ def t_all_parts_stop_in_the_same_time():
     """One that cannot be waited for on each port: they are waited for
     together."""
     with Server(settings={"hl7.port": "auto", "hl7.bind": "127.0.0.1",
-                          "http.port": "auto", "http.bind": "127.0.0.1"}) \
-            as server:
+                          "http.port": "auto", "http.bind": "127.0.0.1",
+                          "dicom.timeout_s": "600"}) as server:
         add_user(server, "root", "--role", "admin")
         web = login(server, "root")
-        a = dicom.Association(server.dicom_port, CT)
-        half_an_object(server, a)
+        path = sample.write(sample.image(rows=256), server.data + "/../a.dcm")
+        with open(path, "rb") as f:
+            image = f.read()
         # Whose answers find no room soon.
         deaf = socket.socket()
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.settimeout(120)
         deaf.connect(server.ports["hl7"])
         fill(deaf, frame(order("1")) * 1000, 5)
+        a = dicom.Association(server.dicom_port, CT)
+        half_an_object(server, a)
         slow = socket.create_connection(web.address, 120)
         slow.sendall((
             "POST /api/v1/uploads HTTP/1.1\r\nHost: localhost\r\n"
             f"Cookie: fileroom={web.cookies['fileroom']}\r\n"
             f"X-Fileroom-Token: {web.csrf}\r\n"
-            "Content-Length: 100000\r\n\r\n").encode() + bytes(1000))
+            f"Content-Length: {len(image)}\r\n\r\n").encode()
+            + image[:100000])
+        wait_for(lambda: in_hand(server) == 2)
         server.stop()
         # Had the one waited for the other to end, it were 10 s later.
         upload, orders = [
