@@ -58,7 +58,7 @@ FUZZ := $(patsubst test/fuzz/%.c,$O/test/fuzz/%,\
 CRASH := $O/test/crash/powercut $O/test/crash/record.so
 BENCH := $(patsubst %.c,$O/%,$(wildcard test/bench/*.c))
 
-.PHONY: all run test check soak bench fuzz install uninstall deb clean fmt \
+.PHONY: FORCE all run test check soak bench fuzz install uninstall deb clean fmt \
 	units faults fuzzers benches crashers noflush bin deps deps-test
 
 all: bin
@@ -119,6 +119,14 @@ $O/test/crash/record.so: test/crash/record.c test/crash/record.h
 	@mkdir -p $(@D)
 	$(CC) -std=c17 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -shared \
 	    -fPIC -o $@ $< -ldl
+
+# Only what prints the version is built again when it changes.
+$O/version: FORCE
+	@mkdir -p $(@D)
+	@tools/version > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+$O/src/app/main.o: $O/version
+$O/src/app/main.o: CFLAGS_ALL += -DFILEROOM_VERSION='"$(shell cat $O/version)"'
 
 noflush: $O/fileroom-noflush
 units: $(UNIT)

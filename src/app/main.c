@@ -27,5 +27,5 @@ int
 main(int argc, char **argv)
 {
 	hold_standard_descriptors();
-	return verb_main(argc, argv);
+	return verb_main(argc, argv, FILEROOM_VERSION);
 }

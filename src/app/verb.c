@@ -138,7 +138,9 @@ put_list(FILE *out)
 	fputs("usage: fileroom VERB [ARGUMENTS]\n\n", out);
 	for (i = 0; verbs[i] != NULL; i++)
 		fprintf(out, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
-	fputs("  help       explain a verb: fileroom help VERB\n", out);
+	fputs("  help       explain a verb: fileroom help VERB\n"
+	      "  version    print the version of this program\n",
+	    out);
 }
 
 static int
@@ -160,10 +162,36 @@ help(int argc, char **argv)
 		put_list(stdout);
 		return VERB_DONE;
 	}
+	if (!strcmp(argv[1], "version")) {
+		fputs("usage: fileroom version\n\n"
+		      "Print name and version; also --version and -V.\n",
+		    stdout);
+		return VERB_DONE;
+	}
 	v = verb_named(argv[1]);
 	if (v == NULL)
 		return unknown_verb(argv[1]);
 	put_help(v);
+	return VERB_DONE;
+}
+
+static bool
+asks_version(const char *word)
+{
+	return !strcmp(word, "version") || !strcmp(word, "--version") ||
+	       !strcmp(word, "-V");
+}
+
+static int
+say_version(int argc, char **argv, const char *version)
+{
+	struct err e;
+
+	if (argc > 1) {
+		fail(&e, ERR_USAGE, "unexpected argument '%s'", argv[1]);
+		return verb_error(&e);
+	}
+	printf("fileroom %s\n", version);
 	return VERB_DONE;
 }
 
@@ -198,7 +226,7 @@ flushed(int status)
 }
 
 int
-verb_main(int argc, char **argv)
+verb_main(int argc, char **argv, const char *version)
 {
 	const struct verb *v;
 
@@ -208,6 +236,8 @@ verb_main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help"))
 		return flushed(help(argc - 1, argv + 1));
+	if (asks_version(argv[1]))
+		return flushed(say_version(argc - 1, argv + 1, version));
 	v = verb_named(argv[1]);
 	if (v == NULL)
 		return unknown_verb(argv[1]);

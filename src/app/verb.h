@@ -21,8 +21,9 @@ struct verb {
 /* NULL-terminated, in the order of the list. */
 extern const struct verb *const verbs[];
 const struct verb *verb_named(const char *name);
-/* The whole command line, argv[0] being the program. */
-int verb_main(int argc, char **argv);
+/* The whole command line, argv[0] being the program. version: of the program.
+ */
+int verb_main(int argc, char **argv, const char *version);
 
 /* "fileroom: <text>" to stderr; the exit status that the code asks for. */
 int verb_error(const struct err *e);

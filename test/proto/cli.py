@@ -48,6 +48,23 @@ def t_help():
         assert not os.path.exists(f.data)
 
 
+def t_version():
+    want = "fileroom " + subprocess.run(
+        [os.path.join(ROOT, "tools/version")], capture_output=True, text=True,
+        check=True).stdout
+    assert re.fullmatch(r"fileroom \d+\.\d+\S*\n", want), want
+    with Folder() as f:
+        for word in ("version", "--version", "-V"):
+            said = f.verb(word, data=False)
+            # The program may be older than the last commit.
+            equal(said.partition("+")[0].split("-")[0].strip(),
+                  want.partition("+")[0].split("-")[0].strip(), word)
+            assert re.fullmatch(r"fileroom \d+\.\d+\S*\n", said), said
+        assert "--version" in f.verb("help", "version", data=False)
+        assert not os.path.exists(f.data)
+        f.error(2, "version", "now", data=False)
+
+
 def t_man_page_names_all():
     with open(os.path.join(ROOT, "docs/fileroom.1"), encoding="utf-8") as f:
         page = f.read().replace("\\-", "-")
