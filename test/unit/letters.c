@@ -136,6 +136,13 @@ TEST(transliteration)
 	    {"ISO_IR 126", "Ἀθηνᾶ", "Αθηνα"},
 	    {"ISO_IR 144", "Müller^Иван", "Mueller^Иван"},
 	    {"\\ISO 2022 IR 87", "山田^Müller", "山田^Mueller"},
+	    {"\\ISO 2022 IR 87", "ﾔﾏﾀﾞ^Müller", "ヤマダ^Mueller"},
+	    /* What the set has of it stays. */
+	    {"ISO_IR 13", "ﾔﾏﾀﾞ^ﾀﾛｳ=山田", "ﾔﾏﾀﾞ^ﾀﾛｳ=U+5C71U+7530"},
+	    {"ISO 2022 IR 13\\ISO 2022 IR 87", "ﾔﾏﾀﾞ^e\u0301=吉野^한",
+		"ﾔﾏﾀﾞ^e=吉野^han"},
+	    {"ISO_IR 13", "Smith~Jones^A", "Smith-Jones^A"},
+	    {"ISO_IR 100", "Smith~Jones^A", "Smith~Jones^A"},
 	};
 	size_t i;
 
@@ -154,6 +161,21 @@ value(enum vr vr, bool multi, const char *text, const char **note)
 	*note = NULL;
 	return letters_value(&arena, &(struct letters){.node = {0}}, vr, multi,
 	    str_from(text), note);
+}
+
+/* JIS X 0201 has a Yen sign where ASCII has the backslash. */
+TEST(backslashes_in_japanese)
+{
+	struct letters node = {.node = STR("ISO_IR 13")};
+	struct dataset *ds;
+
+	arena_init(&arena, 1 * MIB);
+	ds = dataset_new(&arena);
+	CHECK(dataset_put_text(ds, TAG_PatientComments, VR_LT, "a\\b ﾀ"));
+	CHECK(dataset_put_text(ds, TAG_OtherPatientIDs, VR_LO, "ﾀ\\B"));
+	CHECK(letters_encode(ds, &node));
+	CHECK_STR(dataset_str(ds, TAG_SpecificCharacterSet), "ISO_IR 13");
+	arena_fini(&arena);
 }
 
 TEST(values_on_the_wire)

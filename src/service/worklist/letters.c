@@ -134,6 +134,62 @@ fit_character(struct buf *out, struct str charset, uint32_t c, bool upper)
 			romanize(out, parts[i], upper);
 }
 
+/* Kana of half width, with their marks. */
+static bool
+is_half_width(uint32_t c)
+{
+	return c >= 0xff61 && c <= 0xff9f;
+}
+
+/* What begins the text and is of half width, or is not. */
+static struct str
+next_run(struct str text, bool *half)
+{
+	uint32_t c;
+	size_t at, n;
+
+	(void)utf8_next(text, &c);
+	*half = is_half_width(c);
+	for (at = 0; at < text.n; at += n) {
+		n = utf8_next(str_of(text.p + at, text.n - at), &c);
+		if (n == 0)
+			n = 1;
+		else if (is_half_width(c) != *half)
+			break;
+	}
+	return str_of(text.p, at);
+}
+
+/* Letters and their marks become one, that the set may have. Kana of half
+ * width, which are two characters where they are voiced, become those of full
+ * width that romanize() knows, unless the set has them as they are. */
+static struct str
+compose(struct arena *a, struct str charset, struct str text)
+{
+	struct str run, done;
+	struct buf out;
+	bool half;
+
+	if (!holds_character(charset, 0xff71))
+		return utf8_compose(a, text);
+	buf_init(&out, LIMIT_HEADER);
+	for (; text.n > 0; text = str_of(text.p + run.n, text.n - run.n)) {
+		run = next_run(text, &half);
+		buf_add(&out, half ? run : utf8_compose(a, run));
+	}
+	done = arena_dup(a, buf_str(&out));
+	buf_fini(&out);
+	return done;
+}
+
+/* ASCII; the tilde is another letter in JIS X 0201. A backslash is that of
+ * lists in any set. */
+static bool
+fits_all(struct str s)
+{
+	return all_ascii(s) && str_find(s, '~') == s.n;
+}
+
 struct str
 letters_fit(struct arena *a, const struct letters *l, struct str text)
 {
@@ -143,10 +199,9 @@ letters_fit(struct arena *a, const struct letters *l, struct str text)
 	size_t n;
 	bool upper;
 
-	if (l->node.n == 0 || all_ascii(text) || holds(l->node, text))
+	if (l->node.n == 0 || fits_all(text) || holds(l->node, text))
 		return text;
-	/* Kana of half width are two characters where they are voiced. */
-	text = utf8_compose(a, text);
+	text = compose(a, l->node, text);
 	buf_init(&out, LIMIT_HEADER);
 	for (rest = text; rest.n > 0; rest = behind) {
 		n = utf8_next(rest, &c);
@@ -157,8 +212,10 @@ letters_fit(struct arena *a, const struct letters *l, struct str text)
 		before = str_of(text.p, text.n - rest.n);
 		behind = str_of(rest.p + n, rest.n - n);
 		upper = among_capitals(before, behind);
-		if (c < 0x80 || holds_character(l->node, c))
+		if ((c < 0x80 && c != '~') || holds_character(l->node, c))
 			utf8_put(&out, c);
+		else if (c == '~')
+			buf_u8(&out, '-');
 		else if (is_greek_u(before, c))
 			buf_u8(&out, utf8_is_upper(c) ? 'U' : 'u');
 		else
