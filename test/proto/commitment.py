@@ -677,14 +677,20 @@ def answer_action(a, number, message, status=0):
         (0x1000, WELL_KNOWN)]))
 
 
+def commit(a, number, message, transaction, uids):
+    """On the same association, which is not kept open for long: the answer and
+    the report are there at once."""
+    with a.in_one_write():
+        answer_action(a, number, message)
+        send_report(a, transaction, uids)
+    equal(a.response()[0], 0)
+
+
 def t_asking_another_on_the_same_association():
     with archive() as server, Node(server) as node:
         a, number, message, transaction, uids = send_committed(server, node)
         equal(sorted(uids), ["1.2.7.1", "1.2.7.2"])
-        with a.in_one_write():
-            answer_action(a, number, message)
-            send_report(a, transaction, uids)
-        equal(a.response()[0], 0)
+        commit(a, number, message, transaction, uids)
         a.until_released()
         job_of(server, "commit", DONE)
 
@@ -695,10 +701,7 @@ def t_asking_for_what_has_arrived():
         a, number, message, transaction, uids = send_committed(
             server, node, but=("1.2.7.1",))
         equal(uids, ["1.2.7.2"])
-        with a.in_one_write():
-            answer_action(a, number, message)
-            send_report(a, transaction, uids)
-        equal(a.response()[0], 0)
+        commit(a, number, message, transaction, uids)
         a.until_released()
         job_of(server, "commit", DONE)
         assert "1 of 2 were not sent" in job_of(server, "send", FAILED)[1]
@@ -736,10 +739,7 @@ def t_asking_another_that_refuses():
         a.abort()
         hurry(server, resting(server, "commit", "PARROT"))
         a, number, message, transaction, uids = read_action(node.accept())
-        with a.in_one_write():
-            answer_action(a, number, message)
-            send_report(a, transaction, uids)
-        equal(a.response()[0], 0)
+        commit(a, number, message, transaction, uids)
         a.until_released()
         job_of(server, "commit", DONE)
 

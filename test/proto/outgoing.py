@@ -105,8 +105,7 @@ def t_of_sending_and_committing():
     with Server() as server, commitment.Node(server) as node:
         a, number, message, transaction, uids = commitment.send_committed(
             server, node)
-        commitment.answer_action(a, number, message)
-        equal(commitment.report(a, transaction, uids), 0)
+        commitment.commit(a, number, message, transaction, uids)
         a.until_released()
         commitment.job_of(server, "commit", commitment.DONE)
         sent, asked = rows(server, 2)
