@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/os.h"
+#include "store/aside.h"
 #include "store/quarantine.h"
 #include "store/renew.h"
 
@@ -324,10 +325,8 @@ move_aside(struct arrivals *a, char name[NAME_ROOM], struct err *e)
 	bool tmp = a->place == PLACE_TMP;
 
 	folder_random_name(".dcm", name);
-	if (os->rename_new(tmp ? s->tmp_fd : s->objects_fd,
-		tmp ? a->file->name : a->path, s->quarantine_fd, name) < 0) {
-		(void)fail_errno(
-		    e, "cannot name '%s/%s'", FOLDER_QUARANTINE, name);
+	if (!aside_move(s, tmp ? s->tmp_fd : s->objects_fd,
+		tmp ? a->file->name : a->path, name, a->file->fd, e)) {
 		remove_file(a);
 		return false;
 	}

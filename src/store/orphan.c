@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "store/arrive.h"
+#include "store/aside.h"
 #include "store/quarantine.h"
 #include "store/index/attribute.h"
 #include "store/seal.h"
@@ -141,10 +142,7 @@ move_out(struct store *s, const char *path, const char *folder, char *name,
 
 	folder_random_name(".dcm", file);
 	snprintf(name, 2 * NAME_ROOM, "%s%s", folder, file);
-	if (os->rename_new(s->objects_fd, path, s->quarantine_fd, name) < 0)
-		return fail_errno(e, "cannot move '%s/%s' to '%s'",
-		    FOLDER_OBJECTS, path, FOLDER_QUARANTINE);
-	return true;
+	return aside_move(s, s->objects_fd, path, name, NULL, e);
 }
 
 bool

@@ -30,6 +30,7 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "store/arrive.h"
+#include "store/aside.h"
 #include "store/seal.h"
 
 #include <errno.h>
@@ -226,25 +227,6 @@ struct acceptance {
 	bool unsure; /* whether the commit was made: the copy must stay */
 };
 
-static bool
-copy_bytes(int from, int to, struct err *e)
-{
-	uint8_t *block = must_alloc(BLOCK_IO);
-	off_t at = 0;
-	ssize_t n;
-	bool ok = true;
-
-	while (ok && (n = os_pread_full(from, block, BLOCK_IO, at)) != 0) {
-		if (n < 0)
-			ok = fail_errno(e, "cannot read the stored object");
-		else if (!os_write_all(to, str_of(block, (size_t)n)))
-			ok = fail_errno(e, "cannot write to '%s'", FOLDER_TMP);
-		at += n;
-	}
-	free(block);
-	return ok;
-}
-
 /* A durable copy in quarantine, by way of objects/tmp. *out: it has its name,
  * is open, and locked. */
 static bool
@@ -264,12 +246,10 @@ copy_aside(
 	os_inherit(s->tmp_fd, tmp, fd);
 	/* Nobody takes it for a leftover, there or here. */
 	(void)flock(fd, LOCK_EX | LOCK_NB);
-	ok = copy_bytes(from, fd, e);
+	ok = aside_copy_bytes(from, fd, e);
 	if (ok) {
-		named =
-		    os->rename_new(s->tmp_fd, tmp, s->quarantine_fd, name) == 0;
-		ok = named || fail_errno(e, "cannot name '%s/%s'",
-				  FOLDER_QUARANTINE, name);
+		named = aside_move(s, s->tmp_fd, tmp, name, &fd, e);
+		ok = named;
 	}
 	if (!named)
 		(void)os->unlinkat(s->tmp_fd, tmp, 0);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "store/arrive.h"
+#include "store/aside.h"
 #include "store/orphan.h"
 #include "store/seal.h"
 
@@ -532,7 +533,7 @@ recover(struct recovery *r, struct err *e)
 	ok = load_paths(r, db, e);
 	store_reader_done(s, db);
 	ok = ok && folder_names(s->tmp_fd, remove_leftover, r, e) &&
-	     walk(r, e) &&
+	     aside_sweep(s, e) && walk(r, e) &&
 	     folder_names(s->quarantine_fd, note_quarantined, r, e) &&
 	     commit_run(s->commit, true, bury_dead, r, e) == COMMIT_DONE;
 	if (ok)

@@ -220,6 +220,45 @@ open_database(struct store *s, bool create, struct err *e)
 	return true;
 }
 
+/* An archive whose index was lost is none that is to begin anew. */
+static bool
+may_create(struct store *s, const struct store_config *config, struct err *e)
+{
+	if (config->rebuild || s->days.newest[0] == '\0' ||
+	    faccessat(s->dir_fd, DATABASE, F_OK, 0) == 0)
+		return true;
+	return fail(e, ERR_CONFLICT,
+	    "there are objects in '%s', but no index ('" DATABASE
+	    "'): bring a backup back into another folder ('fileroom restore'), "
+	    "or build the index anew ('fileroom reindex')",
+	    s->folder);
+}
+
+/* What is stored beneath the place where a disk belongs is out of sight when
+ * that is mounted. */
+static bool
+check_mounted(struct store *s, const struct store_config *config, struct err *e)
+{
+	bool found = false;
+	struct db *db;
+	int64_t one;
+	bool ok;
+
+	if (config->rebuild || s->days.newest[0] != '\0')
+		return true;
+	db = store_reader(s, e);
+	if (db == NULL)
+		return false;
+	ok = db_get_int(
+	    db, "SELECT id FROM instance LIMIT 1", DB_NO_ARGS, &one, &found, e);
+	store_reader_done(s, db);
+	if (ok && found)
+		store_set_read_only(s,
+		    "the index names objects, but '" FOLDER_OBJECTS
+		    "' holds none: mount its disk, or run reindex");
+	return ok;
+}
+
 static struct store *
 new_store(const struct store_config *config)
 {
@@ -294,7 +333,9 @@ store_open(struct store **out, const struct store_config *config, struct err *e)
 	*out = NULL;
 	if (!open_folders(s, config->create, e) ||
 	    (config->server && !lock_folder(s, e)) ||
-	    !open_database(s, config->create, e) || !folder_find_newest(s, e) ||
+	    !folder_find_newest(s, e) || !may_create(s, config, e) ||
+	    !open_database(s, config->create, e) ||
+	    !check_mounted(s, config, e) ||
 	    (config->server && !store_recover(s, &clean, e))) {
 		release(s);
 		return false;

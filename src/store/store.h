@@ -31,11 +31,16 @@ struct store_config {
 	bool server;
 	/* Make the folder and the database if there are none. */
 	bool create;
+	/* The index is to be built anew: also where it is missing, or where no
+	 * file is left of what it names. */
+	bool rebuild;
 };
 
 /* ERR_DENIED when another server holds the folder ("another server (process
  * 123) uses '…'"), ERR_UNSUPPORTED when the schema is newer than this program
- * knows (says both versions and what to do), ERR_MISSING without create. */
+ * knows (says both versions and what to do), ERR_MISSING without create,
+ * ERR_CONFLICT when there are objects and no database. Without any file of what
+ * the index names (a disk that is not mounted) the store is read-only. */
 bool store_open(struct store **, const struct store_config *, struct err *e);
 void store_close(struct store **);
 

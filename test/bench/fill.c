@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "shape.h"
+#include "store/folder.h"
 #include "store/index/upsert.h"
 #include "store/inside.h"
 
@@ -119,6 +120,8 @@ fill(struct fill *f, const char *folder, struct err *e)
 
 	if (!store_open(&s, &config, e))
 		return false;
+	/* Without any folder of objects their disk seems not mounted. */
+	ok = folder_make(s, "2026/01/01/00000000000000000000/x", e);
 	for (f->from = 0; f->from < f->studies && ok; f->from = f->to) {
 		f->to =
 		    f->from + BATCH < f->studies ? f->from + BATCH : f->studies;

@@ -10,12 +10,29 @@
 #include "base/os.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 static struct {
 	int left;   /* calls until the fault; negative: none */
 	int number; /* errno, or 0 for a short write that then fails */
 	bool hit, flush_hit;
 } fault;
+
+/* Objects and quarantine are on two disks: no file changes its name from one to
+ * the other. */
+static bool fault_two_disks;
+
+static bool
+fault_within(int dir, const char *folder)
+{
+	char link[64], path[512];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
+	n = readlink(link, path, sizeof(path) - 1);
+	path[n < 0 ? 0 : n] = '\0';
+	return strstr(path, folder) != NULL;
+}
 
 static bool
 due(void)
@@ -69,7 +86,14 @@ fault_sync_range(int fd, off_t at, off_t n)
 static int
 fault_rename_new(int dir, const char *from, int to_dir, const char *to)
 {
-	return due() ? -1 : os_real.rename_new(dir, from, to_dir, to);
+	if (due())
+		return -1;
+	if (fault_two_disks && fault_within(dir, "/objects") &&
+	    fault_within(to_dir, "/quarantine")) {
+		errno = EXDEV;
+		return -1;
+	}
+	return os_real.rename_new(dir, from, to_dir, to);
 }
 
 static int

@@ -291,6 +291,13 @@ TEST(accept_disk_full)
 	accept_with_faults(ENOSPC);
 }
 
+TEST(accept_two_disks)
+{
+	fault_two_disks = true;
+	accept_with_faults(EIO);
+	fault_two_disks = false;
+}
+
 TEST(accept_short_write)
 {
 	accept_with_faults(0);

@@ -178,6 +178,13 @@ TEST(disk_full_replace)
 	run_all(ENOSPC, DUPLICATE_REPLACE, 70 * KIB);
 }
 
+TEST(two_disks)
+{
+	fault_two_disks = true;
+	run_all(EIO, DUPLICATE_QUARANTINE, 70 * KIB);
+	fault_two_disks = false;
+}
+
 TEST(short_write)
 {
 	run_all(0, DUPLICATE_QUARANTINE, 70 * KIB);

@@ -489,6 +489,33 @@ def t_check_and_repair():
                             f("out")))["exported"], 2)
 
 
+def t_objects_without_their_index():
+    """A lost database is no reason to begin anew, nor is a disk that is not
+    mounted one to store in its place."""
+    with Folder() as f:
+        files = sample.study(f("in"), count=2)
+        f.verb("import", *files[:1])
+        os.rename(f("data", "objects"), f("away"))
+        with Server(data=f.data) as server:
+            assert "mount its disk" in server.log(), server.log()
+            equal(server.run("import", files[1]).returncode, 1)
+            assert "mount its disk" in server.run("doctor").stdout
+        shutil.rmtree(f("data", "objects"))
+        os.rename(f("away"), f("data", "objects"))
+        with Server(data=f.data) as server:
+            assert "stored: 1" in server.verb("import", files[1])
+        for path in glob.glob(f("data", "fileroom.db*")):
+            os.unlink(path)
+        for args in (["import", files[0]], ["settings", "list"],
+                     ["serve", "--set", "dicom.port=auto"]):
+            done = f.run(*args)
+            equal(done.returncode, 1, args)
+        assert "fileroom reindex" in done.stderr, done.stderr
+        assert not os.path.exists(f("data", "fileroom.db"))
+        assert "2 indexed" in f.verb("reindex")
+        assert "all is well" in f.verb("check")
+
+
 def t_reindex():
     with Folder() as f:
         sample.study(f("in"), count=3)

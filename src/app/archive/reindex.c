@@ -46,7 +46,7 @@ static int
 reindex(const char *data)
 {
 	struct store_config config = {
-	    .folder = data, .server = true, .create = true};
+	    .folder = data, .server = true, .create = true, .rebuild = true};
 	struct sigaction action = {
 	    .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
 	struct rebuild_result r = {0};
