@@ -477,6 +477,22 @@ is_no_utf8(struct str s)
 	return bad;
 }
 
+/* Text of these that has other letters than ASCII is hardly ever UTF-8 by
+ * chance: it would be capitals with accents before signs, all of them. */
+static bool
+is_latin(const char *name)
+{
+	static const char *const sets[] = {"ISO-8859-1", "ISO-8859-2",
+	    "ISO-8859-3", "ISO-8859-4", "ISO-8859-9", "ISO-8859-15",
+	    "WINDOWS-1250", "WINDOWS-1252", "WINDOWS-1254"};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(sets); i++)
+		if (!strcmp(name, sets[i]))
+			return true;
+	return false;
+}
+
 const char *
 encoding_of(struct str m, const char *fallback)
 {
@@ -496,8 +512,9 @@ encoding_of(struct str m, const char *fallback)
 	/* Who says ASCII, or Unicode in a text that plainly is not, means
 	 * something else. */
 	if (named == NULL || (!strcmp(named, "US-ASCII") && !is_ascii(m)) ||
-	    !strncmp(named, "UTF-16", 6) || !strncmp(named, "UTF-32", 6) ||
-	    (!strcmp(named, "UTF-8") && is_no_utf8(m)))
-		return usual;
-	return named;
+	    !strncmp(named, "UTF-16", 6) || !strncmp(named, "UTF-32", 6))
+		return is_latin(usual) && !is_ascii(m) && utf8_valid(m)
+			   ? "UTF-8"
+			   : usual;
+	return strcmp(named, "UTF-8") == 0 && is_no_utf8(m) ? usual : named;
 }

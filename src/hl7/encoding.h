@@ -17,7 +17,8 @@ void encoding_decode(
 /* Back; false when a character does not fit. */
 bool encoding_back(const char *name, struct str utf8, struct buf *out);
 /* Which set the bytes of a message are in: MSH-18 where it is known, a byte
- * order mark, UTF-16 by its zeros, else fallback. */
+ * order mark, UTF-16 by its zeros, UTF-8 where the fallback is a Latin set of
+ * single bytes and the text can be it, else fallback. */
 const char *encoding_of(struct str message, const char *fallback);
 
 #endif

@@ -190,6 +190,18 @@ TEST(character_set_that_is_wrong)
 	    "8859/1", &message, &e));
 	CHECK_STR(get("PID", 1, 0), "\xc3\xa4");
 	CHECK(message.lossy);
+	/* Nothing is said: UTF-8 if it is that, else as it is set. */
+	CHECK(er7_parse(&arena, STR("MSH|^~\\&|A\rPID|\xc3\xa4|\xc5\x81\r"),
+	    "8859/1", &message, &e));
+	CHECK_STR(get("PID", 1, 0), "\xc3\xa4");
+	CHECK_STR(get("PID", 2, 0), "\xc5\x81");
+	CHECK(er7_parse(&arena, STR("MSH|^~\\&|A\rPID|\xc3\xa4|\xe4\r"),
+	    "8859/1", &message, &e));
+	CHECK_STR(get("PID", 1, 0), "\xc3\x83\xc2\xa4");
+	/* Letters of other sets stand so beside each other. */
+	CHECK(er7_parse(&arena, STR("MSH|^~\\&|A\rPID|\xc3\xb3\r"), "ISO IR166",
+	    &message, &e));
+	CHECK_STR(get("PID", 1, 0), "\xe0\xb8\xa3\xe0\xb8\x93");
 	CHECK(strcmp(encoding_name(STR("CP850")), "IBM850") == 0);
 	CHECK(strcmp(encoding_name(STR("koi8-r")), "KOI8-R") == 0);
 	CHECK(encoding_name(STR("CP999")) == NULL);

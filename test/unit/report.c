@@ -159,6 +159,17 @@ TEST(by_the_number_of_the_order)
 		CHECK_STR(r[0].accession, "P1");
 	CHECK(item_find(t.store, 1, &t.arena, &item, &t.e));
 	CHECK_EQ(item.status, STATUS_COMPLETED);
+	/* The order's accession number is none of the report's numbers. */
+	CHECK(take("MSH|^~\\&|RIS|FAC|||20260101||ORM^O01|3|P|2.5\r"
+		   "PID|||ID1||DOE^JANE\rORC|NW|P2|F2\r"
+		   "OBR|1|P2|F2|C^D||||||||||||||A2|R2\r"));
+	CHECK(take(ORU("4") "OBR|1||F2|C^D|||||||||||||||||||||F\r"
+			    "OBX|1|TX|||Text\r"));
+	put("1.2.2", "ID1", "A2");
+	(void)list("1.2.2", &n);
+	CHECK_EQ(n, 1);
+	CHECK(item_find(t.store, 2, &t.arena, &item, &t.e));
+	CHECK_EQ(item.status, STATUS_COMPLETED);
 	archive_end(&t);
 }
 

@@ -77,12 +77,16 @@ put_reports(struct arena *a, const struct order_message *o)
 
 	for (i = 0; i < o->report_count; i++) {
 		r = &o->reports[i];
-		printf("a report of %s '",
+		printf("%s of %s '",
+		    r->taken_back ? "takes back the report" : "a report",
 		    r->study.n > 0 ? "study" : "accession number");
 		verb_put(stdout,
 		    arena_cstr(a, r->study.n > 0 ? r->study : r->accession));
-		printf("': %zu bytes of text%s\n", r->text.n,
-		    r->pdf.n > 0 ? ", and a document" : "");
+		if (r->taken_back)
+			puts("'");
+		else
+			printf("': %zu bytes of text%s\n", r->text.n,
+			    r->pdf.n > 0 ? ", and a document" : "");
 	}
 }
 

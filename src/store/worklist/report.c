@@ -118,6 +118,30 @@ is_accession(struct item_effect *x, struct str number,
 	    DB_ARGS(db_str(number), db_str(patient->id)), &one, yes, e);
 }
 
+/* The accession number of the order that has this number. */
+static bool
+of_order(struct item_effect *x, struct str number, const struct person *patient,
+    struct place *place, bool *found, struct err *e)
+{
+	struct db_stmt *q;
+	enum db_step step;
+
+	*found = false;
+	if (!db_query(x->db,
+		"SELECT AccessionNumber FROM item WHERE (PlacerOrderNumber = ?1"
+		" OR FillerOrderNumber = ?1) AND +PatientID = ?2"
+		" AND AccessionNumber <> '' ORDER BY id DESC LIMIT 1",
+		DB_ARGS(db_str(number), db_str(patient->id)), &q, e))
+		return false;
+	step = db_step(q, e);
+	if (step != DB_STEP_ROW)
+		return step == DB_STEP_DONE;
+	place->accession = arena_dup(x->arena, db_column(q, 0));
+	*found = true;
+	db_reset(q);
+	return true;
+}
+
 /* Of the numbers that it may be the first that is known. */
 static bool
 find_place(struct item_effect *x, const struct order_report *r,
@@ -128,7 +152,7 @@ find_place(struct item_effect *x, const struct order_report *r,
 	size_t i;
 
 	*place = (struct place){r->study, r->accession, false};
-	if (r->study.n > 0 || r->accession_count < 2)
+	if (r->study.n > 0)
 		return true;
 	if (!item_patient(x, r->patient_id, r->issuer, &patient, e))
 		return false;
@@ -138,6 +162,9 @@ find_place(struct item_effect *x, const struct order_report *r,
 		if (known)
 			place->accession = r->accessions[i];
 	}
+	for (i = 0; i < r->accession_count && !known && patient.id.n > 0; i++)
+		if (!of_order(x, r->accessions[i], &patient, place, &known, e))
+			return false;
 	return true;
 }
 
