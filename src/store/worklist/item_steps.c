@@ -314,10 +314,11 @@ is_the_only_step(const struct item_effect *x, const struct order_step *step,
     const struct candidates *c)
 {
 	const struct order_value *v = step->value;
-	const struct str *ours = c->items[0].value;
+	const struct str *ours;
 
 	if (c->n != 1 || x->order->step_count != 1)
 		return false;
+	ours = c->items[0].value;
 	/* A change may bring another step ID. */
 	return step->action == ORDER_UPDATE ||
 	       is_made_up(ours[FIELD_ScheduledProcedureStepID],
