@@ -44,6 +44,7 @@ struct exams {
 	struct exam *at;
 	size_t n;
 	bool crowded; /* more exams, or documents of one, than there may be */
+	bool long_text;
 };
 
 static bool
@@ -601,7 +602,7 @@ read_exams(struct order_reader *r, const struct group *groups, size_t n,
 		all->at[i].report.text =
 		    arena_dup(r->arena, buf_str(&all->at[i].text));
 		settle_taken_back(&all->at[i]);
-		r->over = r->over || all->at[i].text.over;
+		all->long_text = all->long_text || all->at[i].text.over;
 		buf_fini(&all->at[i].text);
 	}
 	for (i = 1; i < all->n; i++)
@@ -612,6 +613,11 @@ read_exams(struct order_reader *r, const struct group *groups, size_t n,
 		return order_refuse(r, false, 102, "OBX", 5,
 		    "more than %d exams, or %d documents of one, in a report",
 		    EXAMS_MAX, DOCUMENTS_MAX);
+	/* Not as if there were no room: it would come again and again. */
+	if (all->long_text)
+		return order_refuse(r, false, 102, "OBX", 5,
+		    "the text of a report is longer than %d MiB",
+		    (int)(REPORT_TEXT_CAP / MIB));
 	return order_is_over(r) ? order_refuse_large(r) : put_reports(r, all);
 }
 

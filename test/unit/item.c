@@ -492,8 +492,9 @@ TEST(services_of_an_appointment)
 	items = list_all(&n);
 	CHECK_EQ(items[1].status, STATUS_CANCELED);
 	/* Without any number nobody looks for it. */
-	CHECK(take("MSH|^~\\&|APP|FAC|||20260101||SIU^S12|6|P|2.5\rSCH|\r"
-		   PATIENT "AIS|1||X^Head\r"));
+	CHECK(
+	    take("MSH|^~\\&|APP|FAC|||20260101||SIU^S12|6|P|2.5\rSCH|\r" PATIENT
+		 "AIS|1||X^Head\r"));
 	CHECK(!take(HEAD("7") "PID|||||DOE\rORC|XO\rOBR|1|||X\r"));
 	archive_end(&t);
 }

@@ -316,6 +316,23 @@ TEST(reports_of_several_exams)
 	CHECK_STR(order.reports[1].study, "1.2.3");
 }
 
+/* Of so many MiB; whether it is refused. */
+static bool
+long_report(size_t mib)
+{
+	struct buf b;
+	size_t i;
+	bool ok;
+
+	buf_init(&b, 16 * MIB);
+	buf_text(&b, HEAD "ORU^R01|1|P|2.5\rPID|||ID\rOBR|1|P|F|X\r");
+	for (i = 0; i < mib * 1024; i++)
+		buf_printf(&b, "OBX|1|TX|||%01021d\r", 0);
+	ok = read_with("manual", buf_cstr(&b));
+	buf_fini(&b);
+	return !ok;
+}
+
 /* What a line is about, the units of numbers and the notes are a part of the
  * report; what was deleted or sent by mistake is not. */
 TEST(lines_of_reports)
@@ -344,6 +361,10 @@ TEST(lines_of_reports)
 	snprintf(text, sizeof(text), "%s%s", head, "NTE|1||All is well.\r");
 	CHECK(read_with("manual", text));
 	CHECK_STR(order.reports[0].text, "All is well.");
+	CHECK(long_report(5));
+	CHECK_EQ(problem.code, 102);
+	CHECK(!problem.reject);
+	CHECK(strstr(problem.text, "4 MiB") != NULL);
 	snprintf(text, sizeof(text), "%s%s", head,
 	    "OBX|1|TX|F^Findings||Clear.||||||W\r");
 	CHECK(read_with("manual", text));

@@ -60,12 +60,14 @@ collect(struct item_effect *x, const struct order_value *v, const char *sql,
 
 	out->n = 0;
 	if (ids == NULL)
-		return fail(e, ERR_LIMIT, "a message that is too large");
+		return fail(e, ERR_LIMIT,
+		    "the order has more steps than are taken at once");
 	if (!collect_ids(x, sql, args, count, ids, &n, e))
 		return false;
 	out->items = arena_array(x->arena, n, sizeof(*out->items));
 	if (out->items == NULL && n > 0)
-		return fail(e, ERR_LIMIT, "a message that is too large");
+		return fail(e, ERR_LIMIT,
+		    "the order has more steps than are taken at once");
 	for (i = 0; i < n; i++) {
 		if (!item_fetch(x->db, ids[i], x->arena, &out->items[out->n],
 			&found, e))
