@@ -310,6 +310,9 @@ parse_type(const struct setting_info *info, struct str value,
 	case SETTING_TYPE_ADDRESS:
 		return parse_address(info, value, out);
 	case SETTING_TYPE_PATH:
+		if (str_eq(value, STR("none")))
+			value = STR("");
+		return parse_text(info, value, out);
 	case SETTING_TYPE_TEXT:
 		return parse_text(info, value, out);
 	case SETTING_TYPE_CHARSET:
@@ -354,7 +357,7 @@ allowed_choices(const char *choices, struct buf *out)
 /* Of types without limits of their own. */
 static const char *const allowed_always[] = {
     [SETTING_TYPE_ADDRESS] = "a host name, an address, or nothing",
-    [SETTING_TYPE_PATH] = "a path of at most 255 bytes, or nothing",
+    [SETTING_TYPE_PATH] = "a path of at most 255 bytes, or none",
     [SETTING_TYPE_AE_LIST] =
 	"all, or AE titles separated by commas, or nothing",
     [SETTING_TYPE_CHARSET] =

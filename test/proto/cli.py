@@ -248,6 +248,8 @@ def t_settings():
             assert f"\n{key} = " in text, key
         f.verb("settings", "set", "dicom.ae_title", "--default")
         equal(f.verb("settings", "get", "dicom.ae_title"), "FILEROOM\n")
+        f.verb("settings", "set", "worklist.watch_folder", "none")
+        equal(f.verb("settings", "get", "worklist.watch_folder"), "\n")
 
 
 def t_settings_environment_is_stronger():
