@@ -9,16 +9,25 @@
 #include "base/log.h"
 #include "store/table/job.h"
 
+/* After so long a study is looked at again. */
+#define LOOK_AGAIN_MS 10000
+
 static bool
 was_seen(struct arrival_seen *seen, const char *study)
 {
+	int64_t now = clock_mono_ms();
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(seen->study); i++)
 		if (strcmp(seen->study[i], study) == 0)
-			return true;
-	i = seen->next++ % ARRAY_LEN(seen->study);
+			break;
+	if (i < ARRAY_LEN(seen->study) &&
+	    now < seen->looked_ms[i] + LOOK_AGAIN_MS)
+		return true;
+	if (i == ARRAY_LEN(seen->study))
+		i = seen->next++ % ARRAY_LEN(seen->study);
 	(void)str_copy(seen->study[i], sizeof(seen->study[i]), str_from(study));
+	seen->looked_ms[i] = now;
 	return false;
 }
 

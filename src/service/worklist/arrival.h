@@ -1,7 +1,7 @@
 /*
  * worklist.on_images: what the arrival of images does to the worklist. After
- * the answer to a C-STORE; the images of one study of an association are
- * looked at once.
+ * the answer to a C-STORE; for one study of an association every ten seconds at
+ * most.
  */
 #ifndef SERVICE_WORKLIST_ARRIVAL_H
 #define SERVICE_WORKLIST_ARRIVAL_H
@@ -15,10 +15,12 @@ struct arrival_config {
 	struct notify_config notify;
 };
 
-/* Studies of one association that have been looked at: as many as a sender
- * takes turns with. */
+/* Studies of one association that have been looked at, and when: as many as a
+ * sender takes turns with. Some keep one association all day, and the order
+ * comes while images do: after a while a study is looked at again. */
 struct arrival_seen {
 	char study[4][65];
+	int64_t looked_ms[4]; /* clock_mono_ms() */
 	unsigned next;
 };
 
