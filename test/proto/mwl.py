@@ -620,6 +620,20 @@ def t_explain():
         assert "has not asked" in said and "node add MR7" in said, said
 
 
+def t_explain_what_was_refused():
+    """A query that fails is one, and says why."""
+    def said(w):
+        return w.server.verb("worklist", "explain", "CT1")
+    with Worklist([item(1)]) as w:
+        w.a.query(dicom.WORKLIST, dicom.C_FIND, dicom.dataset(
+            [(0x00102000, "UT", "x" * 20000)]))
+        assert w.a.response()[0] >= 0xA000
+        wait_for(lambda: "refused: a key of 20000 bytes" in said(w))
+    with Worklist([item(1)]) as w:
+        equal(w.ids({0x00102000: "x" * 9000}, {}), [])
+        wait_for(lambda: "too long to be looked at again" in said(w))
+
+
 def t_explain_forgets():
     """Few queries stay, and the same one again writes nothing."""
     with Worklist([item(1)]) as w:

@@ -58,6 +58,11 @@ say_query(const struct asked *q)
 		    local_time(q->first_ms, since));
 	printf(" from %s: %" PRIu64 " answer%s in %.1f ms\n", q->address,
 	    q->answers, plural(q->answers), (double)q->took_us / 1000);
+	if (q->failed[0] == '\0')
+		return;
+	fputs("  ", stdout);
+	verb_put(stdout, q->failed);
+	putchar('\n');
 }
 
 static void
@@ -157,6 +162,8 @@ explain_query(struct worklist_request *r, const struct asked *q, struct err *e)
 	bool ok;
 
 	say_query(q);
+	if (q->failed[0] != '\0')
+		return true;
 	arena_init(&a, EXPLAIN_ARENA);
 	ask_flags_read(q->rules, &config);
 	ask_rules_of(r->store, &a, q->ae, &config, &rules);

@@ -224,24 +224,40 @@ answer_end(struct mwl *m, enum step step, struct err *e)
 	return s->assoc->end == ASSOC_OPEN ? service_gone(s, e) : false;
 }
 
+static void
+keep(struct mwl *m, struct asked *q, int64_t since_us)
+{
+	struct session *s = m->session;
+
+	q->took_us = clock_mono_us() - since_us;
+	(void)str_printable(q->ae, sizeof(q->ae), str_from(m->rules.caller));
+	ask_flags(&s->config.worklist, q->rules);
+	(void)str_copy(q->address, sizeof(q->address),
+	    str_from(s->assoc->conn->peer.address));
+	asked_note(s->store, q);
+}
+
+/* Whoever looks why the modality shows nothing must find it. */
+static void
+keep_failure(struct mwl *m, const struct err *why, int64_t since_us)
+{
+	struct asked q = {.answers = 0};
+
+	snprintf(q.failed, sizeof(q.failed), "refused: %.80s", why->text);
+	keep(m, &q, since_us);
+}
+
 /* For people who wonder what the modality shows. */
 static void
 keep_query(struct mwl *m, struct str identifier, int64_t since_us)
 {
-	struct session *s = m->session;
-	struct asked q = {.answers = m->answered,
-	    .identifier = identifier,
-	    .took_us = clock_mono_us() - since_us};
+	struct asked q = {.answers = m->answered, .identifier = identifier};
 	struct dataset *ds;
 	struct arena a;
 	struct buf kept;
 	struct err e;
 	bool ok = true;
 
-	(void)str_printable(q.ae, sizeof(q.ae), str_from(m->rules.caller));
-	ask_flags(&s->config.worklist, q.rules);
-	(void)str_copy(q.address, sizeof(q.address),
-	    str_from(s->assoc->conn->peer.address));
 	arena_init(&a, KEPT_ARENA);
 	buf_init(&kept, ASKED_IDENTIFIER);
 	if (m->layout.uid == NULL ||
@@ -252,8 +268,14 @@ keep_query(struct mwl *m, struct str identifier, int64_t since_us)
 			 syntax_of(str_from(UID_ExplicitVRLittleEndian)), &e);
 		q.identifier = buf_str(&kept);
 	}
-	if (ok)
-		asked_note(s->store, &q);
+	if (!ok || q.identifier.n > ASKED_IDENTIFIER) {
+		q.identifier = STR("");
+		snprintf(q.failed, sizeof(q.failed),
+		    "answered; its %zu bytes of keys are too long to be "
+		    "looked at again",
+		    identifier.n);
+	}
+	keep(m, &q, since_us);
 	buf_fini(&kept);
 	arena_fini(&a);
 }
@@ -272,9 +294,11 @@ answer(struct session *s, const struct dimse *rq, struct str identifier,
 
 	ask_rules_of(s->store, &s->arena, s->assoc->calling,
 	    &s->config.worklist, &m.rules);
-	if (!ask_read(
-		&s->arena, &m.rules, identifier, context->layout, &m.ask, &why))
+	if (!ask_read(&s->arena, &m.rules, identifier, context->layout, &m.ask,
+		&why)) {
+		keep_failure(&m, &why, since_us);
 		return service_fail(s, rq, &why, e);
+	}
 	arena_init(&m.items, BATCH_ARENA);
 	arena_init(&m.scratch, ANSWER_ARENA);
 	buf_init(&m.out, LIMIT_IDENTIFIER);

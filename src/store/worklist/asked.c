@@ -94,6 +94,7 @@ due(struct asked_memory *m, const struct asked *q, uint64_t key)
 struct asked_row {
 	struct asked q;
 	int64_t hash;
+	char note[1 + sizeof(((struct asked *)0)->failed)];
 	size_t n;
 	uint8_t identifier[ASKED_IDENTIFIER];
 };
@@ -119,7 +120,7 @@ put(struct upsert *u, void *ctx, struct err *e)
 		       db_int(r->q.last_ms), db_int(r->q.last_ms),
 		       db_int((int64_t)r->q.count),
 		       db_int((int64_t)r->q.answers), db_int(r->q.took_us),
-		       db_text(r->q.rules)),
+		       db_text(r->note)),
 		   e) &&
 	       db_exec(db,
 		   "DELETE FROM worklist_query WHERE ae = ? AND id NOT IN"
@@ -135,6 +136,18 @@ put(struct upsert *u, void *ctx, struct err *e)
 		   DB_ARGS(db_int(KEPT)), e);
 }
 
+/* The column note: what held, or behind this mark why it failed. */
+#define FAILED '!'
+
+static void
+make_note(const struct asked *q, char *out, size_t room)
+{
+	if (q->failed[0] != '\0')
+		snprintf(out, room, "%c%s", FAILED, q->failed);
+	else
+		(void)str_copy(out, room, str_from(q->rules));
+}
+
 void
 asked_note(struct store *s, const struct asked *asked)
 {
@@ -143,7 +156,9 @@ asked_note(struct store *s, const struct asked *asked)
 
 	if (asked->identifier.n > ASKED_IDENTIFIER)
 		return;
+	make_note(asked, row.note, sizeof(row.note));
 	h = hash(asked->identifier, 0xcbf29ce484222325U);
+	h = hash(str_from(asked->failed), h);
 	key = hash(str_from(asked->ae), h);
 	mutex_lock(&s->asked->lock);
 	row.q = *asked;
@@ -154,7 +169,8 @@ asked_note(struct store *s, const struct asked *asked)
 	row.q.last_ms = clock_utc_ms();
 	row.hash = (int64_t)(h >> 1);
 	row.n = asked->identifier.n;
-	memcpy(row.identifier, asked->identifier.p, row.n);
+	if (row.n > 0)
+		memcpy(row.identifier, asked->identifier.p, row.n);
 	commit_later(s->commit, put, &row,
 	    offsetof(struct asked_row, identifier) + row.n);
 }
@@ -162,6 +178,8 @@ asked_note(struct store *s, const struct asked *asked)
 static void
 read_row(struct db_stmt *q, struct arena *a, struct asked *out)
 {
+	struct str note;
+
 	*out = (struct asked){.first_ms = db_column_int(q, 3),
 	    .last_ms = db_column_int(q, 4),
 	    .count = (uint64_t)db_column_int(q, 5),
@@ -170,7 +188,12 @@ read_row(struct db_stmt *q, struct arena *a, struct asked *out)
 	(void)str_copy(out->ae, sizeof(out->ae), db_column(q, 0));
 	(void)str_copy(out->address, sizeof(out->address), db_column(q, 1));
 	out->identifier = arena_dup(a, db_column(q, 2));
-	(void)str_copy(out->rules, sizeof(out->rules), db_column(q, 8));
+	note = db_column(q, 8);
+	if (note.n > 0 && note.p[0] == FAILED)
+		(void)str_copy(out->failed, sizeof(out->failed),
+		    str_of(note.p + 1, note.n - 1));
+	else
+		(void)str_copy(out->rules, sizeof(out->rules), note);
 }
 
 static const char of_one[] =

@@ -14,13 +14,14 @@
 struct asked {
 	char ae[17]; /* printable */
 	char address[48];
-	struct str identifier; /* explicit VR little endian */
+	struct str identifier; /* explicit VR little endian; none if failed */
 	int64_t first_ms, last_ms;
 	uint64_t count;   /* times it was asked */
 	uint64_t answers; /* the last time */
 	int64_t took_us;
 	/* What held then, one letter each; the service's own. */
 	char rules[8];
+	char failed[100]; /* why it was refused, or not kept */
 };
 
 /* Never waits for a flush; most calls write nothing. Of each AE title the last
