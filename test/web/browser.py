@@ -160,6 +160,51 @@ def names_in(path):
         return [n for n in z.namelist() if n.endswith(".dcm")]
 
 
+def t_patients_whom_no_address_holds():
+    """Who has no ID, or a step of a path for one, is still himself."""
+    with users() as server, tempfile.TemporaryDirectory() as folder:
+        for n, (patient, name) in enumerate(
+                (("", "Nobody^A"), ("..", "Dots^B"), (".", "Dot^C"),
+                 ("-", "Dash^D"), ("%2e%2e", "Percent^E"), ("L" * 64, "L^F"))):
+            sample.study(folder + f"/{n}", count=1, study=f"n{n}", rows=8,
+                         patient=patient, name=name, series=11 if n else 1,
+                         StudyDescription=name)
+        server.verb("import", folder)
+        with Browser(server) as b:
+            b.log_in("root", PASSWORD)
+            for name in ("Nobody, A", "Dots, B", "Percent, E"):
+                b.go("/#/studies")
+                b.named(name, "td a").click()
+                b.click("Studies")
+                b.one("main h1")
+                wait_for(lambda: b.at().startswith("/#/patient/"), 60, "page")
+                b.wait_text("Zip file of all studies")
+                rows = b.rows()
+                equal(len(rows), 1)
+                assert name.replace(", ", "^") in rows[0], rows
+                equal(b.driver.execute_script(
+                    "return document.querySelector('h1').innerText"), name)
+                b.click("Zip file of all studies")
+                with zipfile.ZipFile(b.download("*.zip")) as z:
+                    equal(len(z.namelist()), 1 if name[0] == "N" else 11)
+                os.remove(b.download("*.zip"))
+            # Series of a study are in their order, however they arrived.
+            b.go("/#/series?patient_id=..")
+            b.settle()
+            b.rows()
+            equal(b.driver.execute_script(
+                "return [...document.querySelectorAll('tbody tr')].map(e =>"
+                " e.cells[7].innerText)"),
+                [f"Series {n}" for n in range(1, 12)])
+            # A long ID takes no room from what can be done with a row.
+            b.go("/#/studies")
+            b.rows()
+            right = b.driver.execute_script(
+                "return Math.max(...[...document.querySelectorAll('td.act')]"
+                ".map(e => e.getBoundingClientRect().right))")
+            assert right <= 1360, right
+
+
 def t_zips():
     """Of a study, a patient, a series, and of what is selected."""
     with inside() as b:

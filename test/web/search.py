@@ -212,6 +212,8 @@ def t_patients_without_id_and_with_issuer():
                 dict(patient="", name="A^A"), dict(patient="", name="A^A"),
                 dict(patient="", name="B^B"), dict(patient="", name=""),
                 dict(patient="X", name="C^C"),
+                dict(patient="..", name="E^E"), dict(patient=".", name="F^F"),
+                dict(patient="-", name="G^G"),
                 dict(patient="X", name="D^D", IssuerOfPatientID="H"))):
             sample.study(folder + f"/{n}", count=1, study=str(n), rows=8,
                          **fields)
@@ -221,17 +223,21 @@ def t_patients_without_id_and_with_issuer():
         seen = {}
         for p in rows:
             path = (f"/api/v1/patients/{p['patient_id']}/%s?issuer="
-                    f"{p['issuer']}" if p["patient_id"] else
+                    f"{p['issuer']}" if p["patient_id"].strip(".") else
                     f"/api/v1/patients/-/%s?key={p['key']}")
             name = p["patient_name"]
             seen[name] = web.get(path % "studies").json["studies"]
             equal({s["patient_name"] for s in seen[name]}, {name})
+            equal({s["key"] for s in seen[name]}, {p["key"]})
+            for s in seen[name]:
+                equal(web.get("/api/v1/studies/" + s["uid"]).json, s)
             with zipfile.ZipFile(io.BytesIO(
                     web.get(path % "archive").body)) as z:
                 equal(len(z.namelist()), len(seen[name]), name)
         equal({n: len(s) for n, s in seen.items()},
-              {"A, A": 2, "B, B": 1, "": 1, "C, C": 1, "D, D": 1})
-        # A key stands for those alone who have no ID.
+              {"A, A": 2, "B, B": 1, "": 1, "C, C": 1, "D, D": 1, "E, E": 1,
+               "F, F": 1, "G, G": 1})
+        # A key stands for those alone whose ID is in no address.
         key = [p["key"] for p in rows if p["issuer"]][0]
         equal(web.get(f"/api/v1/patients/-/studies?key={key}").status, 404)
         for key in ("", "0", "x", "-1", "9" * 30):

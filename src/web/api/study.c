@@ -133,6 +133,8 @@ put_number(struct json *j, const char *key, struct str value)
 static void
 put_person(struct json *j, const struct index_row *row)
 {
+	json_key(j, "key");
+	json_i64(j, row->patient);
 	put_text(j, "patient_id", row->value[COLUMN_PatientID]);
 	put_text(j, "issuer", row->value[COLUMN_IssuerOfPatientID]);
 	put_name(j, "patient_name", row->value[COLUMN_PatientName]);
@@ -144,8 +146,6 @@ void
 study_put_patient(struct json *j, const struct index_row *row)
 {
 	json_object(j);
-	json_key(j, "key");
-	json_i64(j, row->patient);
 	put_person(j, row);
 	json_end_object(j);
 }
@@ -256,6 +256,10 @@ study_series(struct call *c, struct reply *r, struct err *e)
 	return true;
 }
 
+/* IDs of those who are asked for by key: who has none, and what no browser
+ * leaves in an address (RFC 3986 5.2.4, also percent-encoded). */
+static const struct str keyed[] = {STR(""), STR("."), STR("..")};
+
 bool
 study_patient_is(struct call *c, struct str id,
     struct condition out[PATIENT_CONDITIONS], size_t *n, struct err *e)
@@ -269,8 +273,9 @@ study_patient_is(struct call *c, struct str id,
 		    .column = COLUMN_PatientID, .kind = CONDITION_ROW};
 		/* Rows are numbered anew with the index: never another's. */
 		out[(*n)++] = (struct condition){.column = COLUMN_PatientID,
-		    .kind = CONDITION_IS,
-		    .a = STR("")};
+		    .kind = CONDITION_ANY_OF,
+		    .list = keyed,
+		    .list_count = ARRAY_LEN(keyed)};
 		return (str_i64(key, &out[0].row) && out[0].row > 0) ||
 		       fail(e, ERR_USAGE,
 			   "'key' is what a list of patients gave");
@@ -289,7 +294,9 @@ bool
 study_of_patient(struct call *c, struct reply *r, struct err *e)
 {
 	struct condition conditions[PATIENT_CONDITIONS + ACCESS_CONDITIONS];
-	struct search search = {.level = LEVEL_STUDY, .conditions = conditions};
+	struct search search = {.level = LEVEL_STUDY,
+	    .conditions = conditions,
+	    .want_patient = true};
 	struct json *j = reply_json(r);
 	struct index_row *rows;
 	int64_t after = 0;

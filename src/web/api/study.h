@@ -7,9 +7,9 @@
 #include "store/index/index.h"
 #include "web/api/api.h"
 
-/* An object each (a patient's row must have been searched with want_patient);
- * dates as 2026-11-21, times as 06:48:00, names in their parts
- * "family", "given" … of the first group there is, and whole. */
+/* An object each, of a row that was searched with want_patient; dates as
+ * 2026-11-21, times as 06:48:00, names in their parts "family", "given" … of
+ * the first group there is, and whole. */
 void study_put_patient(struct json *j, const struct index_row *row);
 void study_put(struct json *j, const struct index_row *row);
 /* study: put in as a member, too; NULL: not. */

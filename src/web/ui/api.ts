@@ -6,7 +6,7 @@ export interface Patient {
 	patient_name: string;
 	birth_date: string;
 	sex: string;
-	key?: number; // in lists of patients
+	key: number;
 }
 
 export interface Study extends Patient {
@@ -256,10 +256,14 @@ export function query(values: { [name: string]: string }): string {
 	return text === '' ? '' : '?' + text;
 }
 
-// What there is of a patient. Who has no ID is known by the row of the list
-// alone, and who has no issuer is not one who has.
+// Who is known by the row of the list alone: without ID, or with one that
+// browsers take for a step in the address, percent-encoded or not.
+export const byKey = (p: Patient): boolean =>
+	['', '.', '..'].includes(p.patient_id);
+
+// What there is of a patient. Who has no issuer is not one who has.
 export const ofPatient = (p: Patient, what: 'studies' | 'archive'): string =>
-	p.patient_id === '' ? `/patients/-/${what}?key=${p.key ?? 0}` :
+	byKey(p) ? `/patients/-/${what}?key=${p.key}` :
 		`/patients/${part(p.patient_id)}/${what}?issuer=${part(p.issuer)}`;
 
 // Addresses of zip files.

@@ -6,7 +6,7 @@ import { named, StudyRows, type Sort } from '../part/rows';
 import { may } from '../state';
 import { day, sex, t } from '../text';
 
-// key: of who has no ID.
+// key: of who cannot be asked for by the ID.
 export function PatientPage({ id, issuer, key_ }: {
 	id: string; issuer: string; key_: number;
 }) {

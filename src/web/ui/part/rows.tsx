@@ -2,7 +2,7 @@
 // those that are selected. On a phone a row becomes a card (app.css).
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { ask, ofPatient, part, query, zip, type FoundSeries, type Patient,
+import { ask, byKey, ofPatient, part, query, zip, type FoundSeries, type Patient,
 	type Study } from '../api';
 import { may } from '../state';
 import { day, number, sex, t, time, type Key } from '../text';
@@ -56,7 +56,7 @@ export function Text({ label, value, kind }: {
 }) {
 	return value === '' ? <td role="cell" class={`none ${kind ?? ''}`} /> :
 		<Cell label={label} {...(kind ? { kind } : {})}
-			{...(kind === 'long' ? { title: value } : {})}>
+			{...(kind === 'long' || kind === 'id' ? { title: value } : {})}>
 			<Data>{value}</Data></Cell>;
 }
 
@@ -152,7 +152,7 @@ export const named = (p: Patient): string =>
 
 const keyOf = (p: Patient): string => String(p.key);
 
-export const patientAddress = (p: Patient): string => p.patient_id === '' ?
+export const patientAddress = (p: Patient): string => byKey(p) ?
 	`#/patient/-?key=${p.key}` :
 	`#/patient/${part(p.patient_id)}${query({ issuer: p.issuer })}`;
 
@@ -192,8 +192,8 @@ export function PatientRows({ rows, sort }: { rows: Patient[]; sort?: Sort }) {
 					<Cell kind="n count">{number(i + 1)}</Cell>
 					<Cell kind="title" title={named(p)}><a class="name" href={patientAddress(p)}>
 						<Data>{named(p)}</Data></a></Cell>
-					<Text label="patient_id" value={p.patient_id} />
-					<Text label="issuer" value={p.issuer} />
+					<Text label="patient_id" kind="id" value={p.patient_id} />
+					<Text label="issuer" kind="id" value={p.issuer} />
 					<Text label="sex" value={sex(p.sex)} />
 					<Text label="birth_date" kind="date" value={day(p.birth_date)} />
 					<td role="cell" class="act"><div class="acts">
@@ -250,7 +250,7 @@ export function StudyRows({ rows, sort, patient = true }: {
 					{patient && <>
 						<Cell kind="title" title={named(s)}><a class="name" href={studyAddress(s)}>
 							<Data>{named(s)}</Data></a></Cell>
-						<Text label="patient_id" value={s.patient_id} />
+						<Text label="patient_id" kind="id" value={s.patient_id} />
 						<Text label="sex" value={sex(s.sex)} />
 						<Text label="birth_date" kind="date" value={day(s.birth_date)} />
 					</>}
@@ -261,7 +261,7 @@ export function StudyRows({ rows, sort, patient = true }: {
 							<Data>{s.description || t('study')}</Data></a></Cell>}
 					<Cell label="modalities" kind="keep">{s.modalities.length > 0 &&
 						s.modalities.map(m => <span class="tag">{m}</span>)}</Cell>
-					<Text label="accession" value={s.accession} />
+					<Text label="accession" kind="id" value={s.accession} />
 					<Cell label="series_count" kind="count">{number(s.series)}</Cell>
 					<Cell label="images" kind="count">{number(s.instances)}</Cell>
 					<td role="cell" class="act"><div class="acts">
@@ -332,7 +332,7 @@ export function SeriesRows({ rows, sort }: { rows: FoundSeries[]; sort?: Sort })
 					<Cell kind="title" title={named(s.study)}>
 						<a class="name" href={studyAddress(s.study)}>
 							<Data>{named(s.study)}</Data></a></Cell>
-					<Text label="patient_id" value={s.study.patient_id} />
+					<Text label="patient_id" kind="id" value={s.study.patient_id} />
 					<Cell label="modality">{s.modality &&
 						<span class="tag">{s.modality}</span>}</Cell>
 					<Text label="series_date" kind="date"
