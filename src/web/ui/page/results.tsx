@@ -127,12 +127,23 @@ interface Found {
 	next: string;
 }
 
+// Series of a study by their numbers; studies stay where they are.
+function ordered(series: FoundSeries[]): FoundSeries[] {
+	const at = new Map<string, number>();
+	for (const s of series)
+		if (!at.has(s.study.uid))
+			at.set(s.study.uid, at.size);
+	return series.sort((a, b) => at.get(a.study.uid)! - at.get(b.study.uid)! ||
+		Number(a.number) - Number(b.number));
+}
+
 export function Results({ level }: { level: Level }) {
 	const { query: given, text } = place.value;
 	const values = valuesOf(given);
 	const sort = given.get('sort') || (level === 'patients' ? 'name' : '-date');
 	const list = usePages<Found, Patient | Study | FoundSeries>(`/${level}` +
-		query({ ...values, sort, limit: String(PAGE) }), found => found[level]);
+		query({ ...values, sort, limit: String(PAGE) }), found => level === 'series' ?
+			ordered(found.series ?? []) : found[level]);
 	const order: Sort = {
 		by: sort.replace(/^-/, ''), down: sort.startsWith('-'),
 		set: (by, down) => go(`/${level}` + query({ ...values,

@@ -41,8 +41,8 @@ function SeriesRows({ rows }: { rows: Series[] }) {
 						<span class="tag">{s.modality}</span>}</Cell>
 					<Text label="study_date" kind="date" value={day(s.date)} />
 					<Text label="study_time" kind="date" value={time(s.time)} />
-					<Text label="body_part" value={s.body_part} />
-					<Text label="station" value={s.station} />
+					<Text label="body_part" kind="id" value={s.body_part} />
+					<Text label="station" kind="id" value={s.station} />
 					<Cell label="images" kind="count">{number(s.instances)}</Cell>
 					<SeriesActs uid={s.uid} name={name} />
 				</tr>;
