@@ -186,7 +186,7 @@ def t_another_name():
         root, web = login(server, "root"), login(server, "eva")
         plain = Http(server, **basic("eva", PASSWORD))
         key = plain.post("/api/v1/account/keys", {"name": "k"}).json["key"]
-        for name in ("ROOT", "a:b", ""):
+        for name in ("ROOT", "a:b", "", ".", ".."):
             assert root.patch("/api/v1/users/eva", {
                 "name": name}).status in (400, 409), name
         equal(me(web).status, 200)

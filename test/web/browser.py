@@ -342,7 +342,7 @@ def t_link():
         b.wait_text("The link was revoked.")
         with Browser(archive()) as p:
             p.go("/token" + link.split("/token")[1])
-            p.wait_text("404")
+            p.wait_text("This link is not valid")
             p.check_console(but=("404",))
 
 
@@ -571,6 +571,11 @@ def t_language():
         for text in ("Όνομα ασθενούς", "Γυναίκα", "Αποσύνδεση"):
             assert text in b.text(), (text, b.text())
         equal(b.axe(), [])
+        b.go("/token?" + "x" * 64)
+        b.wait_text("Αυτός ο σύνδεσμος δεν ισχύει, ή δεν ισχύει πια.")
+        equal(b.one("h1").text, "Κάτι δεν πήγε καλά")
+        equal(b.axe(), [])
+        b.check_console(but=("404",))
         b.go("/#/upload")
         b.wait_text("Επιλογή αρχείων")
         b.size(390, 860, True)

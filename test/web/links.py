@@ -425,7 +425,11 @@ def t_question():
             got = web.get(f"/api/v1/studies/{uid('1')}{path}")
             equal((got.status, got.code), (403, "question"), path)
         for text in ("", "1970-01-30", "19700131x1", "01/31/1970"):
-            equal(answer(web, text).status, 403, text)
+            got = answer(web, text)
+            equal(got.status, 403, text)
+            assert "<h1 data-text=\"error\">" in got.text, got.text
+            assert f'<a href="{page_of("1")}" data-text="try_again">' \
+                in got.text, got.text
         got = web.ask("POST", page_of("1"), b"birth_date=1970-01-31", {
             "Content-Type": "application/x-www-form-urlencoded",
             "Origin": "http://evil.example"})

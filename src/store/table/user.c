@@ -79,6 +79,9 @@ check_name(struct str name, struct err *e)
 		    "a user name has 1 to %d characters, none of them a colon "
 		    "or a control character, and no space at its ends",
 		    NAME_CHARACTERS);
+	/* Browsers take these for steps of a path (RFC 3986 5.2.4). */
+	if (str_eq_text(name, ".") || str_eq_text(name, ".."))
+		return fail(e, ERR_USAGE, "a user name has more than dots");
 	return true;
 }
 

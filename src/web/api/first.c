@@ -60,7 +60,7 @@ is_setup(struct call *c, struct str token)
 static bool
 no_such_link(struct reply *r)
 {
-	reply_refuse(r, 404, "missing",
+	reply_refuse(r, 404, "used_link",
 	    "This link is not valid any more. Links work once.");
 	return true;
 }

@@ -137,7 +137,7 @@ link_open(
 		}
 		guard_failed(g, token, c->client);
 		access_failed(c, "", "a link that is not known");
-		reply_refuse(r, 404, "missing",
+		reply_refuse(r, 404, "no_link",
 		    "This link is not valid, or not any more.");
 		return false;
 	}

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/utf8.h"
+#include "web/http/call.h"
 #include "web/page/page.h"
 
 #include <stdarg.h>
@@ -109,16 +110,30 @@ html_text(struct buf *out, struct str s)
 		}
 }
 
-static void
-refuse_page(struct reply *r, const char *text)
+/* A page with a form that says why it did not work: back to the form. What
+ * /setup and /reset were given by their links is not in the path. */
+static bool
+has_form(const struct call *c)
 {
-	char title[32];
+	return c != NULL && c->route != NULL && c->method == METHOD_POST &&
+	       c->viewer.kind == VIEWER_LINK;
+}
 
-	snprintf(title, sizeof(title), "%u", r->status);
-	page_begin(r, title, NULL);
-	buf_text(&r->body, "<p>");
+static void
+refuse_page(struct reply *r, const char *code, const char *text)
+{
+	page_begin(r, "That did not work", "error");
+	/* The page's script knows most codes in other languages. */
+	buf_printf(&r->body, "<p data-error=\"%s\">", code);
 	html_text(&r->body, str_from(text));
-	buf_text(&r->body, "</p><p><a href=\"/\">Fileroom</a></p>");
+	buf_text(&r->body, "</p><p><a href=\"");
+	if (has_form(r->call)) {
+		html_text(&r->body, r->call->path);
+		buf_text(&r->body, "\" data-text=\"try_again\">Try again");
+	} else {
+		buf_text(&r->body, "/\">Fileroom");
+	}
+	buf_text(&r->body, "</a></p>");
 	/* Not to another site's page, which this may be. */
 	page_end(r->status != 421 ? r->call : NULL, r);
 }
@@ -137,7 +152,7 @@ reply_refuse(
 	reply_clear(r);
 	r->status = status;
 	if (r->page) {
-		refuse_page(r, text);
+		refuse_page(r, code, text);
 		return;
 	}
 	j = reply_json(r);

@@ -61,12 +61,15 @@ page_end(struct call *c, struct reply *r)
 	if (c != NULL && c->client[0] != '\0') {
 		institution = web_text(c, WEB_INSTITUTION);
 		department = web_text(c, WEB_DEPARTMENT);
-		buf_text(b, "<bdi>");
+		if (institution[0] != '\0' || department[0] != '\0')
+			buf_text(b, "<bdi>");
 		html_text(b, str_from(institution));
 		if (institution[0] != '\0' && department[0] != '\0')
 			buf_text(b, " - ");
 		html_text(b, str_from(department));
-		buf_text(b, "</bdi><span>Client IP: ");
+		if (institution[0] != '\0' || department[0] != '\0')
+			buf_text(b, "</bdi>");
+		buf_text(b, "<span>Client IP: ");
 		html_text(b, str_from(c->client));
 		buf_text(b, "</span>");
 	}

@@ -2,7 +2,8 @@
 // study) do when scripts run. Each works without: as a plain form.
 import { ask, Trouble, type Portal } from './api';
 import { strength } from './strength';
-import { begin, day, has, moment, t, time, type Key } from './text';
+import { begin, day, has, moment, t, time, translated, type Key } from
+	'./text';
 
 function all<T extends HTMLElement>(selector: string): T[] {
 	return [...document.querySelectorAll<T>(selector)];
@@ -13,6 +14,12 @@ function translate(): void {
 	for (const e of all('[data-text]')) {
 		const key = e.dataset.text ?? '';
 		if (has(key))
+			e.textContent = t(key);
+	}
+	// The server says it in English, and to the point.
+	for (const e of all('[data-error]')) {
+		const key = `error_${e.dataset.error}`;
+		if (translated() && has(key))
 			e.textContent = t(key);
 	}
 	for (const e of all('[data-day]'))

@@ -35,6 +35,8 @@ export async function begin(): Promise<void> {
 	document.documentElement.lang = locale;
 }
 
+export const translated = (): boolean => locale !== 'en';
+
 type Values = { [name: string]: string | number };
 
 export function t(key: Key, values: Values = {}): string {

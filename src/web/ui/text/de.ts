@@ -379,5 +379,16 @@ export const de: Catalogue = {
 	error_too_large: 'Das ist zu groß.',
 	error_read_only: 'Der Server nimmt nichts an, bis sein Speicher geprüft ' +
 		'wurde.',
+	error_expired: 'Dieser Link ist abgelaufen. Fragen Sie dort nach den ' +
+		'Bildern, wo Sie ihn bekommen haben.',
+	error_no_link: 'Dieser Link ist nicht oder nicht mehr gültig.',
+	error_used_link: 'Dieser Link ist nicht mehr gültig. Er funktioniert nur ' +
+		'einmal.',
+	error_link_ended: 'Ihr Besuch ist zu Ende. Öffnen Sie Ihren Link noch ' +
+		'einmal.',
+	error_wrong_answer: 'Das ist nicht das Geburtsdatum der Patientin oder ' +
+		'des Patienten.',
+	error_no_birth_date: 'Dieser Link fragt nach einem Geburtsdatum, das bei ' +
+		'den Bildern fehlt. Fragen Sie dort nach, wo Sie ihn bekommen haben.',
 	try_again: 'Erneut versuchen',
 };
