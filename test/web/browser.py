@@ -165,7 +165,7 @@ def t_patients_whom_no_address_holds():
     with users() as server, tempfile.TemporaryDirectory() as folder:
         for n, (patient, name) in enumerate(
                 (("", "Nobody^A"), ("..", "Dots^B"), (".", "Dot^C"),
-                 ("-", "Dash^D"), ("%2e%2e", "Percent^E"), ("L" * 64, "L^F"))):
+                 ("-", "Dash^D"), ("%2e%2e", "Percent^E"), ("L" * 64, "W" * 44 + "^F"))):
             sample.study(folder + f"/{n}", count=1, study=f"n{n}", rows=8,
                          patient=patient, name=name, series=11 if n else 1,
                          StudyDescription=name)
@@ -175,6 +175,7 @@ def t_patients_whom_no_address_holds():
             for name in ("Nobody, A", "Dots, B", "Percent, E"):
                 b.go("/#/studies")
                 b.named(name, "td a").click()
+                b.one(".facts")
                 b.click("Studies")
                 b.one("main h1")
                 wait_for(lambda: b.at().startswith("/#/patient/"), 60, "page")
@@ -190,19 +191,29 @@ def t_patients_whom_no_address_holds():
                 os.remove(b.download("*.zip"))
             # Series of a study are in their order, however they arrived.
             b.go("/#/series?patient_id=..")
-            b.settle()
-            b.rows()
-            equal(b.driver.execute_script(
+            wait_for(lambda: b.driver.execute_script(
                 "return [...document.querySelectorAll('tbody tr')].map(e =>"
-                " e.cells[7].innerText)"),
-                [f"Series {n}" for n in range(1, 12)])
+                " e.cells[7]?.innerText)") ==
+                [f"Series {n}" for n in range(1, 12)], 60, "series")
             # A long ID takes no room from what can be done with a row.
             b.go("/#/studies")
-            b.rows()
+            b.named("Nobody, A", "td a")
             right = b.driver.execute_script(
                 "return Math.max(...[...document.querySelectorAll('td.act')]"
                 ".map(e => e.getBoundingClientRect().right))")
             assert right <= 1360, right
+            # Nor does a long name make a page wider than a telephone.
+            b.go("/#/patients?patient_id=LLL")
+            b.named("Studies of " + "W" * 44 + ", F", "a").click()
+            b.size(360, 860, True)
+            b.named("Zip file of all studies")
+            equal(b.overflow(), 0)
+            b.all("td.title a")[0].click()
+            b.named("Zip file of the study")
+            equal(b.overflow(), 0)
+            b.click("Patient link")
+            b.one("dialog svg.qr")
+            equal(b.overflow(), 0)
 
 
 def t_zips():

@@ -259,7 +259,7 @@ export function StudyRows({ rows, sort, patient = true }: {
 					{patient ? <Text label="description" kind="long" value={s.description} /> :
 						<Cell kind="title" title={s.description}><a class="name" href={studyAddress(s)}>
 							<Data>{s.description || t('study')}</Data></a></Cell>}
-					<Cell label="modalities" kind="keep">{s.modalities.length > 0 &&
+					<Cell label="modalities">{s.modalities.length > 0 &&
 						s.modalities.map(m => <span class="tag">{m}</span>)}</Cell>
 					<Text label="accession" kind="id" value={s.accession} />
 					<Cell label="series_count" kind="count">{number(s.series)}</Cell>
