@@ -82,6 +82,33 @@ check_range(enum vr vr, struct str key)
 	must(to.n == 0 || to.p + to.n <= key.p + key.n);
 }
 
+/* What was read once is plain, and a range has ends that mean something. */
+static void
+check_moment(enum vr vr, struct str key)
+{
+	struct str read, again, from, to;
+	enum match_moment is;
+	struct arena a;
+
+	arena_init(&a, 1 * MIB);
+	is = match_moment(&a, vr, key, &read);
+	must(is == MATCH_MOMENT_PLAIN || vr == VR_DA || vr == VR_TM ||
+	     vr == VR_DT);
+	if (is == MATCH_MOMENT_READ)
+		must(match_moment(&a, vr, read, &again) == MATCH_MOMENT_PLAIN &&
+		     str_eq(read, again));
+	if ((is == MATCH_MOMENT_PLAIN || is == MATCH_MOMENT_READ) &&
+	    str_find(read, '\\') == read.n &&
+	    match_range_split(vr, read, &from, &to)) {
+		/* From its beginning on, or up to its end: not empty. */
+		if (from.n > 0)
+			must(match_in_range(vr, from, STR(""), from));
+		if (to.n > 0)
+			must(match_in_range(vr, STR(""), to, to));
+	}
+	arena_fini(&a);
+}
+
 static void
 check_value(enum vr vr, struct str key, struct str value)
 {
@@ -114,6 +141,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_wild(key, value);
 	for (vr = VR_NONE; vr < VR_COUNT; vr++) {
 		check_range((enum vr)vr, key);
+		check_moment((enum vr)vr, key);
 		check_value((enum vr)vr, key, value);
 	}
 	return 0;
