@@ -218,13 +218,14 @@ class Archive:
                     a.answer(number, values, 0xA700)
                     continue
                 found = found[:self.limit]
-            for uid, day, hour in found:
-                a.answer(number, values, 0xFF00, dicom.dataset(
-                    [(LEVEL, "CS", "STUDY"), (STUDY, "UI", uid),
-                     (DATE, "DA", day), (TIME, "TM", hour),
-                     (COUNT, "IS", "5"), (MODALITIES, "CS", "CT")],
-                    a.contexts[number][1]))
-            a.answer(number, values, 0)
+            with a.in_one_write():
+                for uid, day, hour in found:
+                    a.answer(number, values, 0xFF00, dicom.dataset(
+                        [(LEVEL, "CS", "STUDY"), (STUDY, "UI", uid),
+                         (DATE, "DA", day), (TIME, "TM", hour),
+                         (COUNT, "IS", "5"), (MODALITIES, "CS", "CT")],
+                        a.contexts[number][1]))
+                a.answer(number, values, 0)
 
 
 def named(archive, *words):
