@@ -84,6 +84,10 @@ fail_db(struct db *db, struct err *e)
 	if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC)
 		db->flush_failed = true;
 	must((code & 0xff) != SQLITE_NOMEM);
+	if (code == SQLITE_FULL)
+		return fail(e, ERR_FULL,
+		    "no room is left for the index ('fileroom.db'): make room "
+		    "on its disk");
 	return fail(
 	    e, code_of(db, code), "index: %s", sqlite3_errmsg(db->lite));
 }

@@ -253,6 +253,7 @@ TEST(index_full)
 			continue;
 		}
 		CHECK_EQ(t.e.code, ERR_FULL);
+		CHECK(strstr(t.e.text, "make room") != NULL);
 		full++;
 	}
 	CHECK(stored > 0 && full > 0);
