@@ -19,10 +19,10 @@ def uid(study):
     return sample.uid("study", study)
 
 
-def oru(control, study, *observations):
+def oru(control, study, *observations, patient="SAMPLE1"):
     return "\r".join([
         f"MSH|^~\\&|RIS|CLINIC|||20260101||ORU^R01|{control}|P|2.5",
-        "PID|||SAMPLE1||DOE^JANE",
+        f"PID|||{patient}||DOE^JANE",
         f"OBR|1||F{control}|X^Kopf {NASTY} Ä|||||||||||||||||||||F",
         f"OBX|1|RP|113014^DICOM Study^DCM||{uid(study)}", *observations, ""])
 
@@ -114,6 +114,28 @@ def t_patients_link():
         assert reports(web, "2").status in (401, 403, 404)
         assert one(web, 3, "2").status in (401, 403, 404)
         equal(one(web, 3).status, 404)
+
+
+def t_another_patient():
+    """A report names the study, and somebody else: doctors are warned, the
+    patient's link does not give it."""
+    with archive() as server:
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "other.hl7")
+            with open(path, "w", encoding="utf-8", newline="") as f:
+                f.write(oru("4", "1", "OBX|2|TX|G||Of somebody else",
+                            patient="SOMEBODY"))
+            server.verb("worklist", "import", path)
+        web = login(server, "eva")
+        equal([(r["id"], r["other_patient"])
+               for r in reports(web).json["reports"]],
+              [(4, "SOMEBODY"), (2, ""), (1, "")])
+        equal(one(web, 4).text, "Of somebody else")
+        token = web.get(f"/api/v1/studies/{uid('1')}/token").json["token"]
+        web = Http(server)
+        web.get("/token?" + token)
+        equal([r["id"] for r in reports(web).json["reports"]], [2, 1])
+        equal(one(web, 4).status, 404)
 
 
 if __name__ == "__main__":

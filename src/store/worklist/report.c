@@ -346,15 +346,15 @@ find_study(struct db *db, struct arena *a, struct study *s, struct err *e)
 	return true;
 }
 
-/* By the accession number alone: is it of the same patient? */
+/* Is it of the study's patient, as far as both say? */
 static bool
-belongs(struct db *db, struct arena *a, const struct study *s,
+same_patient(struct db *db, struct arena *a, const struct study *s,
     const struct report *r, bool *yes, struct err *e)
 {
 	struct person of = person_of(r->patient_id, r->issuer), is;
 
 	*yes = true;
-	if (str_eq(r->study, s->uid) || of.id.n == 0)
+	if (of.id.n == 0)
 		return true;
 	if (!person_resolve(db, a, &of, &is, e))
 		return false;
@@ -392,9 +392,11 @@ list(struct db *db, struct study *s, size_t max, struct arena *a,
 	if (step == DB_STEP_FAILED)
 		return false;
 	for (i = 0; i < read; i++) {
-		if (!belongs(db, a, s, &out[i], &yes, e))
+		if (!same_patient(db, a, s, &out[i], &yes, e))
 			return false;
-		if (yes)
+		out[i].other_patient = !yes;
+		/* The accession number alone is not enough then. */
+		if (yes || str_eq(out[i].study, s->uid))
 			out[(*n)++] = out[i];
 	}
 	return !a->over || fail(e, ERR_LIMIT, "too many reports at once");

@@ -3,7 +3,8 @@
  * both. A later one with the same filler order number of the same sender takes
  * the place of the former. A report belongs to the study whose UID it names;
  * if the archive has none such, to those of its patient with its accession
- * number.
+ * number. By the UID it may name another patient than the study has: that of
+ * one of the two is wrong, and who reads it has to know.
  */
 #ifndef STORE_WORKLIST_REPORT_H
 #define STORE_WORKLIST_REPORT_H
@@ -14,6 +15,7 @@ struct report {
 	int64_t id;
 	struct str study, accession;      /* as the message names them */
 	struct str patient_id, issuer;    /* likewise */
+	bool other_patient;               /* than that of the study listed */
 	struct str application, facility; /* of the sender */
 	struct str title;
 	struct str status;    /* OBR-25: "F" final, "P" preliminary, … */

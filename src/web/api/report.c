@@ -10,11 +10,20 @@
 /* A study has some. */
 #define REPORTS_MOST 200
 
+/* The patient whose link it is gets none that names another. */
 static bool
 list(struct call *c, struct report **out, size_t *n, struct err *e)
 {
-	return report_list(c->store, call_param(c, "study"), REPORTS_MOST,
-	    &c->arena, out, n, e);
+	size_t i, all;
+
+	if (!report_list(c->store, call_param(c, "study"), REPORTS_MOST,
+		&c->arena, out, &all, e))
+		return false;
+	*n = 0;
+	for (i = 0; i < all; i++)
+		if (!(*out)[i].other_patient || c->viewer.kind == VIEWER_USER)
+			(*out)[(*n)++] = (*out)[i];
+	return true;
 }
 
 bool
@@ -42,6 +51,9 @@ report_index(struct call *c, struct reply *r, struct err *e)
 		json_str(j, rows[i].application);
 		json_key(j, "facility");
 		json_str(j, rows[i].facility);
+		json_key(j, "other_patient");
+		json_str(
+		    j, rows[i].other_patient ? rows[i].patient_id : STR(""));
 		json_key(j, "received");
 		json_text(j, clock_iso(rows[i].when_ms, when));
 		json_key(j, "text_bytes");

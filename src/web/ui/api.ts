@@ -91,6 +91,7 @@ export interface Report {
 	status: string; // OBR-25
 	application: string; // the sender, as MSH-3 and MSH-4 name it
 	facility: string;
+	other_patient: string; // its patient ID, where the study has another
 	received: string;
 	text_bytes: number;
 	pdf_bytes: number;

@@ -39,7 +39,8 @@ function Text({ path, name }: { path: string; name: string }) {
 function One({ report, path, begin }: {
 	report: Report; path: string; begin: boolean;
 }) {
-	const [open, show] = useState(begin && report.text_bytes > 0);
+	const [open, show] = useState(
+		begin && report.text_bytes > 0 && !report.other_patient);
 	const name = report.title || t('report');
 	const source = [report.application, report.facility].filter(x => x)
 		.join(', ');
@@ -69,6 +70,8 @@ function One({ report, path, begin }: {
 				</>}
 			</div>
 		</div>
+		{report.other_patient && <Alert
+			text={t('report_other_patient', { id: report.other_patient })} />}
 		{open && <Text path={path} name={name} />}
 	</article>;
 }

@@ -122,6 +122,9 @@ export const de: Catalogue = {
 	report_X: 'Storniert',
 	report_text: 'Befundtext',
 	report_from: 'Von {source}',
+	report_other_patient: 'Dieser Befund nennt einen anderen Patienten als ' +
+		'diese Untersuchung: {id}. Verlassen Sie sich nicht auf ihn, bevor ' +
+		'das geklärt ist.',
 	open_pdf: 'PDF öffnen',
 	save_pdf: 'PDF speichern',
 	show_text: 'Text anzeigen',

@@ -128,6 +128,8 @@ export const el: Catalogue = {
 	report_X: 'Ακυρωμένη',
 	report_text: 'Κείμενο γνωμάτευσης',
 	report_from: 'Από {source}',
+	report_other_patient: 'Αυτή η γνωμάτευση αναφέρει άλλον ασθενή από ' +
+		'αυτόν της εξέτασης: {id}. Μην τη λάβετε υπόψη πριν διευκρινιστεί.',
 	open_pdf: 'Άνοιγμα PDF',
 	save_pdf: 'Αποθήκευση PDF',
 	show_text: 'Εμφάνιση κειμένου',
