@@ -154,7 +154,8 @@ def t_dcmjs():
             text = run("node", os.path.join(HERE, "dcmjs.js"),
                        str(server.dicom_tls_port), sample.uid("study", "js"),
                        *paths, "--ca", pem)
-        seen = json.loads(text.strip().splitlines()[-1])
+        seen = json.loads(next(x for x in text.splitlines()
+                               if x.startswith("{")))
         equal((seen["echo"], seen["stored"], seen["found"]),
               (0, [0, 0, 0], ["JS1"]))
 
