@@ -66,12 +66,14 @@ dimse_status(enum err_code code)
 	return STATUS_ProcessingFailure;
 }
 
-bool
-service_answer(struct session *s, const struct dimse *rq, uint16_t status,
-    const char *comment, struct err *e)
+/* tag: the attribute at fault, or 0. */
+static bool
+answer_about(struct session *s, const struct dimse *rq, uint16_t status,
+    uint32_t tag, const char *comment, struct err *e)
 {
 	struct dimse rsp = dimse_response(rq, status);
 
+	rsp.offending = tag;
 	if (comment != NULL)
 		dimse_comment(&rsp, comment);
 	if (s->config.debug)
@@ -84,13 +86,27 @@ service_answer(struct session *s, const struct dimse *rq, uint16_t status,
 }
 
 bool
-service_refuse(struct session *s, const struct dimse *rq, uint16_t status,
+service_answer(struct session *s, const struct dimse *rq, uint16_t status,
     const char *comment, struct err *e)
+{
+	return answer_about(s, rq, status, 0, comment, e);
+}
+
+static bool
+refuse_about(struct session *s, const struct dimse *rq, uint16_t status,
+    uint32_t tag, const char *comment, struct err *e)
 {
 	(void)str_copy(
 	    s->activity.detail, sizeof(s->activity.detail), str_from(comment));
 	return dimse_drain(s->assoc, e) &&
-	       service_answer(s, rq, status, comment, e);
+	       answer_about(s, rq, status, tag, comment, e);
+}
+
+bool
+service_refuse(struct session *s, const struct dimse *rq, uint16_t status,
+    const char *comment, struct err *e)
+{
+	return refuse_about(s, rq, status, 0, comment, e);
 }
 
 const char *
@@ -108,9 +124,9 @@ service_comment(const struct err *why)
 	}
 }
 
-bool
-service_fail_as(struct session *s, const struct dimse *rq, uint16_t status,
-    const struct err *why, struct err *e)
+static bool
+fail_about(struct session *s, const struct dimse *rq, uint16_t status,
+    uint32_t tag, const struct err *why, struct err *e)
 {
 	enum log_level level = LOG_WARNING;
 
@@ -120,7 +136,14 @@ service_fail_as(struct session *s, const struct dimse *rq, uint16_t status,
 	log_line(level, "dicom", "%s of '%s' at %s failed (%04X): %s",
 	    dimse_command_name(rq->command), s->assoc->calling,
 	    s->assoc->conn->peer.address, (unsigned)status, why->text);
-	return service_refuse(s, rq, status, service_comment(why), e);
+	return refuse_about(s, rq, status, tag, service_comment(why), e);
+}
+
+bool
+service_fail_as(struct session *s, const struct dimse *rq, uint16_t status,
+    const struct err *why, struct err *e)
+{
+	return fail_about(s, rq, status, 0, why, e);
 }
 
 bool
@@ -134,17 +157,7 @@ bool
 service_fail_key(struct session *s, const struct dimse *rq, uint32_t tag,
     const struct err *why, struct err *e)
 {
-	struct dimse rsp = dimse_response(rq, dimse_status(why->code));
-
-	dimse_comment(&rsp, why->text);
-	rsp.offending = tag;
-	log_warning("dicom", "%s of '%s' at %s failed (%04X): %s",
-	    dimse_command_name(rq->command), s->assoc->calling,
-	    s->assoc->conn->peer.address, (unsigned)rsp.status, why->text);
-	(void)str_copy(s->activity.detail, sizeof(s->activity.detail),
-	    str_from(why->text));
-	return dimse_drain(s->assoc, e) &&
-	       dimse_send(s->assoc, &rsp, STR(""), e);
+	return fail_about(s, rq, dimse_status(why->code), tag, why, e);
 }
 
 bool
