@@ -257,8 +257,8 @@ utf8_letter(uint32_t small)
 	return NULL;
 }
 
-static bool
-is_ascii(struct str s)
+bool
+utf8_is_ascii(struct str s)
 {
 	size_t i;
 
@@ -277,7 +277,7 @@ utf8_fold_letters(struct arena *a, struct str folded)
 	struct str part;
 	uint32_t c;
 
-	if (is_ascii(folded))
+	if (utf8_is_ascii(folded))
 		return folded;
 	out = arena_alloc(a, folded.n);
 	if (out == NULL)

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 
 bool utf8_valid(struct str s);
+bool utf8_is_ascii(struct str s);
 /* Copy with every invalid byte replaced by U+FFFD; output is always valid. */
 void utf8_repair(struct str s, struct buf *out);
 /* Case folded, compatibility decomposed, marks stripped, letters with strokes

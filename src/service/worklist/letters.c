@@ -44,24 +44,13 @@ letters_known(struct str charset)
 }
 
 static bool
-all_ascii(struct str s)
-{
-	size_t i;
-
-	for (i = 0; i < s.n; i++)
-		if (s.p[i] >= 0x80)
-			return false;
-	return true;
-}
-
-static bool
 holds(struct str charset, struct str text)
 {
 	struct buf scratch;
 	bool ok;
 
 	if (is_ascii_alone(charset))
-		return all_ascii(text);
+		return utf8_is_ascii(text);
 	buf_init(&scratch, LIMIT_HEADER);
 	ok = charset_encode_2022(charset, text, false, &scratch);
 	buf_fini(&scratch);
@@ -187,7 +176,7 @@ compose(struct arena *a, struct str charset, struct str text)
 static bool
 fits_all(struct str s)
 {
-	return all_ascii(s) && str_find(s, '~') == s.n;
+	return utf8_is_ascii(s) && str_find(s, '~') == s.n;
 }
 
 struct str
